@@ -1,0 +1,35 @@
+"""Sentences for errors: what was given, what is known, what was probably meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def unknown(kind: str, given: object, known: Iterable[str]) -> str:
+    """Say that a name is not known, list those that are and suggest the nearest.
+
+    Parameters
+    ----------
+    kind : str
+        What the name stands for, e.g. ``"encoder"``.
+    given : object
+        What the caller passed.
+    known : iterable of str
+        The names that would have been accepted.
+
+    Returns
+    -------
+    str
+        One or two sentences for an exception.
+
+    Examples
+    --------
+    >>> unknown("data set", "xtb", ["qm9", "xtb9"])
+    "unknown data set 'xtb'; did you mean 'xtb9'? Known: 'qm9', 'xtb9'."
+    """
+    names = sorted(known)
+    near = get_close_matches(str(given).lower(), names, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    listed = ", ".join(repr(name) for name in names) or "none"
+    return f"unknown {kind} {given!r}{hint} Known: {listed}."
