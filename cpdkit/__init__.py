@@ -2,4 +2,44 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cpdkit import composition as composition
+    from cpdkit.datasets import Dataset as Dataset
+    from cpdkit.datasets import load_dataset as load_dataset
+    from cpdkit.decomposition import cpd as cpd
+    from cpdkit.encoders import load_encoder as load_encoder
+    from cpdkit.extract import extract as extract
+    from cpdkit.projection import CompositionProjector as CompositionProjector
+    from cpdkit.representation import Representation as Representation
+
 __version__ = "0.1.0"
+
+# Imported on first use, so that `import cpdkit` costs neither torch nor matplotlib.
+_HOME = {
+    "CompositionProjector": "cpdkit.projection",
+    "Dataset": "cpdkit.datasets",
+    "Representation": "cpdkit.representation",
+    "cpd": "cpdkit.decomposition",
+    "extract": "cpdkit.extract",
+    "load_dataset": "cpdkit.datasets",
+    "load_encoder": "cpdkit.encoders",
+}
+
+__all__ = ["composition", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+        globals()[name] = value  # also where a submodule has the same name
+        return value
+    if name == "composition":
+        return import_module("cpdkit.composition")
+    raise AttributeError(f"module 'cpdkit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

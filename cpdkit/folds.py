@@ -1,0 +1,141 @@
+"""Folds from stable hashes.
+
+Rows are put into a fixed number of buckets by a hash of their formula or of their id; folds are
+unions of buckets. The bucket of a row depends on nothing but its key, so data that arrive in
+chunks, in another order or on another machine fall into the same buckets, and every fold scheme
+and repeat follows from one pass over the data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from cpdkit._messages import unknown
+
+__all__ = ["N_BUCKETS", "SCHEMES", "assign_folds", "hash_buckets", "make_folds"]
+
+N_BUCKETS = 50
+SCHEMES = ("random", "formula")
+
+
+def hash_buckets(keys: Sequence[object], *, n_buckets: int = N_BUCKETS) -> np.ndarray:
+    """Bucket of each row, a stable hash of its key.
+
+    Parameters
+    ----------
+    keys : sequence of int or str, shape (n_rows,)
+        Formulas or row ids. An integer and its decimal string fall into the same bucket.
+    n_buckets : int, default 50
+        Number of buckets.
+
+    Returns
+    -------
+    ndarray of int, shape (n_rows,)
+        Numbers from 0 to ``n_buckets - 1``.
+    """
+    names, inverse = np.unique(np.asarray(keys).astype(str), return_inverse=True)
+    digest = [hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names.tolist()]
+    values = np.array([int.from_bytes(d, "little") % n_buckets for d in digest], dtype=np.int64)
+    return values[inverse.ravel()]
+
+
+def assign_folds(
+    sizes: np.ndarray, *, n_folds: int, seed: int | Sequence[int]
+) -> np.ndarray:
+    """Distribute buckets over folds: in random order, each to the fold with fewest rows.
+
+    Parameters
+    ----------
+    sizes : ndarray of int, shape (n_buckets,)
+        Rows in each bucket.
+    n_folds : int
+        Number of folds.
+    seed : int or sequence of int
+        Seed of the order.
+
+    Returns
+    -------
+    ndarray of int, shape (n_buckets,)
+        Fold of each bucket.
+    """
+    fold = np.zeros(len(sizes), dtype=np.int64)
+    filled = np.zeros(n_folds, dtype=np.int64)
+    for bucket in np.random.default_rng(seed).permutation(len(sizes)):
+        fold[bucket] = np.argmin(filled)
+        filled[fold[bucket]] += sizes[bucket]
+    return fold
+
+
+def make_folds(
+    n: int,
+    *,
+    scheme: str = "random",
+    groups: Sequence[str] | None = None,
+    ids: Sequence[object] | None = None,
+    n_folds: int = 5,
+    repeats: int = 1,
+    seed: int = 0,
+) -> np.ndarray:
+    """Fold of every row, for every repeat.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    scheme : {"random", "formula"}
+        Hash the row id, or the formula (then no formula stands on both sides of a split).
+    groups : sequence of str, shape (n,), optional
+        Formulas; needed for ``scheme="formula"``.
+    ids : sequence of int or str, shape (n,), optional
+        Row ids; by default 0 to ``n - 1``.
+    n_folds, repeats : int
+        Number of folds, and of times the buckets are dealt out anew.
+    seed : int
+        Seed of the dealing.
+
+    Returns
+    -------
+    ndarray of int, shape (repeats, n)
+        Fold labels from 0 to ``n_folds - 1``.
+
+    Raises
+    ------
+    ValueError
+        If the scheme is not known, a key is missing or of the wrong length, there are fewer rows
+        (or formulas) than folds, or the filled buckets do not suffice for the folds.
+    """
+    if scheme not in SCHEMES:
+        raise ValueError(unknown("fold scheme", scheme, SCHEMES))
+    if n_folds < 2 or repeats < 1:
+        raise ValueError(f"n_folds={n_folds} must be at least 2 and repeats={repeats} at least 1.")
+    if n < n_folds:
+        raise ValueError(f"{n} rows cannot fill {n_folds} folds; give more rows or fewer folds.")
+    keys = ids
+    if scheme == "formula":
+        if groups is None:
+            raise ValueError("folds='formula' needs groups: the formula of each row (ds.formulas).")
+        found = len(np.unique(np.asarray(groups, dtype=str)))
+        if found < n_folds:
+            raise ValueError(
+                f"{found} formula(s) cannot fill {n_folds} formula-disjoint folds; use "
+                f"folds='random', fewer folds, or data with at least {n_folds} formulas."
+            )
+        keys = groups
+    if keys is None:
+        keys = np.arange(n)
+    if len(keys) != n:
+        name = "groups" if scheme == "formula" else "ids"
+        raise ValueError(f"{name} has {len(keys)} entries, but there are {n} rows.")
+    buckets = hash_buckets(keys)
+    sizes = np.bincount(buckets, minlength=N_BUCKETS)
+    if np.count_nonzero(sizes) < n_folds:
+        raise ValueError(
+            f"the {n} rows fall into only {np.count_nonzero(sizes)} hash buckets, too few for "
+            f"{n_folds} folds; give more rows or fewer folds."
+        )
+    return np.stack(
+        [assign_folds(sizes, n_folds=n_folds, seed=[seed, r])[buckets] for r in range(repeats)]
+    )

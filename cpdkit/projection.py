@@ -1,0 +1,203 @@
+"""Composition Projection Decomposition: remove what is linear in composition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.linalg
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+__all__ = ["CompositionProjector", "RANK_TOLERANCE"]
+
+# Looser than machine precision on purpose: the same rule must decide alike when only second
+# moments are known, where a vanishing direction is seen as about sqrt(eps).
+RANK_TOLERANCE = 1e-6
+
+
+class CompositionProjector(TransformerMixin, BaseEstimator):
+    r"""Residual of features after least squares on an intercept and composition.
+
+    With :math:`Z = [1, C]` on the training rows, :math:`B = \arg\min_B \|X - Z B\|`, and for any
+    rows :math:`X_\text{geom} = X - Z B` [1]_.
+
+    Columns of C are centred (which accounts for the intercept) and scaled, then ranked by pivoted
+    QR. Directions whose pivot falls below ``rank_tol`` times the largest are dropped, so
+    ``[1, fractions]``, duplicated and constant columns do no harm.
+
+    Parameters
+    ----------
+    rank_tol : float, default 1e-6
+        Smallest pivot kept, relative to the largest; also the smallest spread of a column,
+        relative to its root mean square, that counts as not constant.
+
+    Attributes
+    ----------
+    rank_ : int
+        Rank of Z, intercept included.
+    mean_ : ndarray of shape (n_features,)
+        Training mean of X.
+    coef_ : ndarray of shape (n_composition, n_features)
+        Least-squares coefficients of X on centred C; zero for dropped columns.
+    composition_mean_ : ndarray of shape (n_composition,)
+        Training mean of C.
+    kept_ : ndarray of int
+        Columns of C that were kept.
+
+    References
+    ----------
+    .. [1] J. Steier, Information Routing in Atomistic Foundation Models, arXiv:2603.03155 (2026).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> C = np.array([[1.0], [2.0], [3.0], [4.0]])
+    >>> X = np.array([[2.0], [4.0], [6.0], [9.0]])
+    >>> projector = CompositionProjector().fit(X, composition=C)
+    >>> residual = projector.transform(X, composition=C)
+    >>> bool(np.allclose(C.T @ residual, 0))
+    True
+    """
+
+    def __init__(self, *, rank_tol: float = RANK_TOLERANCE) -> None:
+        self.rank_tol = rank_tol
+
+    def fit(self, X: Any, y: Any = None, *, composition: Any = None) -> CompositionProjector:
+        """Regress features on composition over the training rows.
+
+        Parameters
+        ----------
+        X : array of shape (n, n_features)
+            Pooled features.
+        y : ignored
+            For scikit-learn's sake.
+        composition : array of shape (n, n_composition), optional
+            Nuisance C. Without it only the mean is removed.
+
+        Returns
+        -------
+        CompositionProjector
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If an entry is NaN or infinite, or the numbers of rows differ.
+        """
+        X = validate_data(self, X, dtype=np.float64)
+        C = _check_composition(composition, len(X))
+        self.has_composition_ = composition is not None
+        self.composition_names_ = _names(composition)
+        self.composition_mean_ = C.mean(axis=0)
+        self.mean_ = X.mean(axis=0)
+        self.coef_ = np.zeros((C.shape[1], X.shape[1]))
+        centred = C - self.composition_mean_
+        self.kept_, q, r, norm = _ranked_qr(centred, C, self.rank_tol)
+        if len(self.kept_):
+            solution = scipy.linalg.solve_triangular(r, q.T @ (X - self.mean_))
+            self.coef_[self.kept_] = solution / norm[self.kept_, None]
+        self.rank_ = 1 + len(self.kept_)
+        return self
+
+    def predict(self, composition: Any = None, *, n: int | None = None) -> np.ndarray:
+        """What the intercept and composition say about the features, ``Z B``.
+
+        Parameters
+        ----------
+        composition : array of shape (n, n_composition), optional
+            As in `fit`.
+        n : int, optional
+            Number of rows, needed when there is no composition.
+
+        Returns
+        -------
+        ndarray of shape (n, n_features)
+            The part that `transform` removes.
+        """
+        check_is_fitted(self)
+        C = self._composition(composition, n)
+        return self.mean_ + (C - self.composition_mean_) @ self.coef_
+
+    def transform(self, X: Any, *, composition: Any = None) -> np.ndarray:
+        """Remove from `X` what its composition explains, ``X - Z B``.
+
+        Parameters
+        ----------
+        X : array of shape (n, n_features)
+            Pooled features of any rows.
+        composition : array of shape (n, n_composition), optional
+            Their nuisance, with the columns given to `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n, n_features)
+            The geometric residual.
+
+        Raises
+        ------
+        ValueError
+            If composition was given to one of `fit` and `transform` only, or its columns differ.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        return X - self.predict(composition, n=len(X))
+
+    def fit_transform(self, X: Any, y: Any = None, *, composition: Any = None) -> np.ndarray:
+        """`fit`, then `transform` the same rows with the same composition."""
+        return self.fit(X, y, composition=composition).transform(X, composition=composition)
+
+    def _composition(self, composition: Any, n: int | None) -> np.ndarray:
+        if (composition is not None) != self.has_composition_:
+            given, missing = ("fit", "here") if self.has_composition_ else ("here", "fit")
+            raise ValueError(
+                f"composition was given to {given} and not to {missing}: give it to both, or to "
+                "neither (then only the mean is removed)."
+            )
+        if n is None and composition is None:
+            raise ValueError("without composition the number of rows n is needed.")
+        C = _check_composition(composition, n)
+        names = _names(composition)
+        if C.shape[1] != len(self.composition_mean_):
+            raise ValueError(
+                f"composition has {C.shape[1]} columns, but fit saw {len(self.composition_mean_)}; "
+                "build both with the same elements= argument."
+            )
+        if names is not None and self.composition_names_ not in (None, names):
+            raise ValueError(
+                f"composition has columns {names}, but fit saw {self.composition_names_}; "
+                "give the same columns in the same order."
+            )
+        return C
+
+
+def _names(composition: Any) -> list[str] | None:
+    if isinstance(composition, pd.DataFrame):
+        return [str(column) for column in composition.columns]
+    return None
+
+
+def _check_composition(composition: Any, n: int | None) -> np.ndarray:
+    if composition is None:
+        return np.empty((n or 0, 0))
+    C = check_array(composition, dtype=np.float64, input_name="composition")
+    if n is not None and len(C) != n:
+        raise ValueError(f"X has {n} rows and composition has {len(C)}; give one row per structure.")
+    return C
+
+
+def _ranked_qr(
+    centred: np.ndarray, C: np.ndarray, tol: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Kept columns (in pivot order), Q and R of the scaled kept columns, and the scales."""
+    norm = np.linalg.norm(centred, axis=0)
+    varies = np.flatnonzero(norm > tol * np.linalg.norm(C, axis=0))
+    if len(varies) == 0:
+        return varies, np.empty((len(C), 0)), np.empty((0, 0)), norm
+    q, r, pivot = scipy.linalg.qr(
+        centred[:, varies] / norm[varies], mode="economic", pivoting=True, check_finite=False
+    )
+    diagonal = np.abs(np.diag(r))
+    rank = int(np.count_nonzero(diagonal > tol * diagonal[0]))
+    return varies[pivot[:rank]], q[:, :rank], r[:rank, :rank], norm

@@ -1,0 +1,323 @@
+"""Pooled features of structures in labelled blocks, without torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+__all__ = ["Block", "Representation"]
+
+_FORMAT = "cpdkit-representation-1"
+
+
+@dataclass(frozen=True)
+class Block:
+    """`mul` channels of one layer that turn alike.
+
+    Attributes
+    ----------
+    layer : int
+        Index of the layer in the encoder, from 0.
+    name : str
+        Name of the layer.
+    l, p : int, str
+        Degree and parity (``"e"`` or ``"o"``) as the model labels them.
+    mul : int
+        Number of channels.
+    pooling : str
+        How atoms were pooled.
+    start : int
+        First column in :attr:`Representation.values`.
+    element : int or None
+        Atomic number of the atoms pooled; None for all of them.
+    norm : bool
+        Whether columns are norms taken atom by atom, one per channel, instead of components.
+    """
+
+    layer: int
+    name: str
+    l: int  # noqa: E741 - the field's own symbol
+    p: str
+    mul: int
+    pooling: str
+    start: int
+    element: int | None = None
+    norm: bool = False
+
+    @property
+    def components(self) -> int:
+        """Columns per channel: ``2 l + 1``, or 1 for norms."""
+        return 1 if self.norm else 2 * self.l + 1
+
+    @property
+    def columns(self) -> slice:
+        """Where the block lies in :attr:`Representation.values`."""
+        return slice(self.start, self.start + self.mul * self.components)
+
+    @property
+    def irrep(self) -> str:
+        """Label such as ``"1o"``."""
+        return f"{self.l}{self.p}"
+
+
+@dataclass(frozen=True, eq=False)
+class Representation:
+    """Pooled features of a data set, block by block.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n_structures, n_columns)
+        Pooled components. Vectors and tensors are raw: channel by channel, the ``2 l + 1``
+        components together, in the model's own order (e3nn orders l=1 as x, y, z).
+    blocks : tuple of Block
+        What the columns are.
+    n_atoms : ndarray of int64, shape (n_structures,)
+        Number of atoms of each structure.
+    metadata : mapping
+        Encoder, data set, fingerprints, versions.
+
+    Raises
+    ------
+    ValueError
+        If blocks and columns, or rows and `n_atoms`, do not fit.
+    """
+
+    values: np.ndarray = field(repr=False)
+    blocks: tuple[Block, ...]
+    n_atoms: np.ndarray = field(repr=False)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "blocks", tuple(self.blocks))
+        position = 0
+        for block in self.blocks:
+            if block.start != position:
+                raise ValueError(
+                    f"block {block} starts at column {block.start}; expected {position}."
+                )
+            position = block.columns.stop
+        if self.values.ndim != 2 or self.values.shape[1] != position:
+            raise ValueError(
+                f"blocks cover {position} columns, but values have shape {self.values.shape}."
+            )
+        if self.n_atoms.shape != (len(self.values),):
+            raise ValueError(
+                f"{len(self.values)} rows need n_atoms of shape ({len(self.values)},); "
+                f"got {self.n_atoms.shape}."
+            )
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers, in the model's order."""
+        return tuple(dict.fromkeys(block.name for block in self.blocks))
+
+    @cached_property
+    def features(self) -> np.ndarray:
+        """Invariant features, shape (n_structures, n_channels).
+
+        Scalars as they are; for l > 0 the norm of each pooled vector, which rotations leave
+        unchanged. One column per channel, in the order of :attr:`channels`.
+        """
+        parts = []
+        for block in self.blocks:
+            part = self.values[:, block.columns]
+            if block.l > 0 and not block.norm:
+                part = np.linalg.norm(part.reshape(len(part), block.mul, -1), axis=2)
+            parts.append(part)
+        return np.concatenate(parts, axis=1)
+
+    @property
+    def channels(self) -> pd.DataFrame:
+        """One row per column of :attr:`features`: layer, name, l, p, channel, pooling, kind.
+
+        `kind` is ``"component"`` for scalars, ``"norm of pooled"`` or ``"pooled norm"``.
+        """
+        frames = []
+        for block in self.blocks:
+            kind = "norm of pooled" if block.l > 0 else "component"
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "layer": block.layer,
+                        "name": block.name,
+                        "l": block.l,
+                        "p": block.p,
+                        "channel": np.arange(block.mul),
+                        "pooling": block.pooling,
+                        "kind": "pooled norm" if block.norm else kind,
+                        "element": block.element,
+                    }
+                )
+            )
+        return pd.concat(frames, ignore_index=True)
+
+    def select(
+        self,
+        *,
+        layer: int | str | Sequence[int | str] | None = None,
+        l: int | Sequence[int] | None = None,  # noqa: E741
+        p: str | None = None,
+    ) -> Representation:
+        """Keep the blocks that match.
+
+        Parameters
+        ----------
+        layer : int, str or sequence, optional
+            Index (negative from the end) or name of the layers; all by default.
+        l : int or sequence, optional
+            Degrees; all by default.
+        p : {"e", "o"}, optional
+            Parity; both by default.
+
+        Returns
+        -------
+        Representation
+            With the same rows and the matching columns.
+
+        Raises
+        ------
+        ValueError
+            If a layer, or a degree or parity in one of the layers asked for, is absent; the
+            message lists what there is. Without `layer`, layers that lack a degree are skipped.
+        """
+        index = self._layer_indices(layer)
+        degrees = None if l is None else [l] if isinstance(l, (int, np.integer)) else list(l)
+        kept = [
+            b
+            for b in self.blocks
+            if b.layer in index and (degrees is None or b.l in degrees) and p in (None, b.p)
+        ]
+        required = index if layer is not None else [None]
+        for wanted in required:
+            for degree in degrees if degrees is not None else [None]:
+                if not any(
+                    wanted in (None, b.layer) and degree in (None, b.l) for b in kept
+                ):
+                    raise ValueError(self._absent(wanted, degree, p))
+        columns = np.concatenate([np.arange(b.columns.start, b.columns.stop) for b in kept])
+        blocks, start = [], 0
+        for block in kept:
+            blocks.append(Block(**{**asdict(block), "start": start}))
+            start = blocks[-1].columns.stop
+        return Representation(self.values[:, columns], tuple(blocks), self.n_atoms, self.metadata)
+
+    def vectors(
+        self, *, l: int, layer: int | str = -1, p: str | None = None  # noqa: E741
+    ) -> np.ndarray:
+        """Pooled components of one degree, shape (n_structures, n_channels, 2 l + 1).
+
+        Components are in the model's own order; e3nn orders l=1 as x, y, z.
+
+        Raises
+        ------
+        ValueError
+            If the layer has no such degree, or only norms of it were kept.
+        """
+        chosen = self.select(layer=layer, l=l, p=p)
+        if any(block.norm for block in chosen.blocks):
+            raise ValueError(
+                f"layer {layer!r} holds norms of l={l} taken atom by atom, from which components "
+                'cannot be had; extract with pooling="mean" or "sum".'
+            )
+        return chosen.values.reshape(len(self), -1, 2 * l + 1)
+
+    def _layer_indices(self, layer: int | str | Sequence[int | str] | None) -> list[int]:
+        present = {block.layer: block.name for block in self.blocks}
+        if layer is None:
+            return list(present)
+        wanted = [layer] if isinstance(layer, (int, np.integer, str)) else list(layer)
+        result = []
+        for item in wanted:
+            if isinstance(item, str):
+                matches = [i for i, name in present.items() if name == item]
+            else:
+                order = sorted(present)
+                matches = [order[item]] if -len(order) <= item < 0 else []
+                matches = [item] if item in present else matches
+            if not matches:
+                raise ValueError(f"no layer {item!r}; {self._listing()}")
+            result += matches
+        return result
+
+    def _absent(self, layer: int | None, degree: int | None, p: str | None) -> str:
+        asked = [f"layer {layer}"] if layer is not None else []
+        asked += [f"l={degree}"] if degree is not None else []
+        asked += [f"p={p!r}"] if p is not None else []
+        return f"nothing with {', '.join(asked)}; {self._listing()}"
+
+    def _listing(self) -> str:
+        layers: dict[str, list[str]] = {}
+        for block in self.blocks:
+            irreps = layers.setdefault(f"{block.layer} {block.name!r}", [])
+            label = f"{block.mul}x{block.irrep}"
+            if label not in irreps:
+                irreps.append(label)
+        return "there is: " + "; ".join(f"{k}: {'+'.join(v)}" for k, v in layers.items()) + "."
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write to a safetensors file, complete or not at all.
+
+        Returns
+        -------
+        Path
+            Where it was written.
+        """
+        path = Path(path)
+        about = {
+            "format": _FORMAT,
+            "blocks": [asdict(block) for block in self.blocks],
+            "metadata": dict(self.metadata),
+        }
+        data = save(
+            {"values": np.ascontiguousarray(self.values), "n_atoms": self.n_atoms},
+            metadata={"cpdkit": json.dumps(about)},
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.replace(beside, path)
+        except BaseException:
+            os.unlink(beside)
+            raise
+        return path
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Representation:
+        """Read what :meth:`save` wrote; nothing is unpickled.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If the file is damaged or is not a saved representation.
+        """
+        path = Path(path)
+        if not path.exists():
+            raise FileNotFoundError(f"no representation at {path}.")
+        try:
+            with safe_open(path, framework="numpy") as file:
+                about = json.loads((file.metadata() or {}).get("cpdkit", "{}"))
+                if about.get("format") != _FORMAT:
+                    raise ValueError(f"{path} is not a representation saved by cpdkit.")
+                values, n_atoms = file.get_tensor("values"), file.get_tensor("n_atoms")
+        except SafetensorError as error:
+            raise ValueError(f"{path} is damaged ({error}); extract it again.") from error
+        blocks = tuple(Block(**block) for block in about["blocks"])
+        return cls(values, blocks, n_atoms, about["metadata"])
