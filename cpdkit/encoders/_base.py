@@ -1,0 +1,144 @@
+"""What every encoder offers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import ase
+import torch
+
+from cpdkit._messages import unknown
+from cpdkit.encoders._graph import build_graph
+from cpdkit.irreps import Irreps
+
+__all__ = ["Encoder", "Layer", "parse_dtype"]
+
+_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+def parse_dtype(dtype: str | torch.dtype) -> torch.dtype:
+    """Turn ``"float32"`` or ``"float64"`` into a torch dtype; raise ValueError for others."""
+    name = str(dtype).removeprefix("torch.")
+    if name not in _DTYPES:
+        raise ValueError(unknown("dtype", name, _DTYPES))
+    return _DTYPES[name]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of per-atom features: its name and how its components turn."""
+
+    name: str
+    irreps: Irreps
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.irreps, Irreps):  # a string or an e3nn.o3.Irreps
+            object.__setattr__(self, "irreps", Irreps.parse(self.irreps))
+
+
+class Encoder(ABC):
+    """A model that gives per-atom features, layer by layer.
+
+    A subclass builds `model` and `layers`, and implements :meth:`forward`. Building the graph
+    (:meth:`graph`) is apart from the forward pass, so each can be replaced and measured.
+
+    Parameters
+    ----------
+    name : str
+        Name under which results are kept.
+    model : torch.nn.Module
+        The network, or an empty module where there is none. Set to evaluation mode, without
+        gradients, in `dtype`.
+    layers : sequence of Layer
+        What :meth:`forward` returns, in that order.
+    elements : iterable of int, optional
+        Atomic numbers the model knows; None for any.
+    cutoff : float, optional
+        Radius of the graph in Angstrom.
+    periodic : bool, default True
+        Whether crystals can be encoded.
+    options : mapping, optional
+        What else identifies the features; enters :attr:`fingerprint`.
+    dtype : str, default "float32"
+        ``"float32"`` or ``"float64"``.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        model: torch.nn.Module,
+        layers: Sequence[Layer],
+        elements: Any = None,
+        cutoff: float | None = None,
+        periodic: bool = True,
+        options: Mapping[str, Any] | None = None,
+        dtype: str | torch.dtype = "float32",
+    ) -> None:
+        self.name = name
+        self.layers = tuple(layers)
+        self.elements = None if elements is None else frozenset(int(z) for z in elements)
+        self.cutoff = cutoff
+        self.periodic = periodic
+        self.options = dict(options or {})
+        self.dtype = parse_dtype(dtype)
+        self.device = torch.device("cpu")
+        self.model = model.to(self.dtype).eval().requires_grad_(False)
+        if not self.layers:
+            raise ValueError(f"encoder {name!r} needs at least one layer.")
+
+    def graph(self, atoms: ase.Atoms) -> Any:
+        """Prepare one structure; by default every pair within `cutoff`.
+
+        Raises
+        ------
+        ValueError
+            If two atoms lie at the same place.
+        """
+        return build_graph(atoms, self.cutoff)
+
+    @abstractmethod
+    def forward(self, graphs: Sequence[Any]) -> list[torch.Tensor]:
+        """Features of the atoms of all graphs.
+
+        Parameters
+        ----------
+        graphs : sequence
+            As returned by :meth:`graph`.
+
+        Returns
+        -------
+        list of Tensor, each of shape (total_atoms, layer.irreps.dim)
+            One per layer; atoms in input order, components copy by copy in the order of
+            `layer.irreps`.
+        """
+
+    def to(self, device: str | torch.device) -> Encoder:
+        """Move the model to `device` (in place) and return the encoder."""
+        self.device = torch.device(device)
+        self.model.to(self.device)
+        return self
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of name, options, layers, dtype and all weights."""
+        digest = hashlib.sha256()
+        layers = [(layer.name, str(layer.irreps)) for layer in self.layers]
+        about = [self.name, str(self.dtype), self.cutoff, layers, self.options]
+        digest.update(json.dumps(about, sort_keys=True).encode())
+        for key, value in sorted(self.model.state_dict().items()):
+            if isinstance(value, torch.Tensor):
+                array = value.detach().cpu().contiguous().numpy()
+                digest.update(f"{key}{array.dtype}{array.shape}".encode())
+                digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    def __repr__(self) -> str:
+        layers = ", ".join(f"{layer.name}: {layer.irreps}" for layer in self.layers)
+        return f"<{type(self).__name__} {self.name!r} ({layers})>"

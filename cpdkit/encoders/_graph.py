@@ -1,0 +1,145 @@
+"""Neighbour graphs of structures, and batches of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import ase
+import numpy as np
+import torch
+from vesin import NeighborList
+
+__all__ = ["Batch", "Graph", "build_graph", "collate"]
+
+_COINCIDENT = 1e-6  # Angstrom
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One structure and its directed edges, in numpy.
+
+    Attributes
+    ----------
+    numbers : ndarray of int64, shape (n_atoms,)
+        Atomic numbers.
+    positions : ndarray of float64, shape (n_atoms, 3)
+        Angstrom.
+    edges : ndarray of int64, shape (2, n_edges)
+        Centre i and neighbour j; every pair occurs in both directions.
+    vectors : ndarray of float64, shape (n_edges, 3)
+        From i to j, ``r_j + shift @ cell - r_i``, Angstrom.
+    shifts : ndarray of int32, shape (n_edges, 3)
+        Lattice translations; zeros for molecules.
+    cell : ndarray of float64, shape (3, 3)
+        Lattice vectors as rows; zeros for molecules.
+    pbc : ndarray of bool, shape (3,)
+        Periodic directions.
+    """
+
+    numbers: np.ndarray
+    positions: np.ndarray
+    edges: np.ndarray
+    vectors: np.ndarray
+    shifts: np.ndarray
+    cell: np.ndarray
+    pbc: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+def build_graph(atoms: ase.Atoms, cutoff: float | None) -> Graph:
+    """All pairs of `atoms` closer than `cutoff`, periodic images included.
+
+    Raises
+    ------
+    ValueError
+        If there is no atom, two atoms lie at the same place, or a periodic direction has no
+        lattice vector.
+    """
+    n = len(atoms)
+    if n == 0:
+        raise ValueError("it has no atoms.")
+    pbc = np.asarray(atoms.pbc, dtype=bool)
+    if np.linalg.matrix_rank(atoms.cell.array[pbc]) < pbc.sum():
+        raise ValueError(
+            f"it is periodic along {pbc.tolist()}, but its cell {atoms.cell.array.tolist()} does "
+            "not span these directions; give it a cell or set pbc=False."
+        )
+    # A direction that is not periodic needs some vector for the neighbour list.
+    cell = np.array(atoms.cell.complete()) if pbc.any() else np.zeros((3, 3))
+    positions = np.ascontiguousarray(atoms.positions, dtype=np.float64)
+    if cutoff is None:
+        edges, shifts, vectors = np.empty((2, 0), int), np.empty((0, 3), int), np.empty((0, 3))
+    else:
+        i, j, shifts, vectors = NeighborList(cutoff=cutoff, full_list=True, sorted=True).compute(
+            points=positions, box=cell, periodic=pbc if pbc.any() else False, quantities="ijSD"
+        )
+        edges = np.array([i, j], dtype=np.int64)
+        close = np.flatnonzero((vectors * vectors).sum(1) < _COINCIDENT**2)
+        if len(close):
+            a, b = edges[:, close[0]]
+            raise ValueError(f"atoms {a} and {b} lie at the same place; remove one of them.")
+    return Graph(
+        atoms.numbers.astype(np.int64), positions, edges, vectors, shifts.astype(np.int32),
+        cell, pbc,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Several graphs as one disconnected graph, in torch.
+
+    Attributes
+    ----------
+    numbers, positions, edges, vectors, shifts
+        As in :class:`Graph`, joined; `edges` point into the joined atoms.
+    cells : Tensor, shape (n_graphs, 3, 3)
+        Lattice vectors as rows; zeros for molecules.
+    n_atoms, n_edges : Tensor of int64, shape (n_graphs,)
+        Sizes of the graphs.
+    structure : Tensor of int64, shape (total_atoms,)
+        Graph that each atom belongs to.
+    """
+
+    numbers: torch.Tensor
+    positions: torch.Tensor
+    edges: torch.Tensor
+    vectors: torch.Tensor
+    shifts: torch.Tensor
+    cells: torch.Tensor
+    n_atoms: torch.Tensor
+    n_edges: torch.Tensor
+    structure: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.n_atoms)
+
+
+def collate(
+    graphs: Sequence[Graph], *, dtype: torch.dtype, device: torch.device | str = "cpu"
+) -> Batch:
+    """Join `graphs`; floating-point parts in `dtype`."""
+    n_atoms = np.array([len(g) for g in graphs], dtype=np.int64)
+    n_edges = np.array([g.edges.shape[1] for g in graphs], dtype=np.int64)
+    starts = np.concatenate([[0], np.cumsum(n_atoms)[:-1]])
+
+    def real(parts: list[np.ndarray]) -> torch.Tensor:
+        return torch.from_numpy(np.concatenate(parts)).to(device=device, dtype=dtype)
+
+    def whole(array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(array).to(device)
+
+    edges = np.concatenate([g.edges for g in graphs], axis=1)
+    return Batch(
+        numbers=whole(np.concatenate([g.numbers for g in graphs])),
+        positions=real([g.positions for g in graphs]),
+        edges=whole(edges + np.repeat(starts, n_edges)),
+        vectors=real([g.vectors for g in graphs]),
+        shifts=real([g.shifts for g in graphs]),
+        cells=real([g.cell[None] for g in graphs]),
+        n_atoms=whole(n_atoms),
+        n_edges=whole(n_edges),
+        structure=whole(np.repeat(np.arange(len(graphs)), n_atoms)),
+    )

@@ -1,0 +1,75 @@
+"""Collect what submodules return during a forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from typing import Any
+
+import torch
+
+__all__ = ["capture", "find_module"]
+
+
+def find_module(model: torch.nn.Module, name: str) -> torch.nn.Module:
+    """The submodule called `name`.
+
+    Raises
+    ------
+    ValueError
+        If there is none; lists the nearest names.
+    """
+    modules = dict(model.named_modules())
+    if name in modules and name:
+        return modules[name]
+    raise ValueError(
+        f"{type(model).__name__} has no submodule {name!r}; {_nearest(name, list(modules))}"
+    )
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    near = get_close_matches(name, [n for n in names if n], n=5, cutoff=0.3)
+    near = near or [n for n in names if n][:5]
+    return f"nearest names: {', '.join(map(repr, near))}."
+
+
+@contextmanager
+def capture(
+    model: torch.nn.Module,
+    names: Sequence[str],
+    *,
+    read: Callable[[Any], torch.Tensor] = lambda output: output,
+) -> Iterator[list[torch.Tensor]]:
+    """Collect ``read(output)`` of the submodules `names`, in the order of `names`.
+
+    The list is filled when the block ends; hooks are removed even when it fails.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or its module did not run or ran more than once.
+    """
+    caught: dict[str, list[torch.Tensor]] = {name: [] for name in names}
+    handles = []
+    result: list[torch.Tensor] = []
+    try:
+        for name in names:
+            module = find_module(model, name)
+
+            def hook(_module: Any, _args: Any, output: Any, name: str = name) -> None:
+                caught[name].append(read(output))
+
+            handles.append(module.register_forward_hook(hook))
+        yield result
+    finally:
+        for handle in handles:
+            handle.remove()
+    for name, outputs in caught.items():
+        if len(outputs) != 1:
+            ran = [n for n, _ in model.named_modules() if n != name]
+            raise ValueError(
+                f"the hook on {name!r} fired {len(outputs)} times in one forward pass of "
+                f"{type(model).__name__}, not once; {_nearest(name, ran)}"
+            )
+        result.append(outputs[0])

@@ -1,0 +1,55 @@
+"""Import libraries that hold models, and keep what they change to themselves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
+
+import torch
+
+__all__ = ["contained", "require"]
+
+# mace sets this at import: every later torch.load of the process would then unpickle.
+_FLAG = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
+
+
+@contextmanager
+def contained(default_dtype: torch.dtype | None = None) -> Iterator[None]:
+    """Undo what importing model libraries changes for the whole process.
+
+    e3nn 0.4.4 reads a table holding slices when it is imported, which safe loading refuses
+    unless told; mace turns safe loading off. Both are allowed inside and taken back after, and
+    so is torch's default dtype, which is `default_dtype` inside.
+    """
+    flag, dtype = os.environ.get(_FLAG), torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(default_dtype or dtype)
+        with torch.serialization.safe_globals([slice]):
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+        if flag is None:
+            os.environ.pop(_FLAG, None)
+        else:
+            os.environ[_FLAG] = flag
+
+
+def require(module: str, *, encoder: str, extra: str) -> ModuleType:
+    """Import `module` or say which extra of this package brings it.
+
+    Raises
+    ------
+    ImportError
+        If it, or something it needs, is not installed.
+    """
+    try:
+        with contained():
+            return import_module(module)
+    except ImportError as error:
+        raise ImportError(
+            f"encoder {encoder!r} needs {module.partition('.')[0]!r}, which cannot be imported "
+            f"({error}); install it with: pip install 'cpdkit[{extra}]'."
+        ) from error

@@ -1,0 +1,180 @@
+"""What holds for extraction whatever the encoder."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from ase import Atoms
+from ase.build import bulk, molecule
+
+torch = pytest.importorskip("torch")
+
+from _molecules import molecules  # noqa: E402
+from cpdkit.datasets import AtomsSequence, Dataset  # noqa: E402
+from cpdkit.encoders import load_encoder  # noqa: E402
+from cpdkit.encoders._base import Encoder, Layer  # noqa: E402
+from cpdkit.extract import extract  # noqa: E402
+from cpdkit.representation import Representation  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def aev():
+    return load_encoder("ani2x-aev", dtype="float64")
+
+
+def as_dataset(structures, name="made"):
+    return Dataset(
+        name=name,
+        split="test",
+        atoms=AtomsSequence.from_atoms(structures),
+        targets=pd.DataFrame({"n": [len(a) for a in structures]}),
+        units={"n": "1"},
+        ids=np.array([f"id-{i}" for i in range(len(structures))]),
+    )
+
+
+class Positions(Encoder):
+    """Atomic number and position: what pooling should give is then known exactly."""
+
+    def __init__(self, **options):
+        super().__init__(
+            name="positions",
+            model=torch.nn.Module(),
+            layers=[Layer("only", "1x0e+1x1o")],
+            dtype="float64",
+            **options,
+        )
+        self.batches = []
+
+    def graph(self, atoms):
+        return atoms
+
+    def forward(self, graphs):
+        self.batches.append([len(a) for a in graphs])
+        rows = [np.hstack([a.numbers[:, None], a.positions]) for a in graphs]
+        return [torch.from_numpy(np.concatenate(rows))]
+
+
+def test_pooling_is_mean_or_sum_over_atoms_in_the_order_of_the_structures():
+    mols = molecules(40)
+    mean = extract(Positions(), mols, batch_size=7, progress=False)
+    total = extract(Positions(), mols, pooling="sum", batch_size=3, progress=False)
+    for row, m in enumerate(mols):
+        expected = np.hstack([m.numbers.mean(), m.positions.mean(0)])
+        assert np.allclose(mean.values[row], expected, rtol=1e-12, atol=1e-12)
+        assert np.allclose(total.values[row], expected * len(m), rtol=1e-12, atol=1e-12)
+    assert [b.pooling for b in total.blocks] == ["sum", "sum"]
+
+
+def test_mean_times_number_of_atoms_is_the_sum(aev):
+    mols = molecules(15)
+    mean = extract(aev, mols, progress=False)
+    total = extract(aev, mols, pooling="sum", progress=False)
+    assert np.allclose(mean.values * mean.n_atoms[:, None], total.values, rtol=1e-12, atol=1e-12)
+
+
+def test_batches_do_not_change_results_and_respect_their_limits(aev):
+    mols = molecules(25)
+    reference = extract(aev, mols, progress=False).values
+    for batch_size, max_atoms in [(1, 1000), (3, 1000), (1000, 20), (1000, 1)]:
+        got = extract(aev, mols, batch_size=batch_size, max_atoms=max_atoms, progress=False)
+        assert np.allclose(got.values, reference, rtol=1e-12, atol=1e-12)
+    encoder = Positions()
+    extract(encoder, mols, batch_size=4, max_atoms=20, progress=False)
+    assert all(len(b) <= 4 and (sum(b) <= 20 or len(b) == 1) for b in encoder.batches)
+    assert sum(encoder.batches, []) == sorted((len(m) for m in mols), reverse=True)
+
+
+def test_a_data_set_and_its_structures_give_the_same_and_metadata_say_which(aev):
+    mols = molecules(8)
+    dataset = as_dataset(mols)
+    rep = extract(aev, dataset, progress=False)
+    assert np.array_equal(rep.values, extract(aev, mols, progress=False).values)
+    assert np.array_equal(rep.values, extract(aev, iter(mols), progress=False).values)
+    assert rep.metadata["dataset"] == "made (test)"
+    assert rep.metadata["dataset_fingerprint"] == dataset.fingerprint
+    assert rep.metadata["encoder_fingerprint"] == aev.fingerprint
+    assert rep.metadata["pooling"] == "mean"
+
+
+def test_one_structure_may_be_given_alone(aev):
+    rep = extract(aev, molecule("CH4"), progress=False)
+    assert rep.features.shape == (1, 1008)
+
+
+def test_save_and_load_round_trip(aev, tmp_path):
+    rep = extract(aev, molecules(5), progress=False)
+    back = Representation.load(rep.save(tmp_path / "a.safetensors"))
+    assert np.array_equal(back.features, rep.features)
+    assert back.metadata == rep.metadata
+
+
+def test_float32_is_the_default_precision():
+    rep = extract(load_encoder("ani2x-aev"), molecules(2), progress=False)
+    assert rep.values.dtype == np.float32
+
+
+def test_progress_is_shown_unless_switched_off(aev, capfd):
+    extract(aev, molecules(3), progress=False)
+    assert capfd.readouterr().err == ""
+    extract(aev, molecules(3))
+    assert "ani2x-aev: 100%" in capfd.readouterr().err
+
+
+def test_an_unknown_element_names_structure_element_and_range(aev):
+    silane = molecule("SiH4")
+    dataset = as_dataset([molecule("H2O"), silane])
+    with pytest.raises(ValueError, match=r"structure 1 \(id-1\), H4Si, has Si, .* H, C, N, O, F"):
+        extract(aev, dataset, progress=False)
+
+
+def test_nothing_to_encode_is_an_error(aev):
+    with pytest.raises(ValueError, match="data set is empty"):
+        extract(aev, [], progress=False)
+    with pytest.raises(ValueError, match="data set is empty"):
+        extract(aev, as_dataset([]), progress=False)
+    with pytest.raises(ValueError, match="structure 1 has no atoms"):
+        extract(aev, [molecule("H2O"), Atoms()], progress=False)
+
+
+def test_features_that_are_not_finite_name_the_structure():
+    class Broken(Positions):
+        def forward(self, graphs):
+            (features,) = super().forward(graphs)
+            return [torch.where(features == 8, torch.nan, features)]
+
+    with pytest.raises(ValueError, match="'positions' gave .* not finite for structure 2"):
+        extract(Broken(), [molecule(n) for n in ("CH4", "NH3", "H2O")], progress=False)
+
+
+def test_features_of_the_wrong_shape_are_refused():
+    class Short(Positions):
+        def forward(self, graphs):
+            return [super().forward(graphs)[0][:, :-1]]
+
+    with pytest.raises(ValueError, match=r"shape \(5, 3\) for layer 'only'; \(5, 4\)"):
+        extract(Short(), molecule("CH4"), progress=False)
+
+
+def test_crystals_are_refused_by_encoders_for_molecules():
+    with pytest.raises(ValueError, match="periodic.*takes molecules only"):
+        extract(Positions(periodic=False), bulk("Si"), progress=False)
+
+
+def test_a_periodic_structure_without_cell_is_refused(aev):
+    water = molecule("H2O")
+    water.pbc = True
+    with pytest.raises(ValueError, match=r"structure 0, H2O: it is periodic .* set pbc=False"):
+        extract(aev, water, progress=False)
+
+
+@pytest.mark.parametrize("arguments", [{"batch_size": 0}, {"max_atoms": -1}])
+def test_sizes_must_be_positive(aev, arguments):
+    with pytest.raises(ValueError, match="must be at least 1"):
+        extract(aev, molecule("H2O"), **arguments)
+
+
+def test_an_unknown_pooling_suggests_the_nearest(aev):
+    with pytest.raises(ValueError, match="unknown pooling 'men'; did you mean 'mean'"):
+        extract(aev, molecule("H2O"), pooling="men")

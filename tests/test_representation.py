@@ -1,0 +1,149 @@
+"""Blocks select, invariants follow from components, files round-trip."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from _molecules import rotation
+from cpdkit.irreps import Irreps
+from cpdkit.representation import Block, Representation
+
+
+def build(layers, n=5, seed=0):
+    rng = np.random.default_rng(seed)
+    blocks, start = [], 0
+    for index, text in enumerate(layers):
+        for term, part in Irreps.parse(text).slices():
+            blocks.append(
+                Block(index, f"layer_{index}", term.l, term.p, term.mul, "mean", start + part.start)
+            )
+        start += Irreps.parse(text).dim
+    return Representation(
+        rng.standard_normal((n, start)), tuple(blocks), np.arange(1, n + 1), {"encoder": "made"}
+    )
+
+
+layer_text = st.lists(
+    st.tuples(st.integers(1, 5), st.integers(0, 3), st.sampled_from("eo")), min_size=1, max_size=4
+).map(lambda parts: "+".join(f"{m}x{d}{p}" for m, d, p in parts))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(layer_text, min_size=1, max_size=4))
+def test_parts_make_up_the_whole(layers):
+    rep = build(layers)
+    channels = rep.channels
+    assert rep.features.shape == (5, len(channels))
+    assert len(channels) == sum(block.mul for block in rep.blocks)
+    for index in range(len(layers)):
+        part = rep.select(layer=index)
+        assert np.array_equal(part.features, rep.features[:, channels["layer"] == index])
+        for degree in set(part.channels["l"]):
+            chosen = rep.select(layer=index, l=degree)
+            mask = (channels["layer"] == index) & (channels["l"] == degree)
+            assert np.array_equal(chosen.features, rep.features[:, mask])
+            vectors = rep.vectors(layer=index, l=degree)
+            assert vectors.shape == (5, int(mask.sum()), 2 * degree + 1)
+            if degree:
+                assert np.allclose(np.linalg.norm(vectors, axis=2), chosen.features)
+            else:
+                assert np.array_equal(vectors[:, :, 0], chosen.features)
+
+
+def test_layers_by_index_name_and_sequence_agree():
+    rep = build(["4x0e+2x1o", "3x0e+2x1o", "5x0e"])
+    assert np.array_equal(rep.select(layer=-1).values, rep.select(layer="layer_2").values)
+    both = rep.select(layer=[0, "layer_1"], l=1)
+    assert np.array_equal(
+        both.values, np.hstack([rep.select(layer=i, l=1).values for i in (0, 1)])
+    )
+    assert rep.layers == ("layer_0", "layer_1", "layer_2")
+    # A selection is again a representation, with the encoder's layer numbers.
+    assert np.array_equal(both.select(layer=1).values, rep.select(layer=1, l=1).values)
+
+
+def test_parity_separates_channels_of_one_degree():
+    rep = build(["2x0e+3x1o+4x1e"])
+    assert rep.select(l=1, p="o").features.shape[1] == 3
+    assert rep.select(l=1, p="e").features.shape[1] == 4
+    assert rep.select(l=1).features.shape[1] == 7
+
+
+def test_features_do_not_change_when_vectors_turn():
+    rep = build(["3x0e+4x1o"])
+    turned = rep.values.copy()
+    turned[:, 3:] = (rep.vectors(l=1) @ rotation(3).T).reshape(5, -1)
+    other = Representation(turned, rep.blocks, rep.n_atoms)
+    assert np.abs(other.values - rep.values).max() > 0.1
+    assert np.allclose(other.features, rep.features, rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"layer": -1, "l": 1},
+        {"layer": 7},
+        {"layer": -4},
+        {"layer": "layer_9"},
+        {"l": 3},
+        {"l": 1, "p": "e"},
+        {"layer": [0, 2], "l": 1},
+        {"layer": 0, "l": [0, 2]},
+    ],
+)
+def test_what_is_absent_is_refused_with_a_list_of_what_is_there(arguments):
+    rep = build(["4x0e+2x1o", "3x0e", "5x0e"])
+    with pytest.raises(ValueError, match=r"there is: 0 'layer_0': 4x0e\+2x1o; 1 'layer_1'"):
+        rep.select(**arguments)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_file_gives_back_every_bit(tmp_path, dtype):
+    rep = build(["4x0e+2x1o", "3x0e"])
+    rep = Representation(rep.values.astype(dtype), rep.blocks, rep.n_atoms, {"a": {"b": [1, None]}})
+    path = rep.save(tmp_path / "deep" / "rep.safetensors")
+    back = Representation.load(path)
+    assert back.values.dtype == dtype
+    assert np.array_equal(back.values, rep.values)
+    assert np.array_equal(back.n_atoms, rep.n_atoms)
+    assert back.blocks == rep.blocks
+    assert back.metadata == rep.metadata
+    assert [p.name for p in path.parent.iterdir()] == ["rep.safetensors"]
+
+
+def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
+    rep = build(["4x0e"])
+    path = rep.save(tmp_path / "rep.safetensors")
+    before = path.read_bytes()
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        build(["5x0e"]).save(path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["rep.safetensors"]
+
+
+def test_damaged_foreign_and_missing_files_are_named(tmp_path):
+    path = build(["4x0e"], n=50).save(tmp_path / "rep.safetensors")
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="damaged"):
+        Representation.load(path)
+    from safetensors.numpy import save_file
+
+    save_file({"x": np.zeros(3)}, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match="not a representation"):
+        Representation.load(tmp_path / "other.safetensors")
+    with pytest.raises(FileNotFoundError, match="no representation at"):
+        Representation.load(tmp_path / "none.safetensors")
+
+
+def test_blocks_rows_and_columns_must_fit():
+    rep = build(["4x0e"])
+    with pytest.raises(ValueError, match="cover 4 columns"):
+        Representation(rep.values[:, :3], rep.blocks, rep.n_atoms)
+    with pytest.raises(ValueError, match="n_atoms of shape"):
+        Representation(rep.values, rep.blocks, rep.n_atoms[:-1])
+    with pytest.raises(ValueError, match="starts at column 1; expected 0"):
+        Representation(rep.values, (Block(0, "x", 0, "e", 4, "mean", 1),), rep.n_atoms)
