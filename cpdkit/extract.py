@@ -85,16 +85,16 @@ def extract(
     precision = np.float64 if encoder.dtype == torch.float64 else np.float32
     values = np.empty((len(atoms), blocks[-1].columns.stop), dtype=precision)
     n_atoms = np.empty(len(atoms), dtype=np.int64)
-    with tqdm(
-        total=len(atoms), desc=encoder.name, unit="structure", disable=not progress
-    ) as bar:
+    with tqdm(total=len(atoms), desc=encoder.name, unit="structure", disable=not progress) as bar:
         for start in range(0, len(atoms), _CHUNK):
             rows = range(start, min(start + _CHUNK, len(atoms)))
             chunk = [_checked(encoder, atoms[i], _label(dataset, i)) for i in rows]
             n_atoms[rows.start : rows.stop] = [len(a) for a in chunk]
             for batch in _batches(n_atoms[rows.start : rows.stop], batch_size, max_atoms):
                 names = [_label(dataset, start + i) for i in batch]
-                graphs = [_graph(encoder, chunk[i], name) for i, name in zip(batch, names)]
+                graphs = [
+                    _graph(encoder, chunk[i], name) for i, name in zip(batch, names, strict=True)
+                ]
                 sizes = [len(chunk[i]) for i in batch]
                 values[start + batch] = _pooled(encoder, graphs, sizes, pooling, names)
                 bar.update(len(batch))

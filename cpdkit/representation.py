@@ -204,9 +204,7 @@ class Representation:
         required = index if layer is not None else [None]
         for wanted in required:
             for degree in degrees if degrees is not None else [None]:
-                if not any(
-                    wanted in (None, b.layer) and degree in (None, b.l) for b in kept
-                ):
+                if not any(wanted in (None, b.layer) and degree in (None, b.l) for b in kept):
                     raise ValueError(self._absent(wanted, degree, p))
         columns = np.concatenate([np.arange(b.columns.start, b.columns.stop) for b in kept])
         blocks, start = [], 0
@@ -216,7 +214,11 @@ class Representation:
         return Representation(self.values[:, columns], tuple(blocks), self.n_atoms, self.metadata)
 
     def vectors(
-        self, *, l: int, layer: int | str = -1, p: str | None = None  # noqa: E741
+        self,
+        *,
+        l: int,  # noqa: E741
+        layer: int | str = -1,
+        p: str | None = None,
     ) -> np.ndarray:
         """Pooled components of one degree, shape (n_structures, n_channels, 2 l + 1).
 

@@ -14,6 +14,7 @@ from ase.build import bulk, molecule
 torch = pytest.importorskip("torch")
 
 from _molecules import molecules, rotation  # noqa: E402
+
 from cpdkit.encoders import encoder_names, load_encoder, register_encoder  # noqa: E402
 from cpdkit.extract import extract  # noqa: E402
 

@@ -11,6 +11,7 @@ from ase.build import bulk, molecule
 torch = pytest.importorskip("torch")
 
 from _molecules import molecules  # noqa: E402
+
 from cpdkit.datasets import AtomsSequence, Dataset  # noqa: E402
 from cpdkit.encoders import load_encoder  # noqa: E402
 from cpdkit.encoders._base import Encoder, Layer  # noqa: E402

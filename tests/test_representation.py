@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from _molecules import rotation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from _molecules import rotation
 from cpdkit.irreps import Irreps
 from cpdkit.representation import Block, Representation
 
@@ -57,9 +57,7 @@ def test_layers_by_index_name_and_sequence_agree():
     rep = build(["4x0e+2x1o", "3x0e+2x1o", "5x0e"])
     assert np.array_equal(rep.select(layer=-1).values, rep.select(layer="layer_2").values)
     both = rep.select(layer=[0, "layer_1"], l=1)
-    assert np.array_equal(
-        both.values, np.hstack([rep.select(layer=i, l=1).values for i in (0, 1)])
-    )
+    assert np.array_equal(both.values, np.hstack([rep.select(layer=i, l=1).values for i in (0, 1)]))
     assert rep.layers == ("layer_0", "layer_1", "layer_2")
     # A selection is again a representation, with the encoder's layer numbers.
     assert np.array_equal(both.select(layer=1).values, rep.select(layer=1, l=1).values)

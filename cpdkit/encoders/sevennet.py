@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from cpdkit.encoders._base import Encoder, Layer, parse_dtype
+from cpdkit.encoders._base import Encoder, Layer
+from cpdkit.encoders._e3nn import restore_couplings
 from cpdkit.encoders._graph import Graph, collate
 from cpdkit.encoders._hooks import capture
 from cpdkit.encoders._optional import contained, require
@@ -83,8 +84,7 @@ class SevenNet(Encoder):
         require("sevenn.model_build", encoder=name, extra="sevennet")
         file, sha256 = _CHECKPOINTS[name]
         path = Path(package.__file__).parent / "pretrained_potentials" / file
-        # Coupling coefficients are rounded to the default dtype when the model is built.
-        with contained(parse_dtype(dtype)), warnings.catch_warnings():
+        with contained(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the library's notes on options of old checkpoints
             network, _ = util.model_from_checkpoint(_read_checkpoint(path, sha256))
         # Forces need gradients and are not wanted; the energy stays, as a check.
@@ -103,6 +103,7 @@ class SevenNet(Encoder):
             cutoff=float(network.cutoff),
             dtype=dtype,
         )
+        restore_couplings(self.model)
         self._gates = gates
         # sevenn casts the one-hot elements to float32 whatever the model's precision.
         network.onehot_idx_to_onehot.register_forward_hook(self._cast)
