@@ -2,6 +2,123 @@
 
 from __future__ import annotations
 
-from cpdkit.datasets._dataset import AtomsSequence, Dataset, hill_formula
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
 
-__all__ = ["AtomsSequence", "Dataset", "hill_formula"]
+import numpy as np
+
+from cpdkit._messages import unknown
+from cpdkit.datasets._dataset import AtomsSequence, Dataset, hill_formula
+from cpdkit.datasets.extxyz import read_extxyz
+
+__all__ = [
+    "DATASETS",
+    "AtomsSequence",
+    "Dataset",
+    "hill_formula",
+    "load_dataset",
+    "read_extxyz",
+]
+
+DATASETS: Mapping[str, str] = {
+    "xtb9": "cpdkit.datasets.xtb9.store",
+    "qm9": "cpdkit.datasets.qm9",
+}
+"""Named data sets and the module whose ``load(split)`` reads them."""
+
+MISSING = ("raise", "drop")
+
+
+def load_dataset(
+    name: str | Path,
+    *,
+    split: str = "probe",
+    n: int | None = None,
+    seed: int = 0,
+    targets: Sequence[str] | None = None,
+    units: Mapping[str, str] | None = None,
+    missing: str = "raise",
+) -> Dataset:
+    """Load a named data set, or an extended-XYZ file.
+
+    Parameters
+    ----------
+    name : str or Path
+        ``"xtb9"`` (in the package), ``"qm9"`` (from the folder that the environment variable
+        ``CPDKIT_DATA`` names), or the path of an extended-XYZ file.
+    split : str, default "probe"
+        Part of a named data set; a file has none.
+    n : int, optional
+        Draw so many structures without replacement; all by default.
+    seed : int, default 0
+        Seed of the draw.
+    targets : sequence of str, optional
+        Columns to keep. All of a named data set by default; must be given for a file.
+    units : mapping of str to str, optional
+        Units of the targets of a file.
+    missing : {"raise", "drop"}
+        What to do where a chosen target is NaN: refuse, or leave these structures out.
+
+    Returns
+    -------
+    Dataset
+        Structures, targets and units.
+
+    Raises
+    ------
+    ValueError
+        If the data set, split, a target or an option is not known, `n` is larger than the data
+        set, or a chosen target is NaN somewhere.
+    FileNotFoundError
+        If a file is missing.
+
+    Examples
+    --------
+    >>> ds = load_dataset("xtb9", n=100, seed=0)
+    >>> len(ds.atoms), ds.targets.shape[0], ds.units["gap"]
+    (100, 100, 'eV')
+    """
+    if missing not in MISSING:
+        raise ValueError(unknown("value of missing", missing, MISSING))
+    if str(name) in DATASETS:
+        load: Callable[[str], Dataset] = import_module(DATASETS[str(name)]).load
+        dataset = _keep_targets(load(split), targets, missing)
+    elif Path(name).suffix or Path(name).exists():
+        read = read_extxyz(name, targets=targets, units=units)
+        dataset = _keep_targets(read, targets, missing)
+    else:
+        raise ValueError(
+            unknown("data set", name, DATASETS)
+            + " A file of your own is given by its path, such as 'molecules.xyz'."
+        )
+    return dataset if n is None else dataset.sample(n, seed=seed)
+
+
+def _keep_targets(dataset: Dataset, targets: Sequence[str] | None, missing: str) -> Dataset:
+    if targets is None:
+        return dataset
+    if isinstance(targets, str):
+        raise ValueError(f"targets={targets!r} must be a list of names, such as [{targets!r}].")
+    for name in targets:
+        if name not in dataset.targets:
+            raise ValueError(unknown(f"target of {dataset.name!r}", name, dataset.targets.columns))
+    chosen = dataset.targets[list(targets)]
+    lacking = ~np.isfinite(chosen.to_numpy()).all(axis=1)
+    if lacking.any() and missing == "raise":
+        counts = (~np.isfinite(chosen)).sum()
+        raise ValueError(
+            f"targets are NaN or infinite in some of the {len(dataset)} structures: "
+            f"{ {k: int(v) for k, v in counts.items() if v} }; missing='drop' leaves these out."
+        )
+    kept = Dataset(
+        name=dataset.name,
+        split=dataset.split,
+        atoms=dataset.atoms,
+        targets=chosen.copy(),
+        units={name: dataset.units.get(name, "") for name in targets},
+        ids=dataset.ids,
+        smiles=dataset.smiles,
+        info=dataset.info,
+    )
+    return kept.select(~lacking) if lacking.any() else kept

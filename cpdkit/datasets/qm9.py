@@ -1,0 +1,124 @@
+"""QM9 [1]_ from files outside the package.
+
+References
+----------
+.. [1] R. Ramakrishnan, P. O. Dral, M. Rupp and O. A. von Lilienfeld, Quantum chemistry structures
+   and properties of 134 kilo molecules, Scientific Data 1, 140022 (2014).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cpdkit._messages import unknown
+from cpdkit.datasets._dataset import AtomsSequence, Dataset
+from cpdkit.datasets.extxyz import read_extxyz
+
+__all__ = ["SPLITS", "UNITS", "data_folder", "load"]
+
+SPLITS = ("probe", "train")
+
+UNITS = {
+    "A": "GHz",
+    "B": "GHz",
+    "C": "GHz",
+    "mu": "D",
+    "alpha": "Bohr^3",
+    "homo": "Ha",
+    "lumo": "Ha",
+    "gap": "Ha",
+    "r2": "Bohr^2",
+    "zpve": "Ha",
+    "u0": "Ha",
+    "u298": "Ha",
+    "h298": "Ha",
+    "g298": "Ha",
+    "cv": "cal/mol/K",
+}
+"""Units of the labels as QM9 publishes them."""
+
+TRAIN_UNITS = {
+    "homo": "Ha",
+    "e_el": "Ha",
+    "mu": "D",
+    "gap": "Ha",
+    "lumo": "Ha",
+    "gap_hf": "Ha",
+    "homo_hf": "Ha",
+    "lumo_hf": "Ha",
+    "e_mp2": "Ha",
+}
+"""Units of the labels of the train split; those from ``gap`` on are known for a part only."""
+
+
+def data_folder() -> Path:
+    """Folder that the environment variable ``CPDKIT_DATA`` names.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the variable is not set or names no folder.
+    """
+    value = os.environ.get("CPDKIT_DATA")
+    if not value:
+        raise FileNotFoundError(
+            "this data set is not part of the package: set the environment variable CPDKIT_DATA "
+            "to the folder that holds it (with qm9/probe.extxyz, say), or use 'xtb9'."
+        )
+    folder = Path(value)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"CPDKIT_DATA={value!r} is not a folder.")
+    return folder
+
+
+def load(split: str = "probe") -> Dataset:
+    """QM9 from ``CPDKIT_DATA``.
+
+    Parameters
+    ----------
+    split : {"probe", "train"}
+        Every 40th molecule with all 15 labels, or the fluorine-free others, whose labels are
+        NaN where nobody computed them.
+
+    Returns
+    -------
+    Dataset
+        In QM9's own units (`UNITS`).
+
+    Raises
+    ------
+    FileNotFoundError
+        If ``CPDKIT_DATA`` or a file in it is missing.
+    ValueError
+        If the split is not known.
+    """
+    if split not in SPLITS:
+        raise ValueError(unknown("split of 'qm9'", split, SPLITS))
+    folder = data_folder() / "qm9"
+    return _probe(folder / "probe.extxyz") if split == "probe" else _train(folder / "train.npz")
+
+
+def _probe(path: Path) -> Dataset:
+    read = read_extxyz(path, targets=list(UNITS), units=UNITS, ids="gdb_id")
+    return Dataset("qm9", "probe", read.atoms, read.targets, UNITS, read.ids, read.smiles)
+
+
+def _train(path: Path) -> Dataset:
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {str(path)!r}; look at what CPDKIT_DATA names.")
+    with np.load(path, allow_pickle=False) as stored:
+        dipole = pd.DataFrame(stored["dipole_mp2"], columns=["dipole_x", "dipole_y", "dipole_z"])
+        return Dataset(
+            name="qm9",
+            split="train",
+            atoms=AtomsSequence(stored["Z"], stored["R"], stored["n_atoms"]),
+            targets=pd.DataFrame({key: stored[key].astype(np.float64) for key in TRAIN_UNITS}),
+            units=TRAIN_UNITS,
+            ids=stored["gdb_id"].astype(str),
+            smiles=stored["smiles"],
+            info=dipole,
+        )
