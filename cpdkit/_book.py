@@ -1,0 +1,121 @@
+"""Build the book: run what changed, stage executed notebooks beside the prose, call Jupyter Book."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+
+from cpdkit._manifest import PACKAGE, file_hash
+from cpdkit.runs import MANIFEST, read_notebook, run_notebook
+
+__all__ = ["build_book", "stage_book"]
+
+_STAMP = "cpdkit-source.txt"
+
+
+def build_book(root: str | Path = ".", *, execute: bool = True, out: Path | None = None) -> Path:
+    """Bring the book up to date and return its first page.
+
+    Parameters
+    ----------
+    root : str or Path
+        The repository: ``_config.yml``, ``_toc.yml``, ``book/`` and ``notebooks/``.
+    execute : bool
+        Run the notebooks with their default parameters, those whose earlier run is not current.
+        Without it pages show code and prose only.
+    out : Path, optional
+        Where to build, ``root/_build`` by default.
+
+    Returns
+    -------
+    Path
+        ``index.html``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If `root` holds no book.
+    RuntimeError
+        If Jupyter Book reports an error or a warning; the book before stays in place.
+    """
+    root = Path(root).resolve()
+    if not (root / "_toc.yml").is_file():
+        raise FileNotFoundError(f"no book at {root}: it has no _toc.yml; give the repository.")
+    out = (out or root / "_build").resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    source = out / "source"
+    stage_book(root, source, runs_dir=out / "runs", execute=execute)
+    html = out / "html"
+    state = _state(source, root)
+    if (html / _STAMP).is_file() and (html / _STAMP).read_text() == state:
+        return html / "index.html"
+    with tempfile.TemporaryDirectory(dir=out, prefix=".part-") as scratch:
+        start = "from jupyter_book.cli.main import main; main()"
+        command = [sys.executable, "-c", start, "build", str(source), "--path-output", scratch]
+        command += ["--all", "-W", "--keep-going", "--quiet"]
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")])
+        }
+        print("Building the pages (about half a minute) ...", file=sys.stderr)
+        done = subprocess.run(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        )
+        new = Path(scratch) / "_build" / "html"
+        if done.returncode:
+            print(done.stdout, file=sys.stderr)
+            raise RuntimeError("Jupyter Book stopped at the warnings or errors shown above.")
+        (new / _STAMP).write_text(state)
+        if html.exists():
+            os.replace(html, Path(scratch) / "old")
+        os.replace(new, html)
+    return html / "index.html"
+
+
+def stage_book(root: Path, source: Path, *, runs_dir: Path, execute: bool = True) -> None:
+    """Lay out what Jupyter Book reads: prose as it is, notebooks executed, their files beside."""
+    shutil.rmtree(source, ignore_errors=True)
+    source.mkdir(parents=True)
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy2(root / name, source / name)
+    ignore = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+    shutil.copytree(root / "book", source / "book", ignore=ignore)
+    for notebook in _notebooks(root):
+        target = (source / notebook.relative_to(root)).with_suffix(".ipynb")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.with_suffix(".md").unlink(missing_ok=True)
+        if not execute:
+            nbformat.write(read_notebook(notebook), target)
+            continue
+        run = run_notebook(notebook, runs_dir=runs_dir)
+        print(f"{notebook.relative_to(root)}: {run.reason or 'unchanged'}", file=sys.stderr)
+        ignore = shutil.ignore_patterns(MANIFEST)
+        shutil.copytree(run.directory, target.parent, ignore=ignore, dirs_exist_ok=True)
+
+
+def _notebooks(root: Path) -> Iterator[Path]:
+    """The experiments, and those pages of prose whose code runs (MyST notebooks)."""
+    yield from sorted((root / "notebooks").glob("*.ipynb"))
+    from myst_nb.core.read import is_myst_markdown_notebook
+
+    for page in sorted((root / "book").rglob("*.md")):
+        if is_myst_markdown_notebook(page.read_text(encoding="utf-8")):
+            yield page
+
+
+def _state(source: Path, root: Path) -> str:
+    """Hash of all that a page can show: staged files, documented library, versions of the tools."""
+    files = [p for p in sorted(source.rglob("*")) if p.is_file()]
+    files += sorted(PACKAGE.rglob("*.py"))
+    files += [p for p in [root / "constraints.txt"] if p.is_file()]
+    digest = hashlib.sha256(sys.version.encode())
+    for path in files:
+        digest.update(f"{path.name}\0{file_hash(path)}\n".encode())
+    return digest.hexdigest()

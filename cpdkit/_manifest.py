@@ -1,0 +1,209 @@
+"""What a finished run depended on, and whether all of it is still as it was.
+
+The manifest written beside every executed notebook is provenance and cache key in one: a run is
+current as long as its manifest is still true.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode
+
+__all__ = ["file_hash", "hardware", "notebook_hash", "recorded_dependencies", "revision", "stale"]
+
+PACKAGE = Path(__file__).resolve().parent
+
+# Files read from here say nothing that versions do not say, or change without meaning anything.
+_IGNORED = tuple(
+    {
+        os.path.realpath(place) + os.sep
+        for place in (
+            sys.prefix,
+            sys.base_prefix,
+            sysconfig.get_path("stdlib"),
+            sysconfig.get_path("purelib"),
+            "~/.cache",
+            "~/.config",
+            "~/.ipython",
+            "~/.jupyter",
+            "~/.local/share/jupyter",
+        )
+        for place in [os.path.expanduser(place)]
+    }
+    | {"/proc/", "/sys/", "/dev/", "/etc/", "/usr/share/", "/usr/lib/"}
+)
+
+
+@lru_cache(maxsize=4096)
+def _digest(path: str, size: int, mtime_ns: int) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def file_hash(path: str | Path) -> str | None:
+    """SHA-256 of a file's content, or None where there is no such file."""
+    try:
+        status = os.stat(path)
+        return _digest(str(path), status.st_size, status.st_mtime_ns)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def notebook_hash(notebook: NotebookNode) -> str:
+    """SHA-256 of a notebook's cells, without outputs, counters and other things a run changes."""
+    cells = [
+        [cell.cell_type, cell.source, sorted(cell.metadata.get("tags", []))]
+        for cell in notebook.cells
+    ]
+    return hashlib.sha256(json.dumps(cells).encode()).hexdigest()
+
+
+def _short(path: Path) -> str:
+    """Files of this library by their name in it, so that a moved clone stays valid."""
+    if path.is_relative_to(PACKAGE):
+        return path.relative_to(PACKAGE.parent).as_posix()
+    return str(path)
+
+
+def _full(name: str) -> Path:
+    return PACKAGE.parent / name  # an absolute name stays as it is
+
+
+def _data_file(path: str, work: Path) -> bool:
+    """Whether a file that was read is an input: not code, not installed, not made by the run."""
+    real = Path(os.path.realpath(path))
+    if real.suffix in (".pyc", ".pyo") or not real.is_file() or real.is_relative_to(work):
+        return False
+    data = os.environ.get("CPDKIT_DATA")
+    if real.is_relative_to(PACKAGE) or (data and real.is_relative_to(os.path.realpath(data))):
+        return True
+    if "_build" in real.parts and real.is_relative_to(Path.cwd().resolve()):
+        return False
+    return not str(real).startswith(_IGNORED)
+
+
+def recorded_dependencies(
+    record: Mapping[str, Any], *, work: Path, extra: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Turn what the kernel saw into what the manifest keeps.
+
+    Parameters
+    ----------
+    record : mapping
+        The content of the recorder's file: modules, toplevel, read, settings.
+    work : Path
+        The run's own directory; what is in there are results.
+    extra : iterable of str
+        Further files the run was told to use.
+
+    Returns
+    -------
+    dict
+        ``files`` (name to SHA-256), ``settings`` (name to value or None), ``packages``
+        (distribution to version), ``library`` and ``data`` (one SHA-256 over each part of files).
+    """
+    code = {PACKAGE.parent.joinpath(*name.split(".")) for name in record["modules"]}
+    code = {p / "__init__.py" if p.is_dir() else p.with_suffix(".py") for p in code}
+    code.discard(PACKAGE / "_recorder.py")
+    read = {Path(os.path.realpath(p)) for p in record["read"] if _data_file(p, work)}
+    data = {p for p in read if p.suffix != ".py" or not p.is_relative_to(PACKAGE)}
+    data |= {Path(os.path.realpath(path)) for path in extra}
+    parts = [{_short(p): file_hash(p) for p in sorted(group)} for group in (code, data)]
+    owners = metadata.packages_distributions()
+    names = {owner for top in record["toplevel"] for owner in owners.get(top, [])}
+    return {
+        "library": _combined(parts[0]),
+        "data": _combined(parts[1]),
+        "files": parts[0] | parts[1],
+        "settings": {name: os.environ.get(name) for name in record["settings"]},
+        "packages": {n: metadata.version(n) for n in sorted(names - {"cpdkit"}, key=str.lower)},
+    }
+
+
+def _combined(files: Mapping[str, str | None]) -> str:
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+
+
+def stale(manifest: Mapping[str, Any], *, notebook: str, parameters: Mapping, outputs: Path) -> str:
+    """Why a run has to be repeated; an empty string where it need not be.
+
+    Parameters
+    ----------
+    manifest : mapping
+        Of the earlier run.
+    notebook : str
+        Hash of the notebook now.
+    parameters : mapping
+        Effective parameters now.
+    outputs : Path
+        Where the earlier run left its files.
+    """
+    if manifest.get("notebook_sha256") != notebook:
+        return "the notebook changed"
+    if manifest["parameters"] != json.loads(json.dumps(dict(parameters))):
+        return "the parameters changed"
+    if manifest["python"] != platform.python_version():
+        return f"Python is now {platform.python_version()}"
+    for name, digest in manifest["files"].items():
+        if file_hash(_full(name)) != digest:
+            return f"{name} changed"
+    for name, value in manifest["settings"].items():
+        if os.environ.get(name) != value:
+            return f"{name} is now {os.environ.get(name)!r}"
+    for name, version in manifest["packages"].items():
+        try:
+            now = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            return f"{name} is no longer installed"
+        if now != version:
+            return f"{name} is now {now}"
+    for name, digest in manifest["outputs"].items():
+        if file_hash(outputs / name) != digest:
+            return f"its output {name} is missing or was edited"
+    return ""
+
+
+def hardware() -> dict[str, Any]:
+    """The machine, as far as the standard library tells."""
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    except (ValueError, OSError, AttributeError):
+        memory = float("nan")
+    return {
+        "system": platform.platform(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "memory_gib": round(memory, 1),
+    }
+
+
+def revision(directory: Path) -> dict[str, Any] | None:
+    """Git commit of `directory` and whether tracked files differ from it; None outside of git."""
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(directory), *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            stdin=subprocess.DEVNULL,
+        )
+        return done.stdout.strip()
+
+    try:
+        commit = git("rev-parse", "HEAD")
+        return {"commit": commit, "modified": bool(git("status", "--porcelain", "-uno"))}
+    except (OSError, subprocess.CalledProcessError):
+        return None

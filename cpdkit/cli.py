@@ -1,0 +1,130 @@
+"""The command ``cpdkit``: list what there is, run notebooks, build the book."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import cpdkit
+
+__all__ = ["main"]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cpdkit",
+        description="What atomistic models know about molecules beyond their composition.",
+    )
+    parser.add_argument("--version", action="version", version=f"cpdkit {cpdkit.__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    run = commands.add_parser("run", help="run a notebook with other parameters")
+    run.add_argument("notebook", type=Path, help=".ipynb or MyST Markdown notebook")
+    run.add_argument(
+        "-p",
+        "--parameter",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="set a parameter; lists with commas; may be repeated",
+    )
+    run.add_argument("--profile", default="default", help="a named set of parameters, e.g. test")
+    run.add_argument("-o", "--output", type=Path, help="copy the executed notebook to this file")
+    run.add_argument("--runs-dir", type=Path, default=Path("_build/runs"), help="where runs are kept")
+    run.add_argument("--force", action="store_true", help="run even if nothing changed")
+    run.add_argument("--list", action="store_true", help="list the parameters and stop")
+    run.set_defaults(action=_run)
+
+    book = commands.add_parser("book", help="run what changed and build the book")
+    book.add_argument("root", type=Path, nargs="?", default=Path("."), help="the repository")
+    book.set_defaults(action=_book)
+
+    datasets = commands.add_parser("datasets", help="list the data sets")
+    datasets.set_defaults(action=_datasets)
+    encoders = commands.add_parser("encoders", help="list the encoders")
+    encoders.set_defaults(action=_encoders)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        In place of ``sys.argv[1:]``.
+
+    Returns
+    -------
+    int
+        Exit status: 0, or 1 after an error that is told in one sentence.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        options.action(options)
+    except (ValueError, TypeError, OSError, RuntimeError) as error:
+        print(f"cpdkit: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(options: argparse.Namespace) -> None:
+    from cpdkit._messages import unknown
+    from cpdkit._parameters import parse_value
+    from cpdkit.runs import MANIFEST, notebook_parameters, read_notebook, run_notebook
+
+    declared = notebook_parameters(read_notebook(options.notebook))
+    if options.list:
+        for p in declared.values():
+            print(f"{p.name}: {p.type_name} = {p.default!r}" + (f"  # {p.help}" if p.help else ""))
+        return
+    given = {}
+    for name, text in options.parameter:
+        if name not in declared:
+            raise ValueError(unknown("parameter", name, declared))
+        try:
+            given[name] = parse_value(text, declared[name].type)
+        except ValueError as error:
+            kind = declared[name].type_name
+            raise ValueError(f"parameter {name!r} must be {kind}: {error}") from error
+    run = run_notebook(
+        options.notebook,
+        given,
+        profile=options.profile,
+        runs_dir=options.runs_dir,
+        force=options.force,
+    )
+    executed, manifest = run.notebook, run.directory / MANIFEST
+    if options.output is not None:
+        executed = _copy(executed, options.output)
+        manifest = _copy(manifest, options.output.with_suffix(f".{MANIFEST}"))
+    state = f"{run.reason}: ran in {run.manifest['wall_seconds']} s" if run.reason else "unchanged"
+    print(f"{state}\n{executed}\n{manifest}")
+
+
+def _copy(source: Path, target: Path) -> Path:
+    """Copy beside the final name, then rename: nobody sees half a file."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
+    shutil.copyfile(source, part)
+    os.replace(part, target)
+    return target.resolve()
+
+
+def _book(options: argparse.Namespace) -> None:
+    from cpdkit._book import build_book
+
+    print(build_book(options.root))
+
+
+def _datasets(options: argparse.Namespace) -> None:
+    raise NotImplementedError
+
+
+def _encoders(options: argparse.Namespace) -> None:
+    raise NotImplementedError

@@ -1,0 +1,49 @@
+"""Settings and data shared by all tests."""
+
+from __future__ import annotations
+
+import os
+
+# One thread each: scores must not depend on the machine, and workers must not fight for cores.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
+from pathlib import Path  # noqa: E402
+
+import pytest  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return ROOT
+
+
+def _data_directory() -> tuple[Path | None, str]:
+    """Where the reference data is, or why it is not."""
+    value = os.environ.get("CPDKIT_DATA")
+    if not value:
+        return None, "CPDKIT_DATA is not set; point it to the folder with the reference data"
+    if not Path(value).is_dir():
+        return None, f"CPDKIT_DATA is {value!r}, which is no directory"
+    return Path(value).resolve(), ""
+
+
+@pytest.fixture(scope="session")
+def cpdkit_data() -> Path:
+    """The folder with the reference data; the test is skipped where there is none."""
+    path, reason = _data_directory()
+    if path is None:
+        pytest.skip(reason)
+    return path
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what is marked ``cpdkit_data`` where there is none."""
+    path, reason = _data_directory()
+    if path is None:
+        for item in items:
+            if item.get_closest_marker("cpdkit_data"):
+                item.add_marker(pytest.mark.skip(reason=reason))
