@@ -118,7 +118,7 @@ class _Fit:
 
     def comp(self, rows: np.ndarray) -> np.ndarray:
         """Least squares on Z, (n_rows, n_targets)."""
-        return self._comp.predict(_take(self._data.C, rows), n=len(rows))
+        return self._comp.explained(_take(self._data.C, rows), n=len(rows))
 
     def predict(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """(n_alphas, n_rows, n_targets) for each probe."""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from cpdkit.projection import RANK_TOLERANCE, CompositionProjector
@@ -235,6 +236,11 @@ class RidgeProbe(RegressorMixin, BaseEstimator):
         self.coef_ = coef[:, 0] if y.ndim == 1 else coef
         self.intercept_ = path.mean[0] if y.ndim == 1 else path.mean
         return self
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
 
     def predict(self, X: Any, *, composition: Any = None) -> np.ndarray:
         """Predicted targets of any rows, shape (n,) or (n, n_targets)."""

@@ -101,8 +101,8 @@ class CompositionProjector(TransformerMixin, BaseEstimator):
         self.rank_ = 1 + len(self.kept_)
         return self
 
-    def predict(self, composition: Any = None, *, n: int | None = None) -> np.ndarray:
-        """What the intercept and composition say about the features, ``Z B``.
+    def explained(self, composition: Any = None, *, n: int | None = None) -> np.ndarray:
+        """Compute what intercept and composition say about the features, ``Z B``.
 
         Parameters
         ----------
@@ -142,7 +142,7 @@ class CompositionProjector(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
-        return X - self.predict(composition, n=len(X))
+        return X - self.explained(composition, n=len(X))
 
     def fit_transform(self, X: Any, y: Any = None, *, composition: Any = None) -> np.ndarray:
         """`fit`, then `transform` the same rows with the same composition."""

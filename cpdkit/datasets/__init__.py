@@ -81,6 +81,8 @@ def load_dataset(
     """
     if missing not in MISSING:
         raise ValueError(unknown("value of missing", missing, MISSING))
+    if isinstance(targets, str):
+        raise ValueError(f"targets={targets!r} must be a list of names, such as [{targets!r}].")
     if str(name) in DATASETS:
         load: Callable[[str], Dataset] = import_module(DATASETS[str(name)]).load
         dataset = _keep_targets(load(split), targets, missing)
@@ -98,8 +100,6 @@ def load_dataset(
 def _keep_targets(dataset: Dataset, targets: Sequence[str] | None, missing: str) -> Dataset:
     if targets is None:
         return dataset
-    if isinstance(targets, str):
-        raise ValueError(f"targets={targets!r} must be a list of names, such as [{targets!r}].")
     for name in targets:
         if name not in dataset.targets:
             raise ValueError(unknown(f"target of {dataset.name!r}", name, dataset.targets.columns))

@@ -1,0 +1,186 @@
+"""Data sets: lazy structures, files, and errors that say what to do."""
+
+from __future__ import annotations
+
+import ase
+import ase.io
+import numpy as np
+import pandas as pd
+import pytest
+from ase.build import bulk, molecule
+from ase.collections import g2
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cpdkit import load_dataset
+from cpdkit.datasets import AtomsSequence, Dataset
+
+MOLECULES = [molecule(name) for name in g2.names[:40]]
+
+
+def test_a_sequence_gives_back_what_it_was_made_from():
+    crystal = bulk("NaCl", "rocksalt", a=5.6)
+    for frames in (MOLECULES, [crystal, crystal.repeat(2)]):
+        again = list(AtomsSequence.from_atoms(frames))
+        for a, b in zip(frames, again, strict=True):
+            assert (a.numbers == b.numbers).all() and (a.pbc == b.pbc).all()
+            assert np.allclose(a.positions, b.positions)
+            assert not a.pbc.any() or np.allclose(a.cell, b.cell)
+
+
+@given(st.lists(st.integers(-40, 39), max_size=30))
+def test_select_takes_rows_in_the_given_order(rows):
+    sequence = AtomsSequence.from_atoms(MOLECULES)
+    chosen = sequence.select(np.array(rows, dtype=int))
+    assert [a.get_chemical_formula() for a in chosen] == [
+        MOLECULES[i].get_chemical_formula() for i in rows
+    ]
+    assert all((a.positions == sequence[i].positions).all() for a, i in zip(chosen, rows, strict=True))
+
+
+def test_slices_and_negative_indices():
+    sequence = AtomsSequence.from_atoms(MOLECULES)
+    assert len(sequence[5:9]) == 4 and sequence[-1] == MOLECULES[-1]
+    with pytest.raises(IndexError):
+        sequence[40]
+
+
+def test_arrays_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="n_atoms sums to 3"):
+        AtomsSequence(np.ones(4), np.zeros((4, 3)), np.array([3]))
+    with pytest.raises(ValueError, match="NaN or infinite coordinates"):
+        AtomsSequence(np.ones(1), np.full((1, 3), np.nan), np.array([1]))
+
+
+def make(n: int = 12) -> Dataset:
+    return Dataset(
+        name="toy",
+        split="all",
+        atoms=AtomsSequence.from_atoms(MOLECULES[:n]),
+        targets=pd.DataFrame({"a": np.arange(n, dtype=float)}),
+        units={"a": "eV"},
+        ids=np.arange(n).astype(str),
+    )
+
+
+def test_a_sample_is_seeded_and_keeps_rows_together():
+    a, b, c = make().sample(5, seed=1), make().sample(5, seed=1), make().sample(5, seed=2)
+    assert a.fingerprint == b.fingerprint != c.fingerprint
+    assert (a.targets["a"].to_numpy().astype(int).astype(str) == a.ids).all()
+    assert all(
+        s == MOLECULES[int(i)].get_chemical_formula("hill")
+        for s, i in zip(a.formulas, a.ids, strict=True)
+    )
+
+
+@pytest.mark.parametrize("n", [0, 13])
+def test_a_sample_larger_than_the_data_is_refused(n):
+    with pytest.raises(ValueError, match="has 12"):
+        make().sample(n)
+
+
+def test_the_fingerprint_sees_every_number():
+    base = make()
+    moved = base.select(np.arange(12))
+    moved.atoms.positions[0, 0] += 1e-9
+    relabelled = base.select(np.arange(12))
+    relabelled.targets.loc[0, "a"] = 0.5
+    assert len({base.fingerprint, moved.fingerprint, relabelled.fingerprint}) == 3
+
+
+def test_parts_of_different_length_are_refused():
+    with pytest.raises(ValueError, match="12 structures but"):
+        Dataset("x", "y", make().atoms, make(11).targets, {}, make().ids)
+
+
+def write(path, frames):
+    ase.io.write(path, frames, format="extxyz")
+    return path
+
+
+@pytest.fixture
+def frames():
+    frames = [atoms.copy() for atoms in MOLECULES[:10]]
+    for i, atoms in enumerate(frames):
+        atoms.info = {"gap": 0.1 * i, "name": f"m{i}", "tag": f"t{i}" if i else 3.0}
+    return frames
+
+
+def test_a_file_gives_named_targets(tmp_path, frames):
+    path = write(tmp_path / "mine.xyz", frames)
+    ds = load_dataset(path, targets=["gap"], units={"gap": "eV"})
+    assert ds.name == "mine" and ds.units == {"gap": "eV"}
+    assert np.allclose(ds.targets["gap"], 0.1 * np.arange(10))
+    assert [a.get_chemical_formula("hill") for a in frames] == ds.formulas.tolist()
+    assert len(load_dataset(path, targets=["gap"], n=4, seed=0)) == 4
+
+
+def test_results_that_ase_moves_to_a_calculator_are_found(tmp_path, frames):
+    from ase.calculators.singlepoint import SinglePointCalculator
+
+    for i, atoms in enumerate(frames):
+        atoms.calc = SinglePointCalculator(atoms, energy=-1.0 * i)
+    ds = load_dataset(write(tmp_path / "mine.xyz", frames), targets=["energy"])
+    assert np.allclose(ds.targets["energy"], -np.arange(10))
+
+
+def test_bad_files_are_answered(tmp_path, frames):
+    path = write(tmp_path / "mine.xyz", frames)
+    with pytest.raises(ValueError, match=r"name the targets.*\['gap'\]"):
+        load_dataset(path)
+    with pytest.raises(ValueError, match="did you mean 'gap'"):
+        load_dataset(path, targets=["gapp"])
+    with pytest.raises(ValueError, match="'t1' in frame 1, not a number"):
+        load_dataset(path, targets=["tag"])
+    with pytest.raises(ValueError, match="must be a list"):
+        load_dataset("xtb9", targets="gap")
+    del frames[3].info["gap"]
+    with pytest.raises(ValueError, match="missing from 1 of 10 frames .first: frame 3"):
+        load_dataset(write(tmp_path / "gaps.xyz", frames), targets=["gap"])
+    frames[3].info["gap"] = float("nan")
+    with pytest.raises(ValueError, match="missing='drop'"):
+        load_dataset(write(tmp_path / "nan.xyz", frames), targets=["gap"])
+    assert len(load_dataset(tmp_path / "nan.xyz", targets=["gap"], missing="drop")) == 9
+    with pytest.raises(FileNotFoundError, match="no file"):
+        load_dataset(tmp_path / "none.xyz", targets=["gap"])
+    (tmp_path / "empty.xyz").write_text("")
+    with pytest.raises(ValueError, match="holds no structures|not a readable"):
+        load_dataset(tmp_path / "empty.xyz", targets=["gap"])
+    (tmp_path / "broken.xyz").write_text("3\ncomment\nH 0 0 0\n")
+    with pytest.raises(ValueError, match="not a readable extended-XYZ file"):
+        load_dataset(tmp_path / "broken.xyz", targets=["gap"])
+
+
+def test_unknown_names_are_answered():
+    with pytest.raises(ValueError, match="did you mean 'xtb9'"):
+        load_dataset("xtb8")
+    with pytest.raises(ValueError, match="did you mean 'drop'"):
+        load_dataset("xtb9", missing="dropp")
+
+
+def test_qm9_needs_cpdkit_data(monkeypatch, tmp_path):
+    monkeypatch.delenv("CPDKIT_DATA", raising=False)
+    with pytest.raises(FileNotFoundError, match="set the environment variable CPDKIT_DATA"):
+        load_dataset("qm9")
+    monkeypatch.setenv("CPDKIT_DATA", str(tmp_path / "none"))
+    with pytest.raises(FileNotFoundError, match="is not a folder"):
+        load_dataset("qm9")
+    monkeypatch.setenv("CPDKIT_DATA", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="probe.extxyz"):
+        load_dataset("qm9")
+    with pytest.raises(ValueError, match="did you mean 'probe'"):
+        load_dataset("qm9", split="prob")
+
+
+def test_qm9_probe(cpdkit_data):
+    ds = load_dataset("qm9")
+    assert len(ds) == 2938 and ds.units["gap"] == "Ha"
+    assert np.allclose(ds.targets["lumo"] - ds.targets["homo"], ds.targets["gap"], atol=2e-4)
+    assert ds.formulas[0] == "CH4" and ds.smiles[0] == "C" and ds.ids[0] == "1"
+
+
+def test_qm9_train_is_disjoint_from_probe(cpdkit_data):
+    train = load_dataset("qm9", split="train")
+    assert len(train) == 125_818
+    assert not set(train.ids) & set(load_dataset("qm9").ids)
+    assert len(load_dataset("qm9", split="train", targets=["gap"], missing="drop")) == 25_604

@@ -1,0 +1,87 @@
+"""Laws of scores and intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn.metrics import r2_score
+
+from cpdkit import scores
+from cpdkit.intervals import bootstrap_weights, corrected_t
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(3, 50))
+def test_weighted_scores_are_scores_of_repeated_rows(seed, n):
+    rng = np.random.default_rng(seed)
+    y, prediction, other = rng.normal(size=(3, n)) + 100
+    weights = rng.integers(0, 4, size=(1, n))
+    weights[0, :2] = 1
+    again = np.repeat(np.arange(n), weights[0])
+    ours = scores.r2(y, prediction, weights)[0]
+    assert ours == pytest.approx(r2_score(y[again], prediction[again]), rel=1e-9)
+    ours = scores.squared_correlation(prediction, other, weights)[0]
+    expected = np.corrcoef(prediction[again], other[again])[0, 1] ** 2
+    assert ours == pytest.approx(expected, abs=1e-9)
+    ours = scores.partial_r2(y, other, prediction, weights)[0]
+    sse = [((y - p)[again] ** 2).sum() for p in (prediction, other)]
+    assert ours == pytest.approx(1 - sse[0] / sse[1], rel=1e-9)
+
+
+def test_a_probe_that_knows_all_but_composition_scores_the_ceiling():
+    rng = np.random.default_rng(0)
+    comp, rest = rng.normal(size=(2, 500))
+    y, mean, ones = comp + rest, 0.1, np.ones((1, 500))
+    perfect = mean + y - comp
+    assert scores.ceiling(y, comp, mean, ones) == pytest.approx(scores.r2(y, perfect, ones))
+
+
+def test_corrected_t_is_the_t_interval_where_nothing_is_shared():
+    values = np.random.default_rng(1).normal(size=12)
+    expected = stats.t.interval(0.9, 11, loc=values.mean(), scale=stats.sem(values))
+    assert np.allclose(corrected_t(values, test_share=0.0, level=0.9), expected)
+
+
+@given(st.floats(0.01, 1.0))
+def test_sharing_training_rows_widens_the_interval(share):
+    values = np.random.default_rng(2).normal(size=5)
+    low, high = corrected_t(values, test_share=share)
+    ratio = (high - low) / np.diff(corrected_t(values, test_share=0.0))[0]
+    assert ratio == pytest.approx(np.sqrt((1 / 5 + share) / (1 / 5)))
+
+
+def test_one_value_has_no_interval():
+    assert np.isnan(corrected_t(np.array([0.3]), test_share=0.25)).all()
+
+
+def test_the_cluster_bootstrap_draws_whole_groups():
+    groups = np.array(["a", "b", "a", "c", "b"])
+    weights = bootstrap_weights(groups, n_draws=200, seed=0)
+    assert (weights[:, 0] == weights[:, 2]).all() and (weights[:, 1] == weights[:, 4]).all()
+    assert (weights[:, [0, 1, 3]].sum(axis=1) == 3).all()
+    assert (weights == bootstrap_weights(groups, n_draws=200, seed=0)).all()
+
+
+def covered(interval: str, n_sets: int = 120) -> float:
+    """Share of planted data sets whose interval holds the score on endless data."""
+    import cpdkit
+    from planted import planted
+
+    truth = 1.25 / 1.61  # planted(noise=0.6): geometry over geometry and noise
+    hits = 0
+    for seed in range(n_sets):
+        data = planted(n=300, seed=1000 + seed, noise=0.6)
+        row = cpdkit.cpd(
+            data.X, data.C, data.y, groups=data.formulas, leak=False, interval=interval,
+            n_draws=200, seed=seed,
+        ).set_index("score").loc["r2_partial"]
+        hits += row.low <= truth <= row.high
+    return hits / n_sets
+
+
+@pytest.mark.parametrize("interval", ["corrected-t", "cluster-bootstrap"])
+def test_coverage_on_planted_data_is_near_its_level(interval):
+    # Heuristics both: the bounds are what a 95 % interval must meet to be worth its name.
+    assert 0.85 <= covered(interval) <= 1.0
