@@ -1,0 +1,116 @@
+"""Sentences about the paper's claims, computed from results and changing with them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cpdkit.intervals import corrected_t
+
+__all__ = ["OUTCOMES", "Verdict", "disentanglement_gradient"]
+
+OUTCOMES = ("holds", "fails", "undecided")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a claim.
+
+    Attributes
+    ----------
+    claim : str
+        The claim, in our words.
+    outcome : {"holds", "fails", "undecided"}
+        What the results say.
+    sentence : str
+        The outcome with the numbers it rests on.
+    """
+
+    claim: str
+    outcome: str
+    sentence: str
+
+
+def disentanglement_gradient(
+    table: pd.DataFrame,
+    *,
+    target: str,
+    handcrafted: Collection[str],
+    score: str = "r2_geom",
+) -> Verdict:
+    """Judge claim 1: handcrafted descriptors do not keep geometry linearly accessible.
+
+    The claim **holds** if the interval of every handcrafted representation lies at or below zero
+    and that of some learned one above; it **fails** if the interval of a handcrafted one lies
+    above zero; otherwise the results leave it **undecided**. Judged by the sound protocol on
+    last layers.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``encoder, representation, last, protocol, target, score, mean, low, high,
+        fold_values``; all representations on the same folds.
+    target : str
+        The target to judge by.
+    handcrafted : collection of str
+        Encoders that are handcrafted descriptors; all others count as learned.
+    score : str, default "r2_geom"
+        The paper's number.
+
+    Returns
+    -------
+    Verdict
+
+    Raises
+    ------
+    ValueError
+        If the table has no such rows.
+    """
+    claim = "Learned equivariant features keep geometry linearly accessible, handcrafted ones do not."
+    rows = table[
+        (table["target"] == target)
+        & (table["score"] == score)
+        & (table["protocol"] == "sound")
+        & table["last"]
+    ]
+    if rows.empty:
+        raise ValueError(f"the table has no sound {score!r} of {target!r} for a last layer.")
+    by_hand = rows["encoder"].isin(list(handcrafted))
+    hand, learned = rows[by_hand], rows[~by_hand]
+    if hand.empty or learned.empty:
+        kind = "handcrafted descriptor" if hand.empty else "learned representation"
+        return Verdict(
+            claim, "undecided", f"Claim 1 is undecided here: the run has no {kind} to compare."
+        )
+    best_hand = hand.loc[hand["mean"].idxmax()]
+    best_learned = learned.loc[learned["mean"].idxmax()]
+    if (hand["low"] > 0).any():
+        outcome = "fails"
+        reason = "a handcrafted descriptor keeps geometry linearly accessible under a sound probe"
+    elif (hand["high"] <= 0).all() and (learned["low"] > 0).any():
+        outcome = "holds"
+        reason = "no handcrafted descriptor keeps geometry linearly accessible, a learned one does"
+    else:
+        outcome = "undecided"
+        reason = "the intervals do not separate"
+    difference = np.subtract(best_learned["fold_values"], best_hand["fold_values"])
+    folds = table.attrs.get("n_folds", len(difference))
+    low, high = corrected_t(difference, test_share=1 / (folds - 1))
+    verb = "is undecided" if outcome == "undecided" else outcome
+    sentence = (
+        f"Claim 1 {verb} here: {reason}. {_names(best_hand)} scores {_number(best_hand)} for "
+        f"{target}, {_names(best_learned)} {_number(best_learned)}; the difference is "
+        f"{difference.mean():+.2f} ({low:+.2f} to {high:+.2f})."
+    )
+    return Verdict(claim, outcome, sentence)
+
+
+def _names(row: pd.Series) -> str:
+    return str(row["representation"])
+
+
+def _number(row: pd.Series) -> str:
+    return f"{row['mean']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
