@@ -32,7 +32,7 @@ lint: $(STAMP) ## ruff and mypy
 	$(PY) -m mypy cpdkit
 
 lock: $(STAMP) ## write constraints.txt from what .venv holds now
-	$(PY) -m pip freeze --exclude cpdkit | sed 's/+[a-z0-9.]*$$//' > constraints.txt.part
+	$(PY) -m pip freeze --all --exclude cpdkit --exclude pip | sed 's/+[a-z0-9.]*$$//' > constraints.txt.part
 	mv constraints.txt.part constraints.txt
 
 clean: ## remove everything built, keep .venv

@@ -1,4 +1,4 @@
-"""Build the book: run what changed, stage executed notebooks beside the prose, call Jupyter Book."""
+"""Build the book: run what changed, stage executed notebooks beside the prose, render pages."""
 
 from __future__ import annotations
 

@@ -69,6 +69,9 @@ class _Recorder:
 
 def main() -> None:
     """Start the kernel; the arguments are those of ``ipykernel_launcher``."""
+    # Before there is a notebook: progress then comes as text, which the runner can pass on,
+    # not as a widget, which a page could only show with scripts from elsewhere.
+    import tqdm.auto  # noqa: F401
     from ipykernel.kernelapp import IPKernelApp
 
     recorder = _Recorder(Path(os.environ[RECORD_VARIABLE]))

@@ -35,7 +35,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--profile", default="default", help="a named set of parameters, e.g. test")
     run.add_argument("-o", "--output", type=Path, help="copy the executed notebook to this file")
-    run.add_argument("--runs-dir", type=Path, default=Path("_build/runs"), help="where runs are kept")
+    run.add_argument(
+        "--runs-dir", type=Path, default=Path("_build/runs"), help="where runs are kept"
+    )
     run.add_argument("--force", action="store_true", help="run even if nothing changed")
     run.add_argument("--list", action="store_true", help="list the parameters and stop")
     run.set_defaults(action=_run)
@@ -123,8 +125,17 @@ def _book(options: argparse.Namespace) -> None:
 
 
 def _datasets(options: argparse.Namespace) -> None:
-    raise NotImplementedError
+    from importlib import import_module
+
+    from cpdkit.datasets import DATASETS
+
+    for name, home in DATASETS.items():
+        module = import_module(home)
+        print(f"{name}: splits {', '.join(module.SPLITS)}")
+    print("PATH: any extended-XYZ file of your own, with named targets")
 
 
 def _encoders(options: argparse.Namespace) -> None:
-    raise NotImplementedError
+    from cpdkit.encoders import encoder_names
+
+    print("\n".join(encoder_names()))

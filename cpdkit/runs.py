@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import shutil
 import sys
 import tempfile
 import time
@@ -24,9 +23,13 @@ from typing import Any
 
 import nbformat
 import papermill
+import zmq
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbformat import NotebookNode
+from papermill.exceptions import PapermillExecutionError
+from papermill.translators import PythonTranslator
+from traitlets import default
 
 import cpdkit
 from cpdkit._manifest import (
@@ -42,9 +45,20 @@ from cpdkit._messages import unknown
 from cpdkit._parameters import Parameter, check_parameters, declared_parameters
 from cpdkit._recorder import RECORD_VARIABLE
 
-__all__ = ["Run", "notebook_parameters", "profile_parameters", "read_notebook", "run_notebook"]
+__all__ = [
+    "NotebookError",
+    "Run",
+    "notebook_parameters",
+    "profile_parameters",
+    "read_notebook",
+    "run_notebook",
+]
 
 MANIFEST = "manifest.json"
+
+
+class NotebookError(RuntimeError):
+    """A cell raised an exception; the message holds its traceback."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +120,8 @@ def notebook_parameters(notebook: NotebookNode) -> dict[str, Parameter]:
     tagged = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
     if not tagged:
         return {}
-    inspected = papermill.inspect_notebook(notebook).items()
-    return declared_parameters(tagged[0].source, comments={k: v["help"] for k, v in inspected})
+    inspected = PythonTranslator.inspect(tagged[0])  # papermill's own view; it has the comments
+    return declared_parameters(tagged[0].source, comments={p.name: p.help for p in inspected})
 
 
 def profile_parameters(notebook: NotebookNode, profile: str) -> dict[str, Any]:
@@ -166,7 +180,7 @@ def run_notebook(
     ------
     FileNotFoundError, ValueError, TypeError
         If the notebook, a profile, a parameter's name or a value is wrong.
-    papermill.exceptions.PapermillExecutionError
+    NotebookError
         If a cell fails; nothing is left behind then.
     """
     path, runs_dir = Path(path), Path(runs_dir).resolve()
@@ -191,7 +205,10 @@ def run_notebook(
         record = Path(scratch) / "record.json"
         changed = {k: v for k, v in effective.items() if v != declared[k].default}
         started, clock = datetime.now(UTC), time.perf_counter()
-        executed = _execute(notebook, changed, work=work, record=record, progress=progress)
+        try:
+            executed = _execute(notebook, changed, work=work, record=record, progress=progress)
+        except PapermillExecutionError as error:
+            raise NotebookError(f"{path} failed: {error}") from error
         seconds = time.perf_counter() - clock
         nbformat.write(executed, work / f"{path.stem}.ipynb")
         files = [v for v in effective.values() if isinstance(v, str) and os.path.isfile(v)]
@@ -239,6 +256,10 @@ def _execute(
         """Installed kernelspecs may point anywhere; this one does not."""
 
         kernel_spec = spec
+
+        @default("transport_encryption")
+        def _encrypted_where_possible(self) -> str:
+            return "auto" if zmq.has("curve") else "disabled"
 
     return papermill.execute_notebook(
         notebook,

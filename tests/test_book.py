@@ -1,0 +1,181 @@
+"""The book builds without a warning, asks the network for nothing, and links to what exists."""
+
+from __future__ import annotations
+
+import pkgutil
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import yaml
+
+import cpdkit
+from cpdkit._book import build_book
+
+# Attributes that make a browser fetch something; an <a href> waits for a click.
+FETCHING = {
+    ("script", "src"), ("img", "src"), ("img", "srcset"), ("iframe", "src"), ("embed", "src"),
+    ("object", "data"), ("source", "src"), ("source", "srcset"), ("video", "src"),
+    ("video", "poster"), ("audio", "src"), ("track", "src"), ("input", "src"), ("image", "href"),
+    ("image", "xlink:href"), ("use", "href"), ("use", "xlink:href"), ("form", "action"),
+    ("body", "background"),
+}  # fmt: skip
+# Of links, those a browser follows by itself.
+LINKS = {"stylesheet", "icon", "preload", "prefetch", "modulepreload", "preconnect", "manifest"}
+IN_STYLE = re.compile(r"(?:url\(|@import)\s*[\"']?\s*((?:https?:)?//[^\"')\s]+)", re.IGNORECASE)
+# Scripts written into a page that load another.
+IN_SCRIPT = re.compile(
+    r"(?:import\s*\(?|from|fetch\(|importScripts\(|require\w*\(\s*\[?|\.src\s*=)"
+    r"\s*[\"'`]((?:https?:)?//[^\"'`]+)"
+)
+
+
+def external(url: str) -> bool:
+    return url.strip().startswith(("http:", "https:", "//", "ftp:", "ws:", "wss:"))
+
+
+class Page(HTMLParser):
+    """Collects what a page fetches, its anchors and the places it links to."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.anchors: set[str] = set()
+        self.links: list[str] = []
+        self.inside = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        self.inside = tag
+        self.anchors |= {given[key] for key in ("id", "name") if key in given}
+        for name, value in given.items():
+            if (tag, name) in FETCHING:
+                self.fetched += [part.split()[0] for part in value.split(",") if part.strip()]
+            self.fetched += IN_STYLE.findall(value) if name == "style" else []
+        if tag == "link" and LINKS & set(given.get("rel", "").split()):
+            self.fetched.append(given.get("href", ""))
+        if tag == "meta" and given.get("http-equiv", "").lower() == "refresh":
+            self.fetched.append(given.get("content", "").partition("url=")[2])
+        if tag == "a" and "href" in given:
+            self.links.append(given["href"])
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self.inside == "style":
+            self.fetched += IN_STYLE.findall(data)
+        if self.inside == "script":
+            self.fetched += IN_SCRIPT.findall(data)
+
+
+def pages(html: Path) -> list[Path]:
+    """Pages of the book; the theme keeps templates among its static files."""
+    return [p for p in html.rglob("*.html") if "_static" not in p.parts]
+
+
+def requests_of(html: Path) -> list[str]:
+    """Everything below `html` that would be fetched from elsewhere."""
+    found = []
+    for page in pages(html):
+        parsed = Page(page.read_text(encoding="utf-8"))
+        found += [f"{page.name}: {url}" for url in parsed.fetched if external(url)]
+    for sheet in html.rglob("*.css"):
+        found += [f"{sheet.name}: {url}" for url in IN_STYLE.findall(sheet.read_text())]
+    return sorted(set(found))
+
+
+@pytest.fixture(scope="module")
+def unexecuted(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The present sources as a book, its notebooks not run; any warning fails here."""
+    return build_book(root, execute=False, out=tmp_path_factory.mktemp("book")).parent
+
+
+@pytest.fixture(params=["unexecuted", "executed"])
+def html(request: pytest.FixtureRequest, root: Path) -> Path:
+    """The book without outputs and, where `make book` has made it, the one with them."""
+    if request.param == "unexecuted":
+        return request.getfixturevalue("unexecuted")
+    if not (root / "_build/html/index.html").is_file():
+        pytest.skip("no executed book here; `make book` makes it")
+    return root / "_build/html"
+
+
+def test_no_request_leaves_the_pages(html: Path) -> None:
+    assert requests_of(html) == []
+
+
+def test_mathjax_is_in_the_book(html: Path) -> None:
+    assert any("mathjax/tex-svg-full.js" in p.read_text(encoding="utf-8") for p in pages(html))
+    assert (html / "_static/mathjax/tex-svg-full.js").stat().st_size > 1e6
+
+
+def test_links_within_the_book_lead_somewhere(html: Path) -> None:
+    parsed = {p.resolve(): Page(p.read_text(encoding="utf-8")) for p in pages(html)}
+    broken = []
+    for path, page in parsed.items():
+        for link in page.links + page.fetched:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc or link in ("", "#"):
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            anchor = unquote(parts.fragment)
+            if not target.is_file():
+                broken.append(f"{path.name}: {link}")
+            elif anchor and target in parsed and anchor not in parsed[target].anchors:
+                broken.append(f"{path.name}: {link}")
+    assert broken == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<script src="https://unpkg.com/x.js"></script>',
+        "<link rel=stylesheet href=//fonts.googleapis.com/css>",
+        '<img alt="" src="https://img.shields.io/badge.svg">',
+        '<iframe src="http://example.org"></iframe>',
+        "<style>@import 'https://example.org/a.css';</style>",
+        "<p style=\"background: url('https://example.org/a.png')\">",
+        "<style>@font-face { src: url(https://example.org/a.woff2) }</style>",
+        '<script type="module">import x from "https://esm.sh/x";</script>',
+        "<script>fetch('https://example.org/a.json')</script>",
+    ],
+)
+def test_the_check_sees_requests(tmp_path: Path, text: str) -> None:
+    (tmp_path / "page.html").write_text(f"<html><body>{text}</body></html>")
+    assert len(requests_of(tmp_path)) == 1
+
+
+def test_the_check_lets_hyperlinks_pass(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text('<a href="https://arxiv.org/abs/2603.03155">paper</a>')
+    assert requests_of(tmp_path) == []
+
+
+def public_modules() -> set[str]:
+    names = {m.name for m in pkgutil.walk_packages(cpdkit.__path__, "cpdkit.")}
+    return {n for n in names if not any(part.startswith("_") for part in n.split("."))}
+
+
+def test_the_reference_covers_every_public_module(root: Path) -> None:
+    reference = "\n".join(p.read_text() for p in (root / "book/api").glob("*.md"))
+    documented = re.findall(r"automodule:: (\S+)", reference)
+    assert sorted(set(documented)) == sorted(documented)
+    assert public_modules() - set(documented) == set()
+
+
+def test_every_page_is_in_the_table_of_contents(root: Path) -> None:
+    toc = yaml.safe_load((root / "_toc.yml").read_text())
+
+    def files(node: object) -> list[str]:
+        if isinstance(node, dict):
+            own = [node[key] for key in ("root", "file") if key in node]
+            return own + [f for value in node.values() for f in files(value)]
+        return [f for item in node for f in files(item)] if isinstance(node, list) else []
+
+    listed = files(toc)
+    sources = [p.relative_to(root) for p in (root / "book").rglob("*.md")]
+    sources += [p.relative_to(root) for p in (root / "notebooks").glob("*.ipynb")]
+    assert sorted(listed) == sorted(p.with_suffix("").as_posix() for p in sources)

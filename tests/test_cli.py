@@ -1,0 +1,97 @@
+"""The command line says what there is, and what is wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from cpdkit.cli import main
+
+
+@pytest.fixture
+def notebook(tmp_path: Path) -> Path:
+    cells = [
+        new_code_cell("n: int = 2  # how many", metadata={"tags": ["parameters"]}),
+        new_code_cell("print(n * 2)"),
+    ]
+    nbformat.write(new_notebook(cells=cells), tmp_path / "double.ipynb")
+    return tmp_path / "double.ipynb"
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["book"], ["datasets"], ["encoders"]])
+def test_help_is_there(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([*command, "--help"])
+    assert stop.value.code == 0
+    assert "usage: cpdkit" in capsys.readouterr().out
+
+
+def test_it_lists_data_sets_and_encoders(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["datasets"]) == 0 and main(["encoders"]) == 0
+    said = capsys.readouterr().out
+    assert all(name in said for name in ("xtb9", "qm9", "ani2x-aev", "sevennet-0"))
+
+
+def test_it_lists_parameters(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(notebook), "--list"]) == 0
+    assert capsys.readouterr().out == "n: int = 2  # how many\n"
+
+
+def test_it_runs_and_copies(notebook: Path, tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
+    out = tmp_path / "new" / "mine.ipynb"
+    command = ["run", str(notebook), "-p", "n", "4", "-o", str(out)]
+    command += ["--runs-dir", str(tmp_path / "runs")]
+    assert main(command) == 0
+    assert nbformat.read(out, as_version=4).cells[-1].outputs[0].text == "8\n"
+    manifest = json.loads((tmp_path / "new/mine.manifest.json").read_text())
+    assert manifest["parameters"] == {"n": 4}
+    assert sorted(p.name for p in out.parent.iterdir()) == ["mine.ipynb", "mine.manifest.json"]
+    assert capfd.readouterr().out.startswith("not run before: ran in")
+    assert main(command) == 0
+    assert capfd.readouterr().out.startswith("unchanged")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-p", "m", "3"], "unknown parameter 'm'"),
+        (["-p", "n", "three"], "parameter 'n' must be int"),
+        (["--profile", "tset"], "unknown profile 'tset'"),
+    ],
+)
+def test_errors_are_one_sentence(
+    notebook: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", str(notebook), *arguments]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("cpdkit: ") and message in said and "Traceback" not in said
+
+
+def test_a_missing_notebook_and_a_missing_book_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", str(tmp_path / "absent.ipynb")]) == 1
+    assert main(["book", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert "no notebook at" in said and "no book at" in said
+
+
+def test_a_failing_cell_is_told_with_its_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nbformat.write(new_notebook(cells=[new_code_cell("1 / 0")]), tmp_path / "broken.ipynb")
+    assert main(["run", str(tmp_path / "broken.ipynb"), "--runs-dir", str(tmp_path / "runs")]) == 1
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_module_and_command_are_the_same() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cpdkit", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("cpdkit ")

@@ -1,0 +1,74 @@
+"""What the README tells people to type works."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cpdkit._parameters import check_parameters, parse_value
+from cpdkit.cli import _parser, main
+from cpdkit.runs import notebook_parameters, read_notebook
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "book/howto_run.md"]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def commands(page: Path) -> list[list[str]]:
+    """Lines after a ``$``, continued lines joined, comments dropped."""
+    text = "\n".join(blocks(page, "console")).replace("\\\n", " ")
+    lines = [line[2:] for line in text.splitlines() if line.startswith("$ ")]
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+CASES = [(page.name, command) for page in PAGES for command in commands(page)]
+
+
+def test_python_blocks_run(tmp_path: Path) -> None:
+    code = "\n".join(blocks(ROOT / "README.md", "python"))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert "r2_partial" in done.stdout
+
+
+@pytest.mark.parametrize(("page", "command"), CASES)
+def test_commands_are_right(
+    page: str, command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """Cheap ones run; a run of a notebook is checked up to the point where it would start."""
+    monkeypatch.chdir(ROOT)
+    if command[0] == "export":
+        assert command[1].startswith("CPDKIT_DATA=")
+    elif command[0] == "make":
+        subprocess.run(["make", "--dry-run", *command[1:]], check=True, capture_output=True)
+    elif "-p" not in command:
+        assert command[0] == "cpdkit" and main(command[1:]) == 0
+        assert capsys.readouterr().out
+    else:
+        options = _parser().parse_args(command[1:])
+        declared = notebook_parameters(read_notebook(options.notebook))
+        misspelt = {"n_structure"}  # shown on purpose, with the message it gives
+        if {name for name, _ in options.parameter} <= misspelt:
+            assert main(command[1:]) == 1
+            assert "did you mean 'n_structures'" in capsys.readouterr().err
+        else:
+            given = {
+                name: parse_value(text, declared[name].type) for name, text in options.parameter
+            }
+            check_parameters(declared, given)
+
+
+def test_files_the_readme_names_exist() -> None:
+    text = (ROOT / "README.md").read_text()
+    named = re.findall(r"`([\w./-]+(?:\.\w+|/|LICENSE))`", text)
+    assert {name for name in named if not (ROOT / name).exists()} <= {"_config.yml/"}

@@ -1,0 +1,318 @@
+"""Runs: parameters are checked before anything starts, and exactly what changed runs again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from cpdkit import _manifest, runs
+from cpdkit._parameters import check_parameters, declared_parameters, parse_value
+from cpdkit.runs import (
+    NotebookError,
+    notebook_parameters,
+    profile_parameters,
+    read_notebook,
+    run_notebook,
+)
+
+CELL = """
+n: int = 2  # how many
+scale: float = 1.0  # by how much
+names: list[str] = ["a", "b"]  # which
+source: str = "none"  # a file, or a name
+limit: int | None = None  # at most
+fast: bool = False  # or not
+"""
+
+
+def write_notebook(path: Path, *code: str, **metadata: Any) -> Path:
+    """A small notebook: a title, parameters and the given cells."""
+    cells = [new_markdown_cell("# Small"), new_code_cell(CELL, metadata={"tags": ["parameters"]})]
+    cells += [new_code_cell(source) for source in code]
+    nbformat.write(new_notebook(cells=cells, metadata={"cpdkit": metadata}), path)
+    return path
+
+
+@pytest.fixture
+def notebook(tmp_path: Path) -> Path:
+    code = 'from pathlib import Path\nPath("made.csv").write_text(f"n,{n}")\nprint("n is", n)'
+    return write_notebook(
+        tmp_path / "small.ipynb",
+        code,
+        test_parameters={"n": 1},
+        profiles={"full": {"n": 9, "scale": 2.0}},
+    )
+
+
+def quick(path: Path, parameters: dict | None = None, **options: Any) -> runs.Run:
+    options = {"runs_dir": path.parent / "runs", "progress": False} | options
+    return run_notebook(path, parameters, **options)
+
+
+# --- parameters ---------------------------------------------------------------------------------
+
+
+def test_parameters_carry_type_default_and_help(notebook: Path) -> None:
+    found = notebook_parameters(read_notebook(notebook))
+    assert {n: (p.type_name, p.default) for n, p in found.items()} == {
+        "n": ("int", 2),
+        "scale": ("float", 1.0),
+        "names": ("list[str]", ["a", "b"]),
+        "source": ("str", "none"),
+        "limit": ("int | None", None),
+        "fast": ("bool", False),
+    }
+    assert found["n"].help == "how many"
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"scael": 1.0}, ValueError, "unknown parameter 'scael'; did you mean 'scale'"),
+        ({"n": "3"}, TypeError, r"'n' must be int, got '3' \(str\)"),
+        ({"n": True}, TypeError, "'n' must be int, got True"),
+        ({"n": 2.0}, TypeError, "'n' must be int"),
+        ({"names": "a"}, TypeError, r"'names' must be list\[str\]"),
+        ({"names": ["a", 1]}, TypeError, r"'names' must be list\[str\]"),
+        ({"limit": "all"}, TypeError, r"'limit' must be int \| None"),
+    ],
+)
+def test_wrong_parameters_stop_before_anything_runs(
+    notebook: Path, given: dict, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        quick(notebook, given)
+    assert not (notebook.parent / "runs").exists()
+
+
+def test_an_integer_may_stand_for_a_float(notebook: Path) -> None:
+    assert (
+        check_parameters(notebook_parameters(read_notebook(notebook)), {"scale": 2})["scale"] == 2
+    )
+
+
+@pytest.mark.parametrize("line", ["n = f(2)", "n += 1", "import os", "a, b = 1, 2", "n: Foo = 1"])
+def test_a_parameters_cell_holds_typed_literals_only(line: str) -> None:
+    with pytest.raises(ValueError, match="must look like 'n_structures: int = 400"):
+        declared_parameters(line)
+
+
+@given(
+    st.one_of(
+        st.tuples(st.just(int), st.integers()),
+        st.tuples(st.just(float), st.floats(allow_nan=False)),
+        st.tuples(st.just(bool), st.booleans()),
+        st.tuples(st.just(str), st.text()),
+        st.tuples(st.just(int | None), st.none() | st.integers()),
+        st.tuples(st.just(list[float]), st.lists(st.floats(allow_nan=False, allow_infinity=False))),
+        st.tuples(st.just(dict[str, int]), st.dictionaries(st.text(), st.integers())),
+    )
+)
+def test_what_python_writes_the_command_line_reads(case: tuple[Any, Any]) -> None:
+    kind, value = case
+    assert parse_value(value if kind is str else repr(value), kind) == value
+
+
+def test_lists_may_be_written_with_commas() -> None:
+    assert parse_value("ani2x-aev, sevennet-0", list[str]) == ["ani2x-aev", "sevennet-0"]
+    assert parse_value("1,2", list[int]) == [1, 2]
+
+
+@pytest.mark.parametrize(("text", "kind"), [("x", int), ("1.5", int), ("yes", bool), ("[1", list)])
+def test_text_of_another_type_is_refused(text: str, kind: type) -> None:
+    with pytest.raises(ValueError):
+        parse_value(text, kind)
+
+
+def test_profiles_come_from_the_notebook(notebook: Path) -> None:
+    read = read_notebook(notebook)
+    assert profile_parameters(read, "test") == {"n": 1}
+    assert profile_parameters(read, "full") == {"n": 9, "scale": 2.0}
+    with pytest.raises(ValueError, match="unknown profile 'ful'; did you mean 'full'"):
+        profile_parameters(read, "ful")
+
+
+def test_a_missing_or_foreign_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no notebook at"):
+        read_notebook(tmp_path / "absent.ipynb")
+    (tmp_path / "prose.md").write_text("# Only prose")
+    with pytest.raises(ValueError, match="neither an .ipynb nor a MyST Markdown notebook"):
+        read_notebook(tmp_path / "prose.md")
+
+
+# --- one run ------------------------------------------------------------------------------------
+
+
+def test_a_run_keeps_notebook_files_and_manifest(notebook: Path) -> None:
+    run = quick(notebook, {"n": 3}, profile="full")
+    executed = nbformat.read(run.notebook, as_version=4)
+    assert executed.cells[-1].outputs[0].text == "n is 3\n"
+    assert (run.directory / "made.csv").read_text() == "n,3"
+    written = json.loads((run.directory / "manifest.json").read_text())
+    assert written == run.manifest
+    assert written["parameters"]["n"] == 3 and written["parameters"]["scale"] == 2.0
+    assert {"made.csv", "small.ipynb"} == set(written["outputs"])
+    assert {"hardware", "python", "packages", "wall_seconds", "started"} <= set(written)
+    assert not list((notebook.parent / "runs").glob(".part-*"))
+
+
+def test_markdown_notebooks_run_too(tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text(
+        "---\nfile_format: mystnb\nkernelspec:\n  name: python3\n---\n# Page\n\n"
+        "```{code-cell} ipython3\nprint(6 * 7)\n```\n"
+    )
+    executed = nbformat.read(quick(tmp_path / "page.md").notebook, as_version=4)
+    assert executed.cells[-1].outputs[0].text == "42\n"
+
+
+def test_a_failing_cell_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = write_notebook(tmp_path / "broken.ipynb", "1 / 0")
+    with pytest.raises(NotebookError, match="broken.ipynb failed(.|\n)*ZeroDivisionError"):
+        quick(path)
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_the_kernel_is_this_interpreter_whatever_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernelspec named python3 that points elsewhere, a plotting backend, a startup file."""
+    spec = tmp_path / "jupyter/kernels/python3/kernel.json"
+    spec.parent.mkdir(parents=True)
+    spec.write_text(json.dumps({"argv": ["/bin/false"], "display_name": "x", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    monkeypatch.setenv("MPLBACKEND", "pdf")
+    (tmp_path / "startup.py").write_text("raise SystemExit('startup ran')")
+    monkeypatch.setenv("PYTHONSTARTUP", str(tmp_path / "startup.py"))
+    code = (
+        "import sys, os, cpdkit\nprint(sys.executable, cpdkit.__file__, os.environ['MPLBACKEND'])"
+    )
+    run = quick(write_notebook(tmp_path / "where.ipynb", code))
+    said = nbformat.read(run.notebook, as_version=4).cells[-1].outputs[0].text.split()
+    expected = [sys.executable, str(_manifest.PACKAGE / "__init__.py")]
+    assert said[:2] == expected and "inline" in said[2]
+
+
+# --- again --------------------------------------------------------------------------------------
+
+
+def test_nothing_changed_nothing_runs_again(notebook: Path) -> None:
+    first = quick(notebook)
+    again = quick(notebook)
+    assert first.reason == "not run before" and again.reason == ""
+    assert again.manifest == first.manifest
+    read = read_notebook(notebook)
+    read.cells[-1].execution_count = 7  # what an interactive session leaves behind
+    nbformat.write(read, notebook)
+    assert quick(notebook).reason == ""
+    assert quick(notebook, force=True).reason == "forced"
+
+
+def test_a_changed_parameter_or_notebook_runs_again(notebook: Path) -> None:
+    quick(notebook)
+    assert quick(notebook, {"n": 5}).reason == "not run before"
+    assert quick(notebook).reason == "" and quick(notebook, {"n": 5}).reason == ""
+    read = read_notebook(notebook)
+    read.cells[0].source += " and edited"
+    nbformat.write(read, notebook)
+    assert quick(notebook).reason == "the notebook changed"
+
+
+def test_lost_or_edited_output_runs_again(notebook: Path) -> None:
+    run = quick(notebook)
+    (run.directory / "made.csv").write_text("n,99")
+    assert "made.csv" in quick(notebook).reason
+    run.notebook.unlink()
+    assert "small.ipynb" in quick(notebook).reason
+
+
+def test_a_changed_data_file_runs_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files named by a parameter, relative to the caller, and files a cell finds by itself."""
+    path = write_notebook(
+        tmp_path / "reader.ipynb",
+        "import os\nprint(open(source).read())\n"
+        "print(open(os.path.join(os.environ['CPDKIT_DATA'], 'more.txt')).read())",
+    )
+    (tmp_path / "given.txt").write_text("one")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/more.txt").write_text("two")
+    monkeypatch.setenv("CPDKIT_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    parameters = {"source": "given.txt"}
+    quick(path, parameters)
+    assert quick(path, parameters).reason == ""
+    (tmp_path / "given.txt").write_text("changed")
+    assert quick(path, parameters).reason.endswith("given.txt changed")
+    (tmp_path / "data/more.txt").write_text("changed")
+    assert quick(path, parameters).reason.endswith("more.txt changed")
+    shutil.copytree(tmp_path / "data", tmp_path / "elsewhere")
+    monkeypatch.setenv("CPDKIT_DATA", str(tmp_path / "elsewhere"))
+    assert quick(path, parameters).reason.startswith("CPDKIT_DATA is now")
+
+
+def test_a_setting_that_was_not_asked_for_does_not_matter(
+    notebook: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CPDKIT_DATA", raising=False)
+    quick(notebook)
+    monkeypatch.setenv("CPDKIT_DATA", "/somewhere")
+    assert quick(notebook).reason == ""
+
+
+def test_a_changed_package_runs_again(notebook: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = quick(notebook)
+    assert "ipykernel" in run.manifest["packages"]
+    real = _manifest.metadata.version
+    monkeypatch.setattr(
+        _manifest.metadata, "version", lambda name: "0" if name == "ipykernel" else real(name)
+    )
+    assert quick(notebook).reason == "ipykernel is now 0"
+
+
+def test_a_changed_module_runs_again_what_uses_it(tmp_path: Path) -> None:
+    """On a copy of the library: touching one module repeats its users and nobody else."""
+    shutil.copytree(
+        _manifest.PACKAGE, tmp_path / "cpdkit", ignore=shutil.ignore_patterns("__pycache__", "data")
+    )
+    write_notebook(tmp_path / "irreps.ipynb", "import cpdkit.irreps")
+    write_notebook(tmp_path / "messages.ipynb", "from cpdkit._messages import unknown")
+    code = (
+        "import sys; from cpdkit.runs import run_notebook\n"
+        "for name in ['irreps', 'messages']:\n"
+        "    print(name, run_notebook(f'{name}.ipynb', runs_dir='runs', progress=False).reason)"
+    )
+
+    def again() -> dict[str, str]:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return dict(line.split(" ", 1) for line in done.stdout.splitlines())
+
+    def touch(name: str) -> None:
+        with (tmp_path / "cpdkit" / name).open("a") as module:
+            module.write("\n# touched\n")
+
+    assert again() == {"irreps": "not run before", "messages": "not run before"}
+    assert again() == {"irreps": "", "messages": ""}
+    touch("irreps.py")
+    assert again() == {"irreps": "cpdkit/irreps.py changed", "messages": ""}
+    touch("cli.py")  # neither notebook loads these
+    touch("projection.py")
+    assert again() == {"irreps": "", "messages": ""}
+    touch("__init__.py")
+    assert again() == {n: "cpdkit/__init__.py changed" for n in ("irreps", "messages")}
