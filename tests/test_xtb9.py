@@ -148,7 +148,7 @@ def test_rotational_constants_and_extent_against_ase(splits):
 
 def test_smiles_formula_bonds_and_atom_order_agree(splits):
     Chem = pytest.importorskip("rdkit.Chem")
-    from cpdkit.datasets.xtb9.generate import bond_counts
+    from cpdkit.datasets.xtb9.rows import bond_counts
 
     names = store.manifest()["bond_types"]
     for ds in splits.values():

@@ -22,10 +22,12 @@ from rdkit.Chem.rdMolDescriptors import CalcMolFormula
 import cpdkit
 from cpdkit.datasets.xtb9 import generate as gen
 from cpdkit.datasets.xtb9 import store
+from cpdkit.datasets.xtb9.chunks import collect
 from cpdkit.datasets.xtb9.conformers import normal_modes
 from cpdkit.datasets.xtb9.filters import RULES, penalty, violations
 from cpdkit.datasets.xtb9.graphs import iter_graphs, parse_formula
 from cpdkit.datasets.xtb9.relax import Dropped, embed, keeps_bonds, relax_smiles
+from cpdkit.datasets.xtb9.rows import molecule_rows
 
 RDLogger.DisableLog("rdApp.*")
 ENV = os.environ | {"PYTHONPATH": str(Path(cpdkit.__file__).parents[1])}
@@ -169,8 +171,8 @@ def few_formulas(tmp_path_factory):
         "rows = [formulas.FormulaWeight(f, 1, t) for f, t in\n"
         "        (('C5H8O2', True), ('C5H9NO', True), ('C6H10O', False))]\n"
         "formulas.formula_table = lambda: tuple(rows)\n"
-        "from cpdkit.datasets.xtb9 import generate\n"
-        "generate.formula_table = formulas.formula_table\n"
+        "from cpdkit.datasets.xtb9 import generate, splits\n"
+        "splits.formula_table = formulas.formula_table\n"
         "generate.CHUNK.update(probe=3, train=3)\n"
         "from cpdkit.datasets.xtb9.__main__ import main\n"
         "if __name__ == '__main__':\n"
@@ -226,12 +228,14 @@ def test_other_settings_do_not_mix_with_an_existing_run(fresh):
         gen.generate(fresh, gen.Settings(3, 12, 99, 1))
 
 
-def test_running_out_of_isomers_is_an_error(few_formulas, tmp_path):
-    command = few_formulas(tmp_path, "--split", "probe", "--n-probe", 100000)
-    done = subprocess.run(command, capture_output=True, text=True, env=ENV)
-    assert done.returncode != 0
-    assert "could be made from" in done.stderr or "candidates" in done.stderr
-    assert not (tmp_path / "probe.npz").exists()
+def test_running_out_of_molecules_is_an_error(tmp_path):
+    def job():
+        raise Dropped("bonds changed")
+
+    with pytest.raises(RuntimeError, match="3 molecules wanted, 2 candidates"):
+        collect(tmp_path, [job] * 2, 3, size=2, processes=1)
+    with pytest.raises(RuntimeError, match="only 0 of 3.*'bonds changed': 4"):
+        collect(tmp_path, [job] * 4, 3, size=2, processes=1)
 
 
 def test_command_line_help_and_errors():
@@ -261,11 +265,11 @@ def test_twenty_molecules_come_out_again():
             shipped = {k for k, f in zip(row, ds.formulas, strict=True) if f == formula}
             here = [
                 (smiles, key)
-                for smiles, key in itertools.islice(iter_graphs(formula, seed=settings.seed), 40)
+                for smiles, key in itertools.islice(iter_graphs(formula, seed=settings.seed), 80)
                 if key in shipped
             ]
             for smiles, key in here[:2]:
-                (again,) = gen.molecule_rows(smiles, key, seed=settings.seed, alpha=False)
+                (again,) = molecule_rows(smiles, key, seed=settings.seed, alpha=False)
                 i = row[key]
                 assert again["smiles"] == ds.smiles[i]
                 assert again["inchikey"] == ds.ids[i]

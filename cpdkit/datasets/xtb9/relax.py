@@ -6,12 +6,13 @@ ETKDG embedding, MMFF94, then GFN2-xTB with BFGS to 0.05 eV/Angstrom.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import ase
 import numpy as np
 from ase.optimize import BFGS
 from rdkit import Chem
-from rdkit.Chem import AllChem
+from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 from rdkit.Geometry import Point3D
 from tblite.ase import TBLite
 
@@ -59,21 +60,21 @@ def embed(mol: Chem.Mol, seed: int) -> np.ndarray:
     Dropped
         If the embedding fails or the force field has no parameters.
     """
-    options = AllChem.ETKDGv3()
+    options: Any = rdDistGeom.ETKDGv3()
     options.randomSeed = seed % (2**31 - 1)
     options.useSmallRingTorsions = True
     options.maxIterations = 30
     options.numThreads = 1
     mol = Chem.Mol(mol)
     try:
-        failed = AllChem.EmbedMolecule(mol, options) != 0
+        failed = rdDistGeom.EmbedMolecule(mol, options) != 0
     except RuntimeError as error:  # RDKit's minimiser gives up on a few cages
         raise Dropped("embedding") from error
     if failed:
         raise Dropped("embedding")
-    if not AllChem.MMFFHasAllMoleculeParams(mol):
+    if not rdForceFieldHelpers.MMFFHasAllMoleculeParams(mol):
         raise Dropped("force field")
-    AllChem.MMFFOptimizeMolecule(mol, maxIters=1000)
+    rdForceFieldHelpers.MMFFOptimizeMolecule(mol, maxIters=1000)
     return mol.GetConformer().GetPositions()
 
 

@@ -168,7 +168,7 @@ def write_arrays(path: Path, columns: Mapping[str, np.ndarray]) -> None:
             packed[f"{name}|step"] = _planes(zigzag.astype(f"<u{width}"))
     temporary = path.with_name(path.name + ".tmp")
     with open(temporary, "wb") as file:
-        np.savez_compressed(file, **packed)
+        np.savez_compressed(file, **packed)  # type: ignore[arg-type]
     os.replace(temporary, path)
 
 
