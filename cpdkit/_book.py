@@ -11,9 +11,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import nbformat
-
 from cpdkit._manifest import PACKAGE, file_hash
+from cpdkit._reference import write_reference
 from cpdkit.runs import MANIFEST, read_notebook, run_notebook
 
 __all__ = ["build_book", "stage_book"]
@@ -21,18 +20,25 @@ __all__ = ["build_book", "stage_book"]
 _STAMP = "cpdkit-source.txt"
 
 
-def build_book(root: str | Path = ".", *, execute: bool = True, out: Path | None = None) -> Path:
+def build_book(
+    root: str | Path = ".",
+    *,
+    profile: str = "default",
+    out: Path | None = None,
+    runs_dir: Path | None = None,
+) -> Path:
     """Bring the book up to date and return its first page.
 
     Parameters
     ----------
     root : str or Path
         The repository: ``_config.yml``, ``_toc.yml``, ``book/`` and ``notebooks/``.
-    execute : bool
-        Run the notebooks with their default parameters, those whose earlier run is not current.
-        Without it pages show code and prose only.
+    profile : str
+        Run the notebooks with this named set of parameters, where they have it.
     out : Path, optional
         Where to build, ``root/_build`` by default.
+    runs_dir : Path, optional
+        Where runs are kept, ``root/_build/runs`` by default.
 
     Returns
     -------
@@ -52,7 +58,7 @@ def build_book(root: str | Path = ".", *, execute: bool = True, out: Path | None
     out = (out or root / "_build").resolve()
     out.mkdir(parents=True, exist_ok=True)
     source = out / "source"
-    stage_book(root, source, runs_dir=out / "runs", execute=execute)
+    stage_book(root, source, runs_dir=runs_dir or root / "_build/runs", profile=profile)
     html = out / "html"
     state = _state(source, root)
     if (html / _STAMP).is_file() and (html / _STAMP).read_text() == state:
@@ -79,7 +85,7 @@ def build_book(root: str | Path = ".", *, execute: bool = True, out: Path | None
     return html / "index.html"
 
 
-def stage_book(root: Path, source: Path, *, runs_dir: Path, execute: bool = True) -> None:
+def stage_book(root: Path, source: Path, *, runs_dir: Path, profile: str = "default") -> None:
     """Lay out what Jupyter Book reads: prose as it is, notebooks executed, their files beside."""
     shutil.rmtree(source, ignore_errors=True)
     source.mkdir(parents=True)
@@ -87,14 +93,14 @@ def stage_book(root: Path, source: Path, *, runs_dir: Path, execute: bool = True
         shutil.copy2(root / name, source / name)
     ignore = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
     shutil.copytree(root / "book", source / "book", ignore=ignore)
+    write_reference(source / "book/api")
     for notebook in _notebooks(root):
         target = (source / notebook.relative_to(root)).with_suffix(".ipynb")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.with_suffix(".md").unlink(missing_ok=True)
-        if not execute:
-            nbformat.write(read_notebook(notebook), target)
-            continue
-        run = run_notebook(notebook, runs_dir=runs_dir)
+        own = read_notebook(notebook).metadata.get("cpdkit", {})
+        known = profile in own.get("profiles", {}) or f"{profile}_parameters" in own
+        run = run_notebook(notebook, profile=profile if known else "default", runs_dir=runs_dir)
         print(f"{notebook.relative_to(root)}: {run.reason or 'unchanged'}", file=sys.stderr)
         ignore = shutil.ignore_patterns(MANIFEST)
         shutil.copytree(run.directory, target.parent, ignore=ignore, dirs_exist_ok=True)
