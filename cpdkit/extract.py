@@ -118,9 +118,12 @@ def _blocks(encoder: Encoder, pooling: str) -> tuple[Block, ...]:
     blocks: list[Block] = []
     start = 0
     for index, layer in enumerate(encoder.layers):
-        for term, part in layer.irreps.slices():
+        owners = layer.owners or (None,) * len(layer.irreps.terms)
+        for (term, part), element in zip(layer.irreps.slices(), owners, strict=True):
             blocks.append(
-                Block(index, layer.name, term.l, term.p, term.mul, pooling, start + part.start)
+                Block(
+                    index, layer.name, term.l, term.p, term.mul, pooling, start + part.start, element
+                )
             )
         start += layer.irreps.dim
     return tuple(blocks)

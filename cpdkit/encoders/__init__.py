@@ -13,14 +13,67 @@ from typing import TYPE_CHECKING, Any
 from cpdkit._messages import unknown
 
 if TYPE_CHECKING:
-    from cpdkit.encoders._base import Encoder
+    from cpdkit.encoders._base import Encoder as Encoder
+    from cpdkit.encoders._base import Layer as Layer
+    from cpdkit.encoders._graph import Batch as Batch
+    from cpdkit.encoders._graph import Graph as Graph
+    from cpdkit.encoders.module import ModuleEncoder as ModuleEncoder
 
-__all__ = ["encoder_names", "load_encoder", "register_encoder"]
+__all__ = [
+    "Batch",
+    "Encoder",
+    "Graph",
+    "Layer",
+    "ModuleEncoder",
+    "encoder_names",
+    "load_encoder",
+    "register_encoder",
+]
+
+# What needs torch is imported when asked for.
+_LAZY = {
+    "Batch": "cpdkit.encoders._graph",
+    "Encoder": "cpdkit.encoders._base",
+    "Graph": "cpdkit.encoders._graph",
+    "Layer": "cpdkit.encoders._base",
+    "ModuleEncoder": "cpdkit.encoders.module",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 # "module:callable", imported on demand so that the registry itself needs no model library.
 _REGISTRY: dict[str, str | Callable[..., Encoder]] = {
+    "ani2x": "cpdkit.encoders.ani:ANI2x",
     "ani2x-aev": "cpdkit.encoders.ani:ANI2xAEV",
+    "bond-counts": "cpdkit.encoders.nulls:BondCounts",
+    "chgnet": "cpdkit.encoders.chgnet:CHGNet",
+    "dimenet++-untrained": "cpdkit.encoders.dimenet:dimenet_untrained",
+    "mace-untrained": "cpdkit.encoders.mace:mace_untrained",
+    "mace:": "cpdkit.encoders.mace:mace_file",
+    "painn-untrained": "cpdkit.encoders.graphpes:painn_untrained",
+    "random": "cpdkit.encoders.nulls:RandomFeatures",
+    "schnet-untrained": "cpdkit.encoders.graphpes:schnet_untrained",
     "sevennet-0": "cpdkit.encoders.sevennet:sevennet_0",
+    "sevennet-l3i5": "cpdkit.encoders.sevennet:sevennet_l3i5",
+    "soap": "cpdkit.encoders.soap:SOAP",
+    "visnet-untrained": "cpdkit.encoders.visnet:visnet_untrained",
+    **{
+        f"mace-{name}": f"cpdkit.encoders.mace:mace_{name.replace('-', '_')}"
+        for name in (
+            "mp-0-small",
+            "mp-0-medium",
+            "mp-0-large",
+            "mpa-0-medium",
+            "off23-small",
+            "off23-medium",
+            "off23-large",
+        )
+    },
 }
 
 

@@ -32,14 +32,31 @@ def parse_dtype(dtype: str | torch.dtype) -> torch.dtype:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of per-atom features: its name and how its components turn."""
+    """One layer of per-atom features: its name and how its components turn.
+
+    Attributes
+    ----------
+    name : str
+        Name of the layer.
+    irreps : Irreps
+        Given as text, as :class:`cpdkit.irreps.Irreps` or as ``e3nn.o3.Irreps``.
+    owners : tuple of int, optional
+        For models with one network per element: the element (atomic number) each term of
+        `irreps` belongs to. Atoms of other elements hold zeros there.
+    """
 
     name: str
     irreps: Irreps
+    owners: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.irreps, Irreps):  # a string or an e3nn.o3.Irreps
             object.__setattr__(self, "irreps", Irreps.parse(self.irreps))
+        if self.owners is not None and len(self.owners) != len(self.irreps.terms):
+            raise ValueError(
+                f"layer {self.name!r} has {len(self.irreps.terms)} terms in {self.irreps} but "
+                f"{len(self.owners)} owners."
+            )
 
 
 class Encoder(ABC):
@@ -129,7 +146,7 @@ class Encoder(ABC):
     def fingerprint(self) -> str:
         """SHA-256 of name, options, layers, dtype and all weights."""
         digest = hashlib.sha256()
-        layers = [(layer.name, str(layer.irreps)) for layer in self.layers]
+        layers = [(layer.name, str(layer.irreps), layer.owners) for layer in self.layers]
         about = [self.name, str(self.dtype), self.cutoff, layers, self.options]
         digest.update(json.dumps(about, sort_keys=True).encode())
         for key, value in sorted(self.model.state_dict().items()):

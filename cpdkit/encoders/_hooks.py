@@ -39,9 +39,9 @@ def capture(
     model: torch.nn.Module,
     names: Sequence[str],
     *,
-    read: Callable[[Any], torch.Tensor] = lambda output: output,
+    read: Callable[[Any, Any], torch.Tensor] = lambda inputs, output: output,
 ) -> Iterator[list[torch.Tensor]]:
-    """Collect ``read(output)`` of the submodules `names`, in the order of `names`.
+    """Collect ``read(inputs, output)`` of the submodules `names`, in the order of `names`.
 
     The list is filled when the block ends; hooks are removed even when it fails.
 
@@ -57,8 +57,8 @@ def capture(
         for name in names:
             module = find_module(model, name)
 
-            def hook(_module: Any, _args: Any, output: Any, name: str = name) -> None:
-                caught[name].append(read(output))
+            def hook(_module: Any, inputs: Any, output: Any, name: str = name) -> None:
+                caught[name].append(read(inputs, output))
 
             handles.append(module.register_forward_hook(hook))
         yield result

@@ -1,11 +1,14 @@
-"""ANI-2x: the atomic environment vector (AEV).
+"""ANI-2x: the atomic environment vector (AEV), and the hidden layers of its networks.
 
 Devereux et al., J. Chem. Theory Comput. 2020, 16, 4192, doi:10.1021/acs.jctc.0c00121.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from ase.data import atomic_numbers
@@ -14,10 +17,36 @@ from cpdkit.encoders._base import Encoder, Layer
 from cpdkit.encoders._graph import Batch, Graph, collate
 from cpdkit.encoders._optional import require
 
-__all__ = ["ANI2xAEV"]
+__all__ = ["ANI2x", "ANI2xAEV"]
 
 
-class ANI2xAEV(Encoder):
+class _AEV(Encoder):
+    """Shared by both encoders: a flat batch through torchani's AEV computer."""
+
+    _computer: torch.nn.Module
+    _index: torch.Tensor
+
+    def _aev(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Element index (total_atoms,) and AEV (total_atoms, 1008) of a batch.
+
+        The batch goes through torchani as one disconnected molecule, so nothing is padded.
+        """
+        from torchani.neighbors import Neighbors
+
+        i, j = batch.edges
+        # torchani wants each pair once. An atom next to its own image occurs as +S and -S.
+        sign = torch.zeros_like(batch.shifts[:, 0])
+        for axis in batch.shifts.T:
+            sign = torch.where(sign == 0, axis, sign)
+        once = (i < j) | ((i == j) & (sign > 0))
+        vectors = -batch.vectors[once]  # torchani: first minus second
+        pairs = Neighbors(batch.edges[:, once], vectors.norm(2, -1), vectors)
+        species = self._index.to(self.device)[batch.numbers]
+        values = self._computer.compute_from_neighbors(species[None], batch.positions[None], pairs)
+        return species, values[0]
+
+
+class ANI2xAEV(_AEV):
     """Radial and angular symmetry functions of ANI-2x, which no training has touched.
 
     One layer ``"aev"`` of 1008 invariants: 16 radial functions for each of 7 elements, then 32
@@ -49,28 +78,122 @@ class ANI2xAEV(Encoder):
             cutoff=float(computer.radial.cutoff),
             dtype=dtype,
         )
+        self._computer = computer
         self._index = torch.full((max(numbers) + 1,), -1)
         self._index[numbers] = torch.arange(len(numbers))
 
-    def aev(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Element index (1, total_atoms) and AEV (total_atoms, 1008) of a batch.
+    def forward(self, graphs: Sequence[Graph]) -> list[torch.Tensor]:
+        """See :meth:`Encoder.forward`."""
+        return [self._aev(collate(graphs, dtype=self.dtype, device=self.device))[1]]
 
-        The batch goes through torchani as one disconnected molecule, so nothing is padded.
-        """
-        from torchani.neighbors import Neighbors
 
-        i, j = batch.edges
-        # torchani wants each pair once. An atom next to its own image occurs as +S and -S.
-        sign = torch.zeros_like(batch.shifts[:, 0])
-        for axis in batch.shifts.T:
-            sign = torch.where(sign == 0, axis, sign)
-        once = (i < j) | ((i == j) & (sign > 0))
-        vectors = -batch.vectors[once]  # torchani: first minus second
-        pairs = Neighbors(batch.edges[:, once], vectors.norm(2, -1), vectors)
-        species = self._index.to(self.device)[batch.numbers][None]
-        values = self.model.compute_from_neighbors(species, batch.positions[None], pairs)
-        return species, values[0]
+@contextmanager
+def _weights_folder() -> Iterator[None]:
+    """Let torchani look into ``$CPDKIT_DATA/torchani``, if it was not told otherwise."""
+    folder = Path(os.environ.get("CPDKIT_DATA", "")) / "torchani"
+    if "TORCHANI_DATA_DIR" in os.environ or not folder.is_dir():
+        yield
+        return
+    os.environ["TORCHANI_DATA_DIR"] = str(folder)
+    try:
+        yield
+    finally:
+        del os.environ["TORCHANI_DATA_DIR"]
+
+
+class ANI2x(_AEV):
+    """Hidden layers of the atomic networks of ANI-2x.
+
+    Every element has its own network, of its own widths, so channel 7 of a carbon means nothing
+    next to channel 7 of an oxygen. Layers ``"aev"`` and ``"hidden_1"`` to ``"hidden_3"``; a hidden
+    layer is a sum of blocks, one per element, and an atom fills the block of its element only.
+    Mean pooling over all atoms then gives (share of the element) times (mean over its atoms),
+    which holds composition in the open. Pool with ``"element_mean"`` to have the mean over the
+    element's own atoms; it is zero where the element is absent.
+
+    Weights come by torchani: from the folder that ``TORCHANI_DATA_DIR`` names, from
+    ``$CPDKIT_DATA/torchani``, or by download.
+
+    Parameters
+    ----------
+    member : int, default 0
+        Which of the eight networks of the ensemble; their channels do not correspond either.
+    dtype : {"float32", "float64"}
+        Precision.
+
+    Raises
+    ------
+    ImportError
+        If torchani is not installed.
+    ValueError
+        If there is no such member.
+    RuntimeError
+        If the weights cannot be had.
+    """
+
+    def __init__(self, *, member: int = 0, dtype: str = "float32") -> None:
+        models = require("torchani.models", encoder="ani2x", extra="ani")
+        with _weights_folder():
+            try:
+                ensemble = models.ANI2x(periodic_table_index=False)
+            except Exception as error:  # torchani lets through whatever its download raised
+                raise RuntimeError(
+                    "the weights of ANI-2x are neither on this machine nor can they be "
+                    "downloaded; set TORCHANI_DATA_DIR to a folder that has "
+                    f"StateDicts/ani2x_state_dict.pt ({error})."
+                ) from error
+        if not 0 <= member < len(ensemble):
+            raise ValueError(f"member={member} of an ensemble of {len(ensemble)}; count from 0.")
+        network = ensemble[member]
+        self._symbols = list(network.symbols)
+        numbers = [atomic_numbers[symbol] for symbol in self._symbols]
+        atomics = [network.neural_networks.atomics[symbol] for symbol in self._symbols]
+        widths = [[layer.out_features for layer in net.layers] for net in atomics]
+        hidden = [
+            Layer(
+                f"hidden_{depth}",
+                "+".join(f"{width[depth - 1]}x0e" for width in widths),
+                owners=tuple(numbers),
+            )
+            for depth in range(1, len(widths[0]) + 1)
+        ]
+        super().__init__(
+            name="ani2x",
+            model=network,
+            layers=[Layer("aev", f"{network.aev_computer.out_dim}x0e"), *hidden],
+            elements=numbers,
+            cutoff=float(network.aev_computer.radial.cutoff),
+            options={"member": member},
+            dtype=dtype,
+        )
+        self._computer = self.model.aev_computer
+        self._index = torch.full((max(numbers) + 1,), -1)
+        self._index[numbers] = torch.arange(len(numbers))
+
+    @torch.no_grad()
+    def _run(self, graphs: Sequence[Graph]) -> tuple[list[torch.Tensor], torch.Tensor]:
+        batch = collate(graphs, dtype=self.dtype, device=self.device)
+        species, aev = self._aev(batch)
+        features = [aev]
+        features += [aev.new_zeros(len(aev), layer.irreps.dim) for layer in self.layers[1:]]
+        local = aev.new_zeros(len(aev))
+        for index, symbol in enumerate(self._symbols):
+            rows = (species == index).nonzero().flatten()
+            network = self.model.neural_networks.atomics[symbol]
+            state = aev[rows]
+            for depth, linear in enumerate(network.layers, start=1):
+                state = network.activation(linear(state))
+                columns = self.layers[depth].irreps.slices()[index][1]
+                features[depth][rows, columns] = state
+            local[rows] = network.final_layer(state).flatten()
+        shifts = self.model.energy_shifter.self_energies.to(local)
+        local = local + shifts[species]
+        return features, local.new_zeros(len(batch)).index_add_(0, batch.structure, local)
 
     def forward(self, graphs: Sequence[Graph]) -> list[torch.Tensor]:
         """See :meth:`Encoder.forward`."""
-        return [self.aev(collate(graphs, dtype=self.dtype, device=self.device))[1]]
+        return self._run(graphs)[0]
+
+    def energy(self, graphs: Sequence[Graph]) -> torch.Tensor:
+        """The member's own energies in Hartree, shape (n_graphs,), from the same pass."""
+        return self._run(graphs)[1]

@@ -21,7 +21,7 @@ from cpdkit.encoders._graph import Graph, collate
 from cpdkit.encoders._hooks import capture
 from cpdkit.encoders._optional import contained, require
 
-__all__ = ["SevenNet", "sevennet_0"]
+__all__ = ["SevenNet", "sevennet_0", "sevennet_l3i5"]
 
 # SHA-256 of the checkpoints in the wheel of sevenn 0.10.4.
 _CHECKPOINTS = {
@@ -112,6 +112,7 @@ class SevenNet(Encoder):
         for key in ("x", "node_attr"):
             data[key] = data[key].to(self.dtype)
 
+    @torch.no_grad()
     def _run(self, graphs: Sequence[Graph]) -> tuple[list[torch.Tensor], torch.Tensor]:
         batch = collate(graphs, dtype=self.dtype, device=self.device)
         data = {
@@ -123,7 +124,7 @@ class SevenNet(Encoder):
             "num_atoms": batch.n_atoms,
             "batch": batch.structure,
         }
-        with capture(self.model, self._gates, read=lambda output: output["x"]) as features:
+        with capture(self.model, self._gates, read=lambda _, output: output["x"]) as features:
             energy = self.model(data)["inferred_total_energy"]
         return features, energy
 
@@ -134,6 +135,11 @@ class SevenNet(Encoder):
     def energy(self, graphs: Sequence[Graph]) -> torch.Tensor:
         """The model's own energies in eV, shape (n_graphs,), from the pass that gives features."""
         return self._run(graphs)[1]
+
+
+def sevennet_l3i5(*, dtype: str = "float32") -> SevenNet:
+    """SevenNet-l3i5: as SevenNet-0 with degree 3, ``128x0e+64x1e+32x2e+32x3e``."""
+    return SevenNet("sevennet-l3i5", dtype=dtype)
 
 
 def sevennet_0(*, dtype: str = "float32") -> SevenNet:

@@ -1,0 +1,357 @@
+"""MACE: higher-order equivariant message passing.
+
+Batatia et al., NeurIPS 2022, arXiv:2206.07697; foundation models arXiv:2401.00096 (MACE-MP-0)
+and arXiv:2312.15211 (MACE-OFF23).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from cpdkit._messages import unknown
+from cpdkit.encoders._base import Encoder, Layer
+from cpdkit.encoders._e3nn import restore_couplings
+from cpdkit.encoders._graph import Graph, collate
+from cpdkit.encoders._hooks import capture
+from cpdkit.encoders._inert import Inert, read_inert, tensors
+from cpdkit.encoders._optional import contained, require, seeded
+
+__all__ = ["MACE", "mace_file", "mace_foundation", "mace_untrained"]
+
+# Key in mace-torch's own table of addresses, and SHA-256 of the published file.
+_FOUNDATION = {
+    "mace-mp-0-small": (
+        "small",
+        "2ddb079cee0e131eaaf6912ba581b394551ead283e95c99cfe78c605d10b5736",
+    ),
+    "mace-mp-0-medium": (
+        "medium",
+        "01bfe22100139f424713cf921144e5509cbe353d67aa9fa1be9c6e1e0ed35845",
+    ),
+    "mace-mp-0-large": (
+        "large",
+        "f80e992b65ab8f88fdf26964511357c022e92704e4d9bcd086652635a8495b32",
+    ),
+    "mace-mpa-0-medium": (
+        "medium-mpa-0",
+        "75428afe3a1d7d8062e19bcaabd5c433623cabf308242ec9fb493e38604fb638",
+    ),
+    "mace-off23-small": (
+        "small",
+        "165cce4cfec5a34b9c64d4ebf95de15d71106bb584b7291c8470f0749977c46f",
+    ),
+    "mace-off23-medium": (
+        "medium",
+        "4842c52ad210d6e1f84d6cf1ffa70fae25a7e0d755ed55cf223f43913f587db7",
+    ),
+    "mace-off23-large": (
+        "large",
+        "a29e397dbf3e7a24ac50a9b0dfc919bd5a62efa346f5895a6237b0950c1d76f4",
+    ),
+}
+
+
+class MACE(Encoder):
+    """Node features of a MACE model after each interaction.
+
+    Layers are called ``"interaction_1"`` and so on, with the irreps of the model's product
+    blocks; the last layer of most models has scalars only. Components of l=1 are in e3nn's
+    order (x, y, z). Parity is kept by the model.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        A ``mace.modules.MACE`` or ``ScaleShiftMACE``.
+    name : str
+        Name under which results are kept.
+    dtype : {"float32", "float64"}
+        Precision.
+    """
+
+    def __init__(
+        self, model: torch.nn.Module, *, name: str = "mace", dtype: str = "float32"
+    ) -> None:
+        products = [f"products.{i}" for i in range(len(model.products))]
+        super().__init__(
+            name=name,
+            model=model,
+            layers=[
+                Layer(f"interaction_{i}", str(product.linear.irreps_out))
+                for i, product in enumerate(model.products, start=1)
+            ],
+            elements=model.atomic_numbers.tolist(),
+            cutoff=float(model.r_max),
+            dtype=dtype,
+        )
+        restore_couplings(self.model)
+        self._products = products
+        self._index = torch.full((128,), -1)
+        self._index[model.atomic_numbers] = torch.arange(len(model.atomic_numbers))
+
+    @torch.no_grad()
+    def _run(self, graphs: Sequence[Graph]) -> tuple[list[torch.Tensor], torch.Tensor]:
+        batch = collate(graphs, dtype=self.dtype, device=self.device)
+        shifts = batch.vectors - (batch.positions[batch.edges[1]] - batch.positions[batch.edges[0]])
+        index = self._index.to(self.device)[batch.numbers]
+        data = {
+            "positions": batch.positions,
+            "node_attrs": torch.nn.functional.one_hot(index, len(self.model.atomic_numbers)).to(
+                self.dtype
+            ),
+            "edge_index": batch.edges,
+            "shifts": shifts,
+            "unit_shifts": batch.shifts,
+            "cell": batch.cells.reshape(-1, 3),
+            "batch": batch.structure,
+            "ptr": torch.cat([batch.n_atoms.new_zeros(1), batch.n_atoms.cumsum(0)]),
+        }
+        with capture(self.model, self._products) as features:
+            energy = self.model(data, compute_force=False)["energy"]
+        return features, energy
+
+    def forward(self, graphs: Sequence[Graph]) -> list[torch.Tensor]:
+        """See :meth:`Encoder.forward`."""
+        return self._run(graphs)[0]
+
+    def energy(self, graphs: Sequence[Graph]) -> torch.Tensor:
+        """The model's own energies, shape (n_graphs,), from the pass that gives features."""
+        return self._run(graphs)[1]
+
+
+def _library(name: str) -> Any:
+    require("mace", encoder=name, extra="mace")
+    return require("mace.modules", encoder=name, extra="mace")
+
+
+def mace_untrained(
+    *,
+    seed: int = 0,
+    hidden_irreps: str = "32x0e+32x1o",
+    correlation: int = 2,
+    max_ell: int = 3,
+    num_interactions: int = 2,
+    cutoff: float = 5.0,
+    elements: Sequence[int] = (1, 6, 7, 8, 9, 16, 17),
+    avg_num_neighbors: float = 15.0,
+    dtype: str = "float32",
+) -> MACE:
+    """A MACE of random weights.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the weights; the same weights in both precisions.
+    hidden_irreps, correlation, max_ell, num_interactions
+        As in mace-torch.
+    cutoff : float
+        Angstrom.
+    elements : sequence of int
+        Atomic numbers to know.
+    avg_num_neighbors : float
+        Divisor of messages.
+    dtype : {"float32", "float64"}
+        Precision.
+    """
+    modules = _library("mace-untrained")
+    from e3nn import o3
+
+    elements = sorted({int(z) for z in elements})
+    block = modules.interaction_classes["RealAgnosticResidualInteractionBlock"]
+    # Built in double precision, then cast: one seed, one set of weights.
+    with contained(torch.float64), seeded(seed):
+        model = modules.ScaleShiftMACE(
+            r_max=cutoff,
+            num_bessel=8,
+            num_polynomial_cutoff=5,
+            max_ell=max_ell,
+            interaction_cls=block,
+            interaction_cls_first=block,
+            num_interactions=num_interactions,
+            num_elements=len(elements),
+            hidden_irreps=o3.Irreps(hidden_irreps),
+            MLP_irreps=o3.Irreps("16x0e"),
+            atomic_energies=np.zeros(len(elements)),
+            avg_num_neighbors=avg_num_neighbors,
+            atomic_numbers=elements,
+            correlation=correlation,
+            gate=torch.nn.functional.silu,
+            atomic_inter_scale=1.0,
+            atomic_inter_shift=0.0,
+        )
+    return MACE(model, name="mace-untrained", dtype=dtype)
+
+
+def mace_foundation(name: str, *, dtype: str = "float32") -> MACE:
+    """A published model, downloaded once and checked against its known SHA-256.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``"mace-mp-0-small"``. MACE-OFF23 weights are for academic use only.
+    dtype : {"float32", "float64"}
+        Precision.
+
+    Raises
+    ------
+    ValueError
+        If the download is not the published file.
+    """
+    import pooch
+
+    if name not in _FOUNDATION:
+        raise ValueError(unknown("MACE foundation model", name, _FOUNDATION))
+    _library(name)
+    addresses = require("mace.calculators.foundations_models", encoder=name, extra="mace")
+    key, sha256 = _FOUNDATION[name]
+    table = addresses.mace_off_urls if "off23" in name else addresses.mace_mp_urls
+    # pooch checks the hash of a temporary file and only then moves it to its place.
+    path = pooch.retrieve(
+        table[key],
+        known_hash=f"sha256:{sha256}",
+        fname=f"{name}.model",
+        path=pooch.os_cache("cpdkit"),
+        progressbar=True,
+    )
+    return mace_file(path, name=name, dtype=dtype)
+
+
+mace_mp_0_small = partial(mace_foundation, "mace-mp-0-small")
+mace_mp_0_medium = partial(mace_foundation, "mace-mp-0-medium")
+mace_mp_0_large = partial(mace_foundation, "mace-mp-0-large")
+mace_mpa_0_medium = partial(mace_foundation, "mace-mpa-0-medium")
+mace_off23_small = partial(mace_foundation, "mace-off23-small")
+mace_off23_medium = partial(mace_foundation, "mace-off23-medium")
+mace_off23_large = partial(mace_foundation, "mace-off23-large")
+
+
+def mace_file(path: str, *, name: str | None = None, dtype: str = "float32") -> MACE:
+    """A model file written by mace-torch, read without unpickling.
+
+    Hyperparameters and tensors are read off inert records; the model is then built by
+    mace-torch and given these tensors.
+
+    Parameters
+    ----------
+    path : str
+        File written by ``torch.save`` of a MACE or ScaleShiftMACE.
+    name : str, optional
+        Name of the encoder; ``"mace:"`` and the file's name by default.
+    dtype : {"float32", "float64"}
+        Precision.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it holds another kind of model, or tensors that the built model has no place for.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise FileNotFoundError(f"no MACE model file at {path!r}.")
+    modules = _library("mace:")
+    record = read_inert(file)
+    kind = type(record).__name__
+    if not isinstance(record, Inert) or kind not in ("MACE", "ScaleShiftMACE"):
+        raise ValueError(f"{path} holds a {kind}; expected a MACE or ScaleShiftMACE module.")
+    state = tensors(record)
+    stored = next(value.dtype for value in state.values() if value.is_floating_point())
+    with contained(stored):
+        model = getattr(modules, kind)(**_hyperparameters(record, modules))
+    left = model.load_state_dict(state, strict=False)
+    # Coupling coefficients live inside compiled code in the file; they follow from the irreps.
+    missing = [key for key in left.missing_keys if "_w3j_" not in key]
+    if missing or left.unexpected_keys:
+        raise ValueError(
+            f"{path} does not fit the installed mace-torch: tensors without a place "
+            f"{left.unexpected_keys[:5]}, places without a tensor {missing[:5]}."
+        )
+    return MACE(model, name=name or f"mace:{file.name}", dtype=dtype)
+
+
+def _irreps(record: Any) -> str:
+    """Text of an inert ``e3nn.o3.Irreps``."""
+    terms = []
+    for term in record._args[0]:
+        mul, irrep = term._args[0]
+        degree, parity = irrep._args[0]
+        terms.append(f"{mul}x{degree}{'e' if parity == 1 else 'o'}")
+    return "+".join(terms)
+
+
+def _hyperparameters(record: Inert, modules: Any) -> dict[str, Any]:
+    """Arguments for MACE's constructor, as ``extract_config_mace_model`` of mace-torch reads them
+    from a live model."""
+    from e3nn import o3
+
+    def classes(entry: Any, table: dict[str, Any]) -> Any:
+        label = type(entry).__name__
+        if label not in table:
+            raise ValueError(unknown("MACE block in the model file:", label, table))
+        return table[label]
+
+    radial = record.radial_embedding
+    contraction = record.products[0].symmetric_contractions.contractions[0]
+    readout = record.readouts[-1]
+    transform = type(getattr(radial, "distance_transform", None)).__name__
+    heads = getattr(record, "heads", None) or ["Default"]
+    scalars = 16
+    if hasattr(readout, "hidden_irreps"):
+        scalars = o3.Irreps(_irreps(readout.hidden_irreps)).count("0e") // len(heads)
+    blocks = {
+        name: value
+        for name, value in vars(modules).items()
+        if isinstance(value, type) and name.endswith("InteractionBlock")
+    }
+    gate = None
+    if hasattr(readout, "non_linearity"):
+        gate = _activation(readout.non_linearity)
+    arguments: dict[str, Any] = {
+        "r_max": float(record.r_max),
+        "num_bessel": len(radial.bessel_fn.bessel_weights),
+        "num_polynomial_cutoff": int(radial.cutoff_fn.p),
+        "max_ell": record.spherical_harmonics._lmax,
+        "interaction_cls": classes(record.interactions[-1], blocks),
+        "interaction_cls_first": classes(record.interactions[0], blocks),
+        "num_interactions": int(record.num_interactions),
+        "num_elements": len(record.atomic_numbers),
+        "hidden_irreps": o3.Irreps(_irreps(record.products[0].linear.irreps_out)),
+        "MLP_irreps": o3.Irreps(f"{scalars}x0e"),
+        "atomic_energies": record.atomic_energies_fn.atomic_energies.numpy(),
+        "avg_num_neighbors": float(record.interactions[0].avg_num_neighbors),
+        "atomic_numbers": record.atomic_numbers.tolist(),
+        "correlation": 1 + len(contraction.weights._parameters),
+        "gate": gate,
+        "pair_repulsion": "pair_repulsion_fn" in record._modules,
+        "apply_cutoff": getattr(record, "apply_cutoff", True),
+        "use_reduced_cg": getattr(record, "use_reduced_cg", False),
+        "use_so3": getattr(record, "use_so3", False),
+        "use_agnostic_product": getattr(record, "use_agnostic_product", False),
+        "use_last_readout_only": getattr(record, "use_last_readout_only", False),
+        "radial_type": {"BesselBasis": "bessel"}[type(radial.bessel_fn).__name__],
+        "distance_transform": {"AgnesiTransform": "Agnesi", "SoftTransform": "Soft"}.get(
+            transform, "None"
+        ),
+        "heads": heads,
+    }
+    if hasattr(record.interactions[0].conv_tp_weights, "hs"):
+        arguments["radial_MLP"] = list(record.interactions[0].conv_tp_weights.hs[1:-1])
+    if "scale_shift" in record._modules:
+        arguments["atomic_inter_scale"] = record.scale_shift.scale.numpy()
+        arguments["atomic_inter_shift"] = record.scale_shift.shift.numpy()
+    return arguments
+
+
+def _activation(record: Inert) -> Any:
+    function = record.acts[0].f
+    name = function.__name__ if isinstance(function, type) else type(function).__name__
+    known = {"silu": torch.nn.functional.silu, "SiLU": torch.nn.SiLU(), "tanh": torch.tanh}
+    if name not in known:
+        raise ValueError(unknown("activation in the model file:", name, known))
+    return known[name]

@@ -1,0 +1,110 @@
+"""Any ``torch.nn.Module`` as an encoder, by naming the submodules to read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import ase
+import torch
+
+from cpdkit.encoders._base import Encoder, Layer
+from cpdkit.encoders._graph import Batch, Graph, collate
+from cpdkit.encoders._hooks import capture, find_module
+
+__all__ = ["ModuleEncoder"]
+
+
+class ModuleEncoder(Encoder):
+    """Read per-atom features from named submodules of a model.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The model.
+    hooks : mapping of str to str
+        Name of a submodule (as in ``model.named_modules()``) to the irreps of its output, such
+        as ``{"layers.0": "64x0e+32x1o"}``. The names become the names of the layers, in this
+        order. Every one of these modules has to run exactly once in a forward pass.
+    call : callable
+        ``call(model, batch)`` runs the model on a :class:`~cpdkit.encoders.Batch`; what it
+        returns is ignored. A batch holds `numbers`, `positions`, `edges` (2, n_edges), `vectors`
+        from ``edges[0]`` to ``edges[1]``, `shifts`, `cells` and `structure` (the graph of each
+        atom) as tensors.
+    name : str
+        Name under which results are kept.
+    cutoff : float, optional
+        Radius of the graph in Angstrom; no edges without it.
+    elements : iterable of int, optional
+        Atomic numbers the model knows; any by default.
+    read : callable, optional
+        ``read(inputs, output)`` of each hooked module gives its features, a tensor of shape
+        (total_atoms, irreps.dim); the output itself by default. Where a module returns an update,
+        ``lambda inputs, output: inputs[0] + output`` is the state.
+    graph : callable, optional
+        ``graph(atoms)`` in place of the neighbour graph, if `call` wants something else. `call`
+        then receives the list of these.
+    periodic : bool, default True
+        Whether crystals can be encoded.
+    dtype : {"float32", "float64"}
+        Precision the model is cast to.
+
+    Raises
+    ------
+    ValueError
+        If there is no submodule of a name; the nearest names are listed. The same when a
+        module does not run during :func:`cpdkit.extract`.
+
+    Examples
+    --------
+    >>> import torch, ase.build, cpdkit
+    >>> model = torch.nn.Sequential(torch.nn.Embedding(10, 4), torch.nn.Linear(4, 8))
+    >>> encoder = ModuleEncoder(
+    ...     model, {"1": "8x0e"}, lambda model, batch: model(batch.numbers), name="mine"
+    ... )
+    >>> cpdkit.extract(encoder, ase.build.molecule("H2O"), progress=False).features.shape
+    (1, 8)
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        hooks: Mapping[str, str],
+        call: Callable[[torch.nn.Module, Any], Any],
+        *,
+        name: str,
+        cutoff: float | None = None,
+        elements: Iterable[int] | None = None,
+        read: Callable[[Any, Any], torch.Tensor] | None = None,
+        graph: Callable[[ase.Atoms], Any] | None = None,
+        periodic: bool = True,
+        dtype: str = "float32",
+    ) -> None:
+        for path in hooks:
+            find_module(model, path)
+        super().__init__(
+            name=name,
+            model=model,
+            layers=[Layer(path, irreps) for path, irreps in hooks.items()],
+            elements=elements,
+            cutoff=cutoff,
+            periodic=periodic,
+            dtype=dtype,
+        )
+        self._call, self._graph = call, graph
+        self._read = read or (lambda inputs, output: output)
+
+    def graph(self, atoms: ase.Atoms) -> Any:
+        """See :meth:`Encoder.graph`."""
+        return super().graph(atoms) if self._graph is None else self._graph(atoms)
+
+    @torch.no_grad()
+    def forward(self, graphs: Sequence[Graph]) -> list[torch.Tensor]:
+        """See :meth:`Encoder.forward`."""
+        batch: Batch | Sequence[Any] = graphs
+        if self._graph is None:
+            batch = collate(graphs, dtype=self.dtype, device=self.device)
+        names = [layer.name for layer in self.layers]
+        with capture(self.model, names, read=self._read) as features:
+            self._call(self.model, batch)
+        return features

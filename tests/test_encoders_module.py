@@ -1,0 +1,121 @@
+"""Bring your own model: hooks on any module, and what they say when they miss."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ase.build import molecule
+
+torch = pytest.importorskip("torch")
+
+from _molecules import molecules, rotation  # noqa: E402
+
+import cpdkit.encoders as package  # noqa: E402
+from cpdkit.encoders import ModuleEncoder, load_encoder, register_encoder  # noqa: E402
+from cpdkit.extract import extract  # noqa: E402
+
+
+class Block(torch.nn.Module):
+    """Sums unit vectors to neighbours into vectors, their number into scalars: an update."""
+
+    def forward(self, state, batch):
+        i, _ = batch.edges
+        unit = batch.vectors / batch.vectors.norm(dim=1, keepdim=True)
+        both = torch.cat([torch.ones_like(unit[:, :1]), unit], dim=1)
+        return torch.zeros_like(state).index_add_(0, i, both)
+
+
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.unused = Block(), Block(), torch.nn.Linear(2, 2)
+
+    def forward(self, batch):
+        state = torch.zeros(len(batch.numbers), 4, dtype=batch.vectors.dtype)
+        state = state + self.first(state, batch)
+        return state + self.second(state, batch)
+
+
+def build(hooks, **options):
+    options = {"name": "mine", "cutoff": 3.0, "dtype": "float64", **options}
+    return ModuleEncoder(Model(), hooks, lambda model, batch: model(batch), **options)
+
+
+def test_hooked_outputs_are_pooled_and_labelled():
+    encoder = build({"second": "1x0e+1x1o", "first": "1x0e+1x1o"})
+    water = molecule("H2O")
+    rep = extract(encoder, water, progress=False)
+    assert rep.layers == ("second", "first")
+    distances = water.get_all_distances()
+    neighbours = ((distances < 3.0) & (distances > 0)).sum(1).mean()
+    assert np.allclose(rep.select(layer="first", l=0).values, neighbours)
+    turned = water.copy()
+    turned.positions = water.positions @ rotation(0).T
+    other = extract(encoder, turned, progress=False)
+    assert np.allclose(other.vectors(l=1), rep.vectors(l=1) @ rotation(0).T, atol=1e-12)
+
+
+def test_read_turns_updates_into_states():
+    mols = molecules(4)
+    states = build({"second": "1x0e+1x1o"}, read=lambda inputs, output: inputs[0] + output)
+    update = build({"second": "1x0e+1x1o"})
+    a, b = (extract(e, mols, progress=False).values for e in (states, update))
+    assert np.allclose(a, 2 * b)
+
+
+def test_a_misspelt_hook_lists_the_nearest_modules():
+    with pytest.raises(ValueError, match="Model has no submodule 'secnd'; nearest names: 'second'"):
+        build({"secnd": "4x0e"})
+
+
+def test_a_hook_that_never_fires_lists_other_modules():
+    encoder = build({"unused": "2x0e"})
+    with pytest.raises(ValueError, match="'unused' fired 0 times .* nearest names: .*'second'"):
+        extract(encoder, molecule("H2O"), progress=False)
+
+
+def test_a_hook_that_fires_twice_is_refused():
+    encoder = build({"first": "1x0e+1x1o"})
+    encoder._call = lambda model, batch: (model(batch), model(batch))
+    with pytest.raises(ValueError, match="'first' fired 2 times"):
+        extract(encoder, molecule("H2O"), progress=False)
+
+
+def test_hooks_are_gone_after_a_failure():
+    encoder = build({"first": "1x0e+1x1o"})
+
+    def fails(model, batch):
+        raise RuntimeError("inside")
+
+    encoder._call = fails
+    with pytest.raises(RuntimeError, match="inside"):
+        extract(encoder, molecule("H2O"), progress=False)
+    assert not any(m._forward_hooks for m in encoder.model.modules())
+
+
+def test_irreps_must_fit_the_output():
+    with pytest.raises(
+        ValueError, match=r"shape \(3, 4\) for layer 'first'; \(3, 5\) were expected"
+    ):
+        extract(build({"first": "5x0e"}), molecule("H2O"), progress=False)
+
+
+def test_another_graph_may_be_given():
+    linear = torch.nn.Sequential(torch.nn.Linear(1, 2))
+    encoder = ModuleEncoder(
+        linear,
+        {"0": "2x0e"},
+        lambda model, graphs: model(torch.cat(graphs)),
+        name="numbers",
+        graph=lambda atoms: torch.tensor(atoms.numbers[:, None], dtype=torch.float32),
+    )
+    rep = extract(encoder, molecules(3), progress=False)
+    assert rep.features.shape == (3, 2)
+
+
+def test_it_can_be_registered_and_loaded_by_name(monkeypatch):
+    monkeypatch.setattr(package, "_REGISTRY", dict(package._REGISTRY))
+    register_encoder("mine", lambda *, cutoff=3.0: build({"first": "1x0e+1x1o"}, cutoff=cutoff))
+    encoder = load_encoder("mine", cutoff=2.0)
+    assert encoder.cutoff == 2.0
+    assert extract(encoder, molecules(3), progress=False).features.shape == (3, 2)
