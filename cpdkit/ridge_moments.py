@@ -1,0 +1,320 @@
+r"""Projection, conditioning and ridge from moments alone: the engine behind `cpd`.
+
+Equal to the plain reference (`cpdkit.heldout`, which works on rows) to rounding. With the training
+scatter S of [C, X, Y], the residual has scatter :math:`S_{XX} - S_{XC} S_{CC}^{+} S_{CX}`; one
+orthogonal reduction of the conditioned residual scatter to tridiagonal form serves every penalty
+and target, and the squared error on any other rows is a quadratic form in their moments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from scipy.linalg import lapack, solve_triangular
+
+from cpdkit.moments import Moments, Pooled
+from cpdkit.probes import RESIDUAL_FLOOR, SPREAD_FLOOR
+from cpdkit.projection import RANK_TOLERANCE
+
+__all__ = ["FoldRidge", "RidgePath", "TestSums", "choose_alphas"]
+
+Alphas = dict[str, np.ndarray]
+
+_TIE = 1e-9
+
+
+class RidgePath:
+    r"""Ridge weights for many penalties from a scatter matrix.
+
+    Solves :math:`(G + \alpha n I) W = F` [1]_ after one reduction :math:`G = Q T Q^\top` to
+    tridiagonal T, a third of the work of an eigendecomposition.
+
+    Parameters
+    ----------
+    gram : ndarray of shape (d, d)
+        Scatter of the conditioned training features.
+    load : ndarray of shape (d, t)
+        Their cross products with the targets.
+    n : int
+        Training rows.
+
+    References
+    ----------
+    .. [1] L. Elden, Algorithms for the regularization of ill-conditioned least squares problems,
+       BIT 17, 134 (1977).
+    """
+
+    def __init__(self, gram: np.ndarray, load: np.ndarray, n: int) -> None:
+        self.n = n
+        d = len(gram)
+        if d < 3:  # LAPACK's wrappers take no empty reflectors
+            values, vectors = np.linalg.eigh(gram)
+            self._vectors: np.ndarray | None = vectors
+            self._diagonal, self._beside = np.maximum(values, 0.0), np.zeros(max(d - 1, 0))
+        else:
+            self._vectors = None
+            reduced, self._diagonal, self._beside, self._tau, _ = lapack.dsytrd(
+                gram, lower=1, lwork=64 * d
+            )
+            self._reflectors = np.asfortranarray(reduced[1:, :-1])
+        self._load = self._rotate(load, transpose=True)
+
+    def weights(self, alphas: Sequence[float]) -> np.ndarray:
+        """Weights for each penalty per row, shape (n_features, n_alphas, n_targets).
+
+        Raises
+        ------
+        ValueError
+            If a penalty is so small that rounding of the moments outweighs it.
+        """
+        d, t = self._load.shape
+        solved = np.empty((d, len(alphas), t))
+        for i, alpha in enumerate(alphas):
+            diagonal = self._diagonal + alpha * self.n
+            if d == 1:
+                info = int(diagonal[0] <= 0)
+                solved[:, i] = self._load / np.where(diagonal > 0, diagonal, 1)[:, None]
+            else:
+                *_, solved[:, i], info = lapack.dptsv(diagonal, self._beside, self._load)
+            if info:
+                raise ValueError(
+                    f"alpha={alpha:g} is below the rounding error of these moments; use penalties "
+                    "of at least 1e-12 per row."
+                )
+        return self._rotate(solved.reshape(d, -1)).reshape(d, len(alphas), t)
+
+    def _rotate(self, columns: np.ndarray, *, transpose: bool = False) -> np.ndarray:
+        """Q or its transpose times `columns`."""
+        if self._vectors is not None:
+            return (self._vectors.T if transpose else self._vectors) @ columns
+        rotated = np.array(columns, order="F")
+        trans = "T" if transpose else "N"
+        work = 64 * columns.shape[1] + 64 * 65
+        rotated[1:], _, info = lapack.dormqr(
+            "L", trans, self._reflectors, self._tau, rotated[1:], lwork=work
+        )
+        if info:
+            raise RuntimeError(f"LAPACK dormqr failed with info={info}.")
+        return rotated
+
+
+class FoldRidge:
+    """Everything fitted on one set of training rows, for all penalties and targets at once.
+
+    Parameters
+    ----------
+    train : Pooled
+        Moments of the training rows.
+    full : bool, default True
+        Also fit the probe of X itself.
+
+    Attributes
+    ----------
+    comp : ndarray of shape (n_composition, n_targets)
+        Least-squares weights of the centred targets on centred C.
+    rank : int
+        Rank of Z, intercept included.
+    """
+
+    def __init__(self, train: Pooled, *, full: bool = True) -> None:
+        self.train = train
+        self.n_targets = train.scatter[train.y].shape[0]
+        basis, halves = _regress_out(train)
+        x, y = train.x, train.y
+        half_x, half_y = halves[:, : train.n_features], halves[:, train.n_features :]
+        variance = np.diag(train.scatter)[x] / train.n
+        floor = np.maximum(RESIDUAL_FLOOR * variance, SPREAD_FLOOR**2 * variance.mean())
+        self.rank = 1 + len(halves)
+        self.comp = basis @ half_y
+        self._removed = basis @ half_x  # coefficients of X on C
+        residual = train.scatter[x, x] - half_x.T @ half_x
+        self._geom, self._geom_scale = _path(
+            residual, train.scatter[x, y] - half_x.T @ half_y, floor, train.n
+        )
+        if full:
+            self._full, self._full_scale = _path(
+                train.scatter[x, x], train.scatter[x, y], floor, train.n
+            )
+
+    def weights(self, probe: str, alphas: Sequence[float]) -> np.ndarray:
+        """Weights on centred [C, X], shape (n_composition + n_features, n_alphas, n_targets).
+
+        Parameters
+        ----------
+        probe : {"geom", "full"}
+            Ridge on X_geom or on X. The joint model of Z and X_geom has the weights of ``"geom"``
+            plus `comp` (Frisch-Waugh-Lovell).
+        alphas : sequence of float
+            Penalties per training row.
+        """
+        path, scale = (
+            (self._full, self._full_scale) if probe == "full" else (self._geom, self._geom_scale)
+        )
+        on_x = path.weights(alphas) / scale[:, None, None]
+        k, t = self.comp.shape
+        on_c = np.zeros((k, len(alphas), t))
+        if probe != "full" and k:
+            on_c = -(self._removed @ on_x.reshape(len(on_x), -1)).reshape(on_c.shape)
+        return np.concatenate([on_c, on_x])
+
+    def chosen_weights(self, probe: str, alphas: np.ndarray) -> np.ndarray:
+        """Weights on centred [C, X] where each target has its own penalty, shape (., n_targets)."""
+        unique, inverse = np.unique(alphas, return_inverse=True)
+        return self.weights(probe, unique.tolist())[:, inverse, np.arange(self.n_targets)]
+
+
+def _path(
+    gram: np.ndarray, load: np.ndarray, floor: np.ndarray, n: int
+) -> tuple[RidgePath, np.ndarray]:
+    scale = np.sqrt(np.maximum(np.diag(gram) / n, floor))
+    scale[scale == 0] = 1.0
+    return RidgePath(gram / scale / scale[:, None], load / scale[:, None], n), scale
+
+
+def _regress_out(train: Pooled) -> tuple[np.ndarray, np.ndarray]:
+    """`basis` (k, rank) and `halves` (rank, d + t): coefficients are ``basis @ halves``, and what
+    they explain of the scatter of [X, Y] is ``halves.T @ halves``.
+
+    The pivots of a Cholesky factorisation of the scaled scatter of C are those of pivoted QR of
+    C itself, so the rank rule is that of `CompositionProjector`.
+    """
+    c, k = train.c, train.n_composition
+    S = train.scatter[c, c]
+    norm = np.sqrt(np.diag(S))
+    raw = np.sqrt(np.diag(S) + train.n * train.mean[c] ** 2)
+    varies = np.flatnonzero(norm > RANK_TOLERANCE * raw)
+    if len(varies) == 0:
+        return np.zeros((k, 0)), np.zeros((0, len(train.mean) - k))
+    # All pivots start equal: let the earlier column win, not rounding.
+    norm[varies] *= 1 + _TIE * np.arange(len(varies))
+    scaled = S[np.ix_(varies, varies)] / norm[varies] / norm[varies][:, None]
+    factor, pivot, rank, _ = lapack.dpstrf(scaled, tol=RANK_TOLERANCE**2, lower=1)
+    kept = varies[pivot[:rank] - 1]
+    lower = factor[:rank, :rank]
+    halves = solve_triangular(lower, train.scatter[kept, k:] / norm[kept, None], lower=True)
+    basis = np.zeros((k, rank))
+    basis[kept] = solve_triangular(lower, np.eye(rank), lower=True).T / norm[kept, None]
+    return basis, halves
+
+
+@dataclass(frozen=True, eq=False)
+class TestSums:
+    """Sums over held-out rows from which every score follows; deviations from training means.
+
+    Attributes
+    ----------
+    total : ndarray of shape (n_targets,)
+        Squares of y about its test mean.
+    comp, comp_squared : ndarray of shape (n_targets,)
+        Squared error of the least squares on Z, and squares of its prediction.
+    probe : ndarray of shape (n_alphas, n_targets)
+        Squared error of the probe.
+    joint : ndarray of shape (n_alphas, n_targets)
+        Squared error of the probe and the least squares on Z together.
+    correlation : ndarray of shape (n_alphas, n_targets)
+        Squared correlation of the two predictions; 0 where one is constant.
+    """
+
+    total: np.ndarray
+    comp: np.ndarray
+    comp_squared: np.ndarray
+    probe: np.ndarray
+    joint: np.ndarray
+    correlation: np.ndarray
+
+    @classmethod
+    def of(cls, fit: FoldRidge, weights: np.ndarray, test: Pooled) -> TestSums:
+        """Evaluate weights of shape (n_composition + n_features, n_alphas, n_targets)."""
+        shape = weights.shape[1:]
+        k = test.n_composition
+        flat = weights.reshape(len(weights), -1)
+        shift = test.mean - fit.train.mean
+        n, S, y = test.n, test.scatter, test.y
+        inside = len(weights)
+
+        total = np.diag(S)[y].copy()
+        yy = total + n * shift[y] ** 2
+        # Least squares on Z.
+        comp_mean = shift[:k] @ fit.comp
+        comp_cross = S[:, :k] @ fit.comp
+        comp_spread = (fit.comp * comp_cross[:k]).sum(axis=0)
+        comp_squared = comp_spread + n * comp_mean**2
+        comp_y = np.diag(comp_cross[y]) + n * comp_mean * shift[y]
+        comp_error = yy - 2 * comp_y + comp_squared
+        # The probe.
+        cross = S[:, :inside] @ flat
+        mean = (shift[:inside] @ flat).reshape(shape)
+        spread = (flat * cross[:inside]).sum(axis=0).reshape(shape)
+        squared = spread + n * mean**2
+        targets = np.arange(shape[1])
+        with_y = cross[y].reshape(-1, *shape)[targets, :, targets].T + n * mean * shift[y]
+        both = np.einsum("ct,cat->at", fit.comp, cross[:k].reshape(k, *shape))
+        with_comp = both + n * mean * comp_mean
+        variances = spread * comp_spread
+        return cls(
+            total=total,
+            comp=comp_error,
+            comp_squared=comp_squared,
+            probe=yy - 2 * with_y + squared,
+            joint=comp_error - 2 * (with_y - with_comp) + squared,
+            correlation=np.divide(
+                both**2, variances, out=np.zeros(shape), where=variances > 0
+            ),
+        )
+
+
+def choose_alphas(
+    folds: Moments,
+    alphas: Sequence[float],
+    *,
+    full: bool = True,
+    progress: Callable[[Iterable], Iterable] = iter,
+) -> list[Alphas]:
+    """For every outer fold, probe and target the penalty with least inner squared error.
+
+    Parameters
+    ----------
+    folds : Moments
+        One bucket per fold (`Moments.regroup`).
+    alphas : sequence of float
+        Penalties per training row.
+    full : bool, default True
+        Also for the probe of X itself.
+    progress : callable, optional
+        Wraps the loop over pairs of folds.
+
+    Returns
+    -------
+    list of dict of str to ndarray of shape (n_targets,)
+        Chosen penalties of ``"geom"``, ``"joint"`` and ``"full"``, fold by fold.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than three folds to choose from several penalties.
+    """
+    n, t = folds.n_buckets, len(folds.targets)
+    names = ("geom", "joint", "full") if full else ("geom", "joint")
+    error = [{name: np.zeros((len(alphas), t)) for name in names} for _ in range(n)]
+    if len(alphas) > 1:
+        if n < 3:
+            raise ValueError(
+                f"choosing the penalty on inner folds needs at least 3 folds, got {n}."
+            )
+        # Outer k with inner j and outer j with inner k share their training rows: one fit for both.
+        for j, k in progress(list(combinations(range(n), 2))):
+            fit = FoldRidge(folds.pool([i for i in range(n) if i not in (j, k)]), full=full)
+            weights = fit.weights("geom", alphas)
+            raw = fit.weights("full", alphas) if full else None
+            for outer, inner in ((j, k), (k, j)):
+                test = folds.pool([inner])
+                sums = TestSums.of(fit, weights, test)
+                error[outer]["geom"] += sums.probe
+                error[outer]["joint"] += sums.joint
+                if raw is not None:
+                    error[outer]["full"] += TestSums.of(fit, raw, test).probe
+    grid = np.asarray(alphas)
+    return [{name: grid[e.argmin(axis=0)] for name, e in by_name.items()} for by_name in error]
