@@ -17,6 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help book test lint lock clean distclean
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -41,7 +42,7 @@ clean: ## remove everything built, keep .venv
 distclean: clean ## remove .venv as well
 	rm -rf $(VENV) *.egg-info
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP):
 	@echo "Installing into $(VENV) (once; some minutes) ..."
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	@$(PY) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and \

@@ -69,6 +69,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.action(options)
+    except ModuleNotFoundError as error:
+        extra = "book" if options.action is _book else "run"
+        print(
+            f"cpdkit: this needs {error.name}; install it with: pip install 'cpdkit[{extra}]'",
+            file=sys.stderr,
+        )
+        return 1
     except (ValueError, TypeError, OSError, RuntimeError) as error:
         print(f"cpdkit: {error}", file=sys.stderr)
         return 1

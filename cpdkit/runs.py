@@ -244,6 +244,7 @@ def _execute(
         "PYTHONSTARTUP": "",
     }
     command = [sys.executable, "-P", "-m", "cpdkit._recorder", "-f", "{connection_file}"]
+    command.append("--log-level=50")  # the interrupt that ends a kernel is no error
     spec = KernelSpec(
         argv=command,
         env=environment,

@@ -90,6 +90,14 @@ def test_a_failing_cell_is_told_with_its_traceback(
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
+def test_a_missing_extra_is_named(notebook: Path) -> None:
+    code = "import sys; sys.modules['papermill'] = None; from cpdkit.cli import main; "
+    code += f"sys.exit(main(['run', {str(notebook)!r}]))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "needs papermill; install it with: pip install 'cpdkit[run]'" in done.stderr
+
+
 def test_module_and_command_are_the_same() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "cpdkit", "--version"], capture_output=True, text=True, check=True

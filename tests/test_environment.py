@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -88,6 +89,25 @@ def test_all_takes_every_extra(project: dict) -> None:
     named = set(re.fullmatch(r"cpdkit\[(.*)\]", reference)[1].split(","))
     implied = {"torch", "run"}  # the model families bring the first, book and test the second
     assert named == set(extras) - {"all"} - implied
+
+
+def test_make_synchronises_when_and_only_when_the_pins_change(root: Path, tmp_path: Path) -> None:
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(root / name, tmp_path)
+
+    def make(*arguments: str) -> str:
+        command = ["make", "-C", str(tmp_path), "--no-print-directory", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    assert "pip install" in make("--dry-run", "book")
+    stamp = tmp_path / make("--eval=show: ; @echo $(STAMP)", "show").strip()
+    stamp.parent.mkdir()
+    stamp.touch()
+    os.utime(tmp_path / "constraints.txt")  # newer, but the same
+    assert "pip install" not in make("--dry-run", "book")
+    with (tmp_path / "constraints.txt").open("a") as lock:
+        lock.write("another==1.0\n")
+    assert "pip install" in make("--dry-run", "book")
 
 
 def test_a_wheel_carries_code_and_data(root: Path, tmp_path: Path) -> None:
