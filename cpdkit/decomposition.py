@@ -11,7 +11,8 @@ import pandas as pd
 from cpdkit._messages import unknown
 from cpdkit._validation import check_composition, check_features, check_groups, check_targets
 from cpdkit.folds import make_folds
-from cpdkit.heldout import HeldOut, get_protocol, held_out
+from cpdkit.held_out_moments import held_out_moments
+from cpdkit.heldout import HeldOut, get_protocol
 from cpdkit.intervals import INTERVALS
 from cpdkit.leak import LEAK_SCORE, leak_controls, leak_of_means
 from cpdkit.summary import SCORES, Summary
@@ -133,7 +134,7 @@ def cpd(
 
     controls = leak_controls(C, labels, n=n) if leak else frame.iloc[:, :0]
     Y = np.column_stack([frame, controls])
-    parts = list(held_out(X, C, Y, fold, protocol=how))
+    parts = list(held_out_moments(X, C, Y, fold, protocol=how))
     summary = Summary(
         parts,
         labels=labels,

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from cpdkit.composition import composition_controls
-from cpdkit.heldout import Protocol, held_out
+from cpdkit.held_out_moments import held_out_moments
+from cpdkit.heldout import Protocol
 from cpdkit.projection import CompositionProjector
 from cpdkit.summary import NOTHING_LEFT, Summary
 
@@ -102,7 +103,9 @@ def leak_of_means(
         return [summary.empty(name, LEAK_SCORE, note) for name in frame.columns]
     means = frame.groupby(labels).transform("mean").to_numpy()[rows]
     nuisance = None if C is None else C[rows]
-    parts = list(held_out(X[rows], nuisance, means, kept, protocol=protocol, probes=()))
+    parts = list(
+        held_out_moments(X[rows], nuisance, means, kept, protocol=protocol, probes=())
+    )
     part_summary = summary.of(parts, labels[rows])
     return [
         part_summary.row(name, "r2_geom", t, label=LEAK_SCORE)

@@ -258,3 +258,20 @@ def test_penalties_are_chosen_without_the_outer_fold():
         assert np.array_equal(first[2][name], second[2][name])
     others = [(k, name) for k in (0, 1, 3, 4) for name in first[k]]
     assert any(not np.array_equal(first[k][name], second[k][name]) for k, name in others)
+
+
+@pytest.mark.parametrize("interval", ["corrected-t", "cluster-bootstrap"])
+def test_the_whole_table_is_that_of_the_reference(monkeypatch, interval):
+    X, C, Y, formulas = planted(n=600)
+    options = {"groups": formulas, "interval": interval, "n_draws": 50, "repeats": 2}
+    fast = cpd(X, C, Y, **options)
+    for module in ("decomposition", "leak"):
+        monkeypatch.setattr(f"cpdkit.{module}.held_out_moments", held_out)
+    plain = cpd(X, C, Y, **options)
+    assert fast.columns.equals(plain.columns)
+    assert fast[["target", "score", "note", "alphas"]].equals(
+        plain[["target", "score", "note", "alphas"]]
+    )
+    assert "r2_leak" in set(fast["score"])
+    for column in ("mean", "low", "high"):
+        np.testing.assert_allclose(fast[column], plain[column], atol=1e-9)
