@@ -2,40 +2,65 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import ase
 import numpy as np
 import torch
-from ase.data import chemical_symbols
 from tqdm.auto import tqdm
 
 from cpdkit import __version__
-from cpdkit._messages import unknown
-from cpdkit.datasets._dataset import Dataset
+from cpdkit.datasets._dataset import AtomsSequence, Dataset
 from cpdkit.encoders._base import Encoder
-from cpdkit.representation import Block, Representation
+from cpdkit.encoders._pooling import blocks_of, parse_poolings
+from cpdkit.encoders._task import Task, check, labels_of
+from cpdkit.representation import Representation
+from cpdkit.store import ShardedRepresentation, Store
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 __all__ = ["extract"]
 
-POOLINGS = ("mean", "sum")
-# Structures are sorted by size within chunks of this many, so that a batch holds equals
-# and the order of the work does not depend on how many structures follow.
-_CHUNK = 2048
 
-
+@overload
 def extract(
     encoder: Encoder,
     structures: Dataset | Iterable[ase.Atoms] | ase.Atoms,
     *,
-    pooling: str = "mean",
+    collect: Literal[True] = True,
+    **options: Any,
+) -> Representation: ...
+@overload
+def extract(
+    encoder: Encoder,
+    structures: Dataset | Iterable[ase.Atoms] | ase.Atoms,
+    *,
+    collect: Literal[False],
+    **options: Any,
+) -> ShardedRepresentation: ...
+def extract(  # type: ignore[misc]  # the overloads leave the other options to this signature
+    encoder: Encoder,
+    structures: Dataset | Iterable[ase.Atoms] | ase.Atoms,
+    *,
+    pooling: str | Sequence[str] = "mean",
     batch_size: int = 64,
     max_atoms: int = 1024,
     device: str | torch.device | None = None,
     progress: bool = True,
-) -> Representation:
+    store: str | os.PathLike[str] | None = None,
+    shard_size: int = 2048,
+    collect: bool = True,
+    client: Client | None = None,
+) -> Representation | ShardedRepresentation:
     """Encode structures and pool their atoms.
 
     Parameters
@@ -44,162 +69,182 @@ def extract(
         From :func:`cpdkit.load_encoder`.
     structures : Dataset, iterable of ase.Atoms, or ase.Atoms
         What to encode; rows of the result are in this order.
-    pooling : {"mean", "sum"}
-        How features of atoms become those of a structure.
+    pooling : str or sequence of str, default "mean"
+        ``"mean"`` or ``"sum"`` over atoms, ``"element_mean"`` over the atoms of each element
+        (zero where there is none), ``"mean_norm"``: the mean over atoms of the norms of vectors
+        and tensors, and of scalars as they are. Several give their blocks one after the other.
     batch_size, max_atoms : int
         A batch holds at most `batch_size` structures, and more than `max_atoms` atoms only if
-        one structure does. They set memory and speed, not results.
+        one structure does. They set memory and speed; results change by rounding only.
     device : str or torch.device, optional
         Where to run, such as ``"cuda"``; the encoder is moved there. By default where it is.
     progress : bool, default True
         Show a bar with the time left.
+    store : path, optional
+        Folder that keeps finished shards. Run again after an interruption, or with structures
+        added at the end, only what is missing is computed.
+    shard_size : int, default 2048
+        Structures per shard. Structures are sorted by size within a shard, so that memory does
+        not grow with the data set.
+    collect : bool, default True
+        With a `store`, False leaves the features on disk, to be read shard by shard.
+    client : distributed.Client, optional
+        Spread shards over the workers of a Dask cluster. The encoder is sent to each worker.
 
     Returns
     -------
-    Representation
-        One row per structure, all layers.
+    Representation or ShardedRepresentation
+        One row per structure, all layers; on disk if ``collect=False``.
 
     Raises
     ------
     ValueError
         If there are no structures; if one has no atoms, two atoms at the same place or an
-        element the encoder does not know; if a feature is not finite; if `pooling` is unknown.
+        element the encoder does not know; if a feature is not finite; if an option is wrong.
     """
-    if pooling not in POOLINGS:
-        raise ValueError(unknown("pooling", pooling, POOLINGS))
-    for key, value in (("batch_size", batch_size), ("max_atoms", max_atoms)):
+    poolings = parse_poolings(pooling)
+    sizes = {"batch_size": batch_size, "max_atoms": max_atoms, "shard_size": shard_size}
+    for key, value in sizes.items():
         if value < 1:
             raise ValueError(f"{key} must be at least 1; got {value}.")
-    if isinstance(structures, ase.Atoms):
-        structures = [structures]
-    dataset = structures if isinstance(structures, Dataset) else None
-    atoms = structures.atoms if dataset is not None else structures
-    if not isinstance(atoms, Sequence):
-        atoms = list(atoms)
-    if not len(atoms):
-        raise ValueError("there are no structures to encode; the data set is empty.")
+    if store is None and not collect:
+        raise ValueError("collect=False leaves features on disk; give store= a folder for them.")
     if device is not None:
         encoder.to(device)
+    dataset = structures if isinstance(structures, Dataset) else None
+    atoms = _sequence(structures)
+    elements = tuple(np.unique(atoms.numbers).tolist())
+    task = Task(encoder, poolings, elements, batch_size, max_atoms)
+    check(encoder, atoms, dataset)
 
-    blocks = _blocks(encoder, pooling)
-    precision = np.float64 if encoder.dtype == torch.float64 else np.float32
-    values = np.empty((len(atoms), blocks[-1].columns.stop), dtype=precision)
-    n_atoms = np.empty(len(atoms), dtype=np.int64)
+    blocks = blocks_of(encoder.layers, poolings, elements)
+    metadata = _metadata(encoder, dataset, poolings)
+    shards = [
+        slice(start, min(start + shard_size, len(atoms)))
+        for start in range(0, len(atoms), shard_size)
+    ]
+    kept = None if store is None else Store(store)
+    keys = [_key(encoder, atoms[rows], poolings, elements) if kept else "" for rows in shards]
+    rows_kept = len(atoms) if collect else 0
+    values = np.empty((rows_kept, blocks[-1].columns.stop), dtype=task.precision)
+
     with tqdm(total=len(atoms), desc=encoder.name, unit="structure", disable=not progress) as bar:
-        for start in range(0, len(atoms), _CHUNK):
-            rows = range(start, min(start + _CHUNK, len(atoms)))
-            chunk = [_checked(encoder, atoms[i], _label(dataset, i)) for i in rows]
-            n_atoms[rows.start : rows.stop] = [len(a) for a in chunk]
-            for batch in _batches(n_atoms[rows.start : rows.stop], batch_size, max_atoms):
-                names = [_label(dataset, start + i) for i in batch]
-                graphs = [
-                    _graph(encoder, chunk[i], name) for i, name in zip(batch, names, strict=True)
-                ]
-                sizes = [len(chunk[i]) for i in batch]
-                values[start + batch] = _pooled(encoder, graphs, sizes, pooling, names)
-                bar.update(len(batch))
-    metadata = {
+        missing = []
+        for number, rows in enumerate(shards):
+            found = kept.read(keys[number]) if kept else None
+            if found is None:
+                missing.append(number)
+                continue
+            if collect:
+                values[rows] = found[0]
+            bar.update(len(found[0]))
+        bar.initial = bar.n  # what was there already tells nothing about the time left
+        parts = [(number, atoms[shards[number]], shards[number].start) for number in missing]
+        work = _local(task, parts, dataset, bar)
+        if client is not None:
+            work = _spread(client, task, parts, dataset, bar)
+        for number, result in work:
+            rows = shards[number]
+            if kept:
+                kept.write(keys[number], result, atoms.n_atoms[rows])
+            if collect:
+                values[rows] = result
+    if kept:
+        done = kept.finish(
+            {
+                "metadata": metadata,
+                "blocks": [asdict(block) for block in blocks],
+                "keys": keys,
+                "n_structures": len(atoms),
+            }
+        )
+        if not collect:
+            return done
+    return Representation(values, blocks, atoms.n_atoms.copy(), metadata)
+
+
+def _local(task: Task, parts: list, dataset: Dataset | None, bar: Any) -> Iterator:
+    for number, atoms, start in parts:
+        yield number, task.run(atoms, labels_of(dataset, start, len(atoms)), bar)
+
+
+def _spread(client: Client, task: Task, parts: list, dataset: Dataset | None, bar: Any) -> Iterator:
+    """Shards through a Dask cluster, a few per worker at a time so that memory stays bounded."""
+    from distributed import as_completed
+
+    sent = client.scatter(task, broadcast=True, hash=False)
+    waiting = iter(parts)
+    numbers: dict[Any, int] = {}
+
+    def submit() -> Any:
+        for number, atoms, start in waiting:
+            labels = labels_of(dataset, start, len(atoms))
+            future = client.submit(Task.run, sent, atoms, labels, pure=False)
+            numbers[future.key] = number
+            return future
+        return None
+
+    ahead = 2 * max(1, len(client.scheduler_info()["workers"]))
+    pending = as_completed([future for future in (submit() for _ in range(ahead)) if future])
+    for future in pending:
+        result = future.result()
+        bar.update(len(result))
+        yield numbers[future.key], result
+        following = submit()
+        if following is not None:
+            pending.add(following)
+
+
+def _sequence(structures: Dataset | Iterable[ase.Atoms] | ase.Atoms) -> AtomsSequence:
+    if isinstance(structures, Dataset):
+        atoms = structures.atoms
+    elif isinstance(structures, AtomsSequence):
+        atoms = structures
+    else:
+        frames = [structures] if isinstance(structures, ase.Atoms) else structures
+        atoms = AtomsSequence.from_atoms(frames)
+    if not len(atoms):
+        raise ValueError("there are no structures to encode; the data set is empty.")
+    return atoms
+
+
+def _versions() -> dict[str, str]:
+    return {"cpdkit": __version__, "numpy": version("numpy"), "torch": version("torch")}
+
+
+def _metadata(
+    encoder: Encoder, dataset: Dataset | None, poolings: tuple[str, ...]
+) -> dict[str, Any]:
+    return {
         "encoder": encoder.name,
         "encoder_fingerprint": encoder.fingerprint,
         "dataset": None if dataset is None else f"{dataset.name} ({dataset.split})",
         "dataset_fingerprint": None if dataset is None else dataset.fingerprint,
-        "pooling": pooling,
+        "pooling": poolings[0] if len(poolings) == 1 else list(poolings),
         "dtype": str(encoder.dtype).removeprefix("torch."),
-        "versions": {
-            "cpdkit": __version__,
-            "torch": version("torch"),
-            "numpy": version("numpy"),
-        },
+        "versions": _versions(),
     }
-    return Representation(values, blocks, n_atoms, metadata)
 
 
-def _blocks(encoder: Encoder, pooling: str) -> tuple[Block, ...]:
-    blocks: list[Block] = []
-    start = 0
-    for index, layer in enumerate(encoder.layers):
-        owners = layer.owners or (None,) * len(layer.irreps.terms)
-        for (term, part), element in zip(layer.irreps.slices(), owners, strict=True):
-            blocks.append(
-                Block(
-                    index, layer.name, term.l, term.p, term.mul, pooling, start + part.start, element
-                )
-            )
-        start += layer.irreps.dim
-    return tuple(blocks)
+def _key(
+    encoder: Encoder, atoms: AtomsSequence, poolings: tuple[str, ...], elements: tuple[int, ...]
+) -> str:
+    """Hash of all that determines a shard: encoder, pooling, versions and its structures."""
+    # Which elements the whole data set has matters to "element_mean" alone.
+    present = elements if "element_mean" in poolings else ()
+    about = [encoder.fingerprint, poolings, present, _versions()]
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for part in (atoms.n_atoms, atoms.numbers, atoms.positions, atoms.cells, atoms.pbc):
+        if part is not None:
+            digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()
 
 
-def _label(dataset: Dataset | None, index: int) -> str:
-    return f"structure {index}" + (f" ({dataset.ids[index]})" if dataset is not None else "")
+class _CallableModule(ModuleType):
+    """Lets ``cpdkit.extract(...)`` work even where this submodule was imported first."""
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return extract(*args, **options)
 
 
-def _checked(encoder: Encoder, atoms: ase.Atoms, label: str) -> ase.Atoms:
-    if not len(atoms):
-        raise ValueError(f"{label} has no atoms; remove it from the data set.")
-    if encoder.elements is not None:
-        absent = sorted(set(atoms.numbers.tolist()) - encoder.elements)
-        if absent:
-            known = ", ".join(chemical_symbols[z] for z in sorted(encoder.elements))
-            raise ValueError(
-                f"{label}, {atoms.get_chemical_formula()}, has "
-                f"{', '.join(chemical_symbols[z] for z in absent)}, which encoder "
-                f"{encoder.name!r} does not know. It knows {known}."
-            )
-    if not encoder.periodic and atoms.pbc.any():
-        raise ValueError(
-            f"{label}, {atoms.get_chemical_formula()}, is periodic; encoder {encoder.name!r} "
-            "takes molecules only."
-        )
-    return atoms
-
-
-def _graph(encoder: Encoder, atoms: ase.Atoms, label: str) -> Any:
-    try:
-        return encoder.graph(atoms)
-    except ValueError as error:
-        raise ValueError(f"{label}, {atoms.get_chemical_formula()}: {error}") from error
-
-
-def _batches(sizes: np.ndarray, batch_size: int, max_atoms: int) -> Iterator[np.ndarray]:
-    """Rows of each batch, largest structures first so that memory peaks at the start."""
-    batch: list[int] = []
-    total = 0
-    for row in np.argsort(-sizes, kind="stable"):
-        if batch and (len(batch) == batch_size or total + sizes[row] > max_atoms):
-            yield np.array(batch)
-            batch, total = [], 0
-        batch.append(row)
-        total += sizes[row]
-    if batch:
-        yield np.array(batch)
-
-
-def _pooled(
-    encoder: Encoder, graphs: list[Any], sizes: list[int], pooling: str, names: list[str]
-) -> np.ndarray:
-    counts = torch.tensor(sizes, device=encoder.device)
-    owner = torch.repeat_interleave(counts)
-    parts = []
-    with torch.inference_mode():
-        features = encoder.forward(graphs)
-        for layer, feature in zip(encoder.layers, features, strict=True):
-            expected = (len(owner), layer.irreps.dim)
-            if tuple(feature.shape) != expected:
-                raise ValueError(
-                    f"encoder {encoder.name!r} gave features of shape {tuple(feature.shape)} for "
-                    f"layer {layer.name!r}; {expected} were expected for {len(owner)} atoms and "
-                    f"irreps {layer.irreps}."
-                )
-            # Adding up in double precision makes the sum independent of the batch.
-            total = torch.zeros(
-                (len(sizes), expected[1]), dtype=torch.float64, device=encoder.device
-            ).index_add_(0, owner, feature.double())
-            parts.append(total / counts[:, None] if pooling == "mean" else total)
-        values = torch.cat(parts, dim=1).cpu().numpy()
-    if not np.isfinite(values).all():
-        row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
-        raise ValueError(
-            f"encoder {encoder.name!r} gave a feature that is not finite for {names[row]}; "
-            "look for atoms that almost coincide, or remove the structure."
-        )
-    return values
+sys.modules[__name__].__class__ = _CallableModule

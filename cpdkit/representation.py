@@ -41,8 +41,8 @@ class Block:
         First column in :attr:`Representation.values`.
     element : int or None
         Atomic number of the atoms pooled; None for all of them.
-    norm : bool
-        Whether columns are norms taken atom by atom, one per channel, instead of components.
+    kind : {"component", "norm", "square"}
+        Components; norms taken atom by atom, one per channel; or squares of pooled scalars.
     """
 
     layer: int
@@ -53,12 +53,12 @@ class Block:
     pooling: str
     start: int
     element: int | None = None
-    norm: bool = False
+    kind: str = "component"
 
     @property
     def components(self) -> int:
         """Columns per channel: ``2 l + 1``, or 1 for norms."""
-        return 1 if self.norm else 2 * self.l + 1
+        return 1 if self.kind == "norm" else 2 * self.l + 1
 
     @property
     def columns(self) -> slice:
@@ -135,20 +135,25 @@ class Representation:
         parts = []
         for block in self.blocks:
             part = self.values[:, block.columns]
-            if block.l > 0 and not block.norm:
+            if block.l > 0 and block.kind == "component":
                 part = np.linalg.norm(part.reshape(len(part), block.mul, -1), axis=2)
             parts.append(part)
         return np.concatenate(parts, axis=1)
 
     @property
     def channels(self) -> pd.DataFrame:
-        """One row per column of :attr:`features`: layer, name, l, p, channel, pooling, kind.
+        """One row per column of :attr:`features`.
 
-        `kind` is ``"component"`` for scalars, ``"norm of pooled"`` or ``"pooled norm"``.
+        Columns are layer, name, l, p, channel, pooling, element and kind, which is ``"scalar"``,
+        ``"norm of pooled"``, ``"pooled norm"`` or ``"square"``.
         """
         frames = []
         for block in self.blocks:
-            kind = "norm of pooled" if block.l > 0 else "component"
+            kind = {
+                "component": "norm of pooled" if block.l > 0 else "scalar",
+                "norm": "pooled norm",
+                "square": "square",
+            }[block.kind]
             frames.append(
                 pd.DataFrame(
                     {
@@ -158,8 +163,8 @@ class Representation:
                         "p": block.p,
                         "channel": np.arange(block.mul),
                         "pooling": block.pooling,
-                        "kind": "pooled norm" if block.norm else kind,
                         "element": block.element,
+                        "kind": kind,
                     }
                 )
             )
@@ -171,6 +176,7 @@ class Representation:
         layer: int | str | Sequence[int | str] | None = None,
         l: int | Sequence[int] | None = None,  # noqa: E741
         p: str | None = None,
+        pooling: str | None = None,
     ) -> Representation:
         """Keep the blocks that match.
 
@@ -182,6 +188,8 @@ class Representation:
             Degrees; all by default.
         p : {"e", "o"}, optional
             Parity; both by default.
+        pooling : str, optional
+            Pooling, where several were extracted; all by default.
 
         Returns
         -------
@@ -199,13 +207,16 @@ class Representation:
         kept = [
             b
             for b in self.blocks
-            if b.layer in index and (degrees is None or b.l in degrees) and p in (None, b.p)
+            if b.layer in index
+            and (degrees is None or b.l in degrees)
+            and p in (None, b.p)
+            and pooling in (None, b.pooling)
         ]
         required = index if layer is not None else [None]
         for wanted in required:
             for degree in degrees if degrees is not None else [None]:
                 if not any(wanted in (None, b.layer) and degree in (None, b.l) for b in kept):
-                    raise ValueError(self._absent(wanted, degree, p))
+                    raise ValueError(self._absent(wanted, degree, p, pooling))
         columns = np.concatenate([np.arange(b.columns.start, b.columns.stop) for b in kept])
         blocks, start = [], 0
         for block in kept:
@@ -230,12 +241,28 @@ class Representation:
             If the layer has no such degree, or only norms of it were kept.
         """
         chosen = self.select(layer=layer, l=l, p=p)
-        if any(block.norm for block in chosen.blocks):
+        if any(block.kind == "norm" for block in chosen.blocks):
             raise ValueError(
                 f"layer {layer!r} holds norms of l={l} taken atom by atom, from which components "
                 'cannot be had; extract with pooling="mean" or "sum".'
             )
         return chosen.values.reshape(len(self), -1, 2 * l + 1)
+
+    def with_squares(self) -> Representation:
+        """Append the squares of all pooled scalars.
+
+        Norms of vectors are a nonlinear function of pooled components; beside them, scalars
+        alone are at a disadvantage under a linear probe. Squares are their fair partner.
+        """
+        blocks, parts, start = list(self.blocks), [self.values], self.values.shape[1]
+        for block in self.blocks:
+            if block.l == 0 and block.kind == "component":
+                blocks.append(Block(**{**asdict(block), "start": start, "kind": "square"}))
+                parts.append(self.values[:, block.columns] ** 2)
+                start = blocks[-1].columns.stop
+        return Representation(
+            np.concatenate(parts, axis=1), tuple(blocks), self.n_atoms, self.metadata
+        )
 
     def _layer_indices(self, layer: int | str | Sequence[int | str] | None) -> list[int]:
         present = {block.layer: block.name for block in self.blocks}
@@ -255,10 +282,13 @@ class Representation:
             result += matches
         return result
 
-    def _absent(self, layer: int | None, degree: int | None, p: str | None) -> str:
+    def _absent(
+        self, layer: int | None, degree: int | None, p: str | None, pooling: str | None
+    ) -> str:
         asked = [f"layer {layer}"] if layer is not None else []
         asked += [f"l={degree}"] if degree is not None else []
         asked += [f"p={p!r}"] if p is not None else []
+        asked += [f"pooling={pooling!r}"] if pooling is not None else []
         return f"nothing with {', '.join(asked)}; {self._listing()}"
 
     def _listing(self) -> str:
@@ -268,7 +298,9 @@ class Representation:
             label = f"{block.mul}x{block.irrep}"
             if label not in irreps:
                 irreps.append(label)
-        return "there is: " + "; ".join(f"{k}: {'+'.join(v)}" for k, v in layers.items()) + "."
+        listed = "; ".join(f"{k}: {'+'.join(v)}" for k, v in layers.items())
+        poolings = ", ".join(repr(name) for name in dict.fromkeys(b.pooling for b in self.blocks))
+        return f"there is: {listed}; pooled by {poolings}."
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write to a safetensors file, complete or not at all.

@@ -75,6 +75,92 @@ def test_mean_times_number_of_atoms_is_the_sum(aev):
     assert np.allclose(mean.values * mean.n_atoms[:, None], total.values, rtol=1e-12, atol=1e-12)
 
 
+def test_element_means_are_means_over_the_atoms_of_each_element():
+    mols = [molecule(n) for n in ("CH4", "H2O", "CO2", "CH3OH")]
+    rep = extract(Positions(), mols, pooling="element_mean", batch_size=3, progress=False)
+    assert sorted({b.element for b in rep.blocks}) == [1, 6, 8]
+    for block in rep.blocks:
+        for row, m in enumerate(mols):
+            own = m.numbers == block.element
+            rows = np.hstack([m.numbers[own][:, None], m.positions[own]])
+            expected = rows.mean(axis=0) if own.any() else np.zeros(4)
+            expected = expected[:1] if block.l == 0 else expected[1:]
+            assert np.allclose(rep.values[row, block.columns], expected)
+
+
+def test_element_means_and_counts_give_back_the_sum(aev):
+    mols = molecules(10)
+    total = extract(aev, mols, pooling="sum", progress=False).values
+    rep = extract(aev, mols, pooling="element_mean", progress=False)
+    again = np.zeros_like(total)
+    for block in rep.blocks:
+        counts = np.array([(m.numbers == block.element).sum() for m in mols])
+        again += counts[:, None] * rep.values[:, block.columns]
+    assert np.allclose(again, total, rtol=1e-12, atol=1e-12)
+
+
+def test_mean_of_norms_is_not_the_norm_of_the_mean():
+    mols = molecules(10)
+    rep = extract(Positions(), mols, pooling=("mean", "mean_norm"), progress=False)
+    # Scalars are not repeated.
+    assert [(b.pooling, b.l, b.kind) for b in rep.blocks] == [
+        ("mean", 0, "component"),
+        ("mean", 1, "component"),
+        ("mean_norm", 1, "norm"),
+    ]
+    norms = rep.select(pooling="mean_norm")
+    expected = [np.linalg.norm(m.positions, axis=1).mean() for m in mols]
+    assert np.allclose(norms.features[:, 0], expected)
+    assert (norms.features > rep.select(l=1, pooling="mean").features).all()
+    assert rep.channels["kind"].tolist() == ["scalar", "norm of pooled", "pooled norm"]
+    with pytest.raises(ValueError, match="holds norms of l=1"):
+        norms.vectors(l=1)
+    alone = extract(Positions(), mols, pooling="mean_norm", progress=False)
+    assert np.allclose(alone.features[:, 0], [m.numbers.mean() for m in mols])
+    with pytest.raises(ValueError, match="pooling='sum'; there is: .* pooled by 'mean'"):
+        rep.select(pooling="sum")
+
+
+def test_several_poolings_equal_each_alone(aev):
+    mols = molecules(6)
+    names = ("sum", "element_mean", "mean")
+    rep = extract(aev, mols, pooling=names, progress=False)
+    for name in names:
+        alone = extract(aev, mols, pooling=name, progress=False)
+        assert np.array_equal(rep.select(pooling=name).values, alone.values)
+    for wrong in ([], ["mean", "mean"]):
+        with pytest.raises(ValueError, match="one or more different names"):
+            extract(aev, mols, pooling=wrong)
+
+
+def test_blocks_owned_by_an_element_are_averaged_over_it_alone():
+    class Owned(Positions):
+        def __init__(self):
+            Encoder.__init__(
+                self,
+                name="owned",
+                model=torch.nn.Module(),
+                layers=[Layer("only", "1x0e+2x0e", owners=(1, 8))],
+                dtype="float64",
+            )
+
+        def forward(self, graphs):
+            numbers = torch.from_numpy(np.concatenate([a.numbers for a in graphs]))
+            values = torch.zeros(len(numbers), 3, dtype=torch.float64)
+            values[numbers == 1, 0] = 5.0
+            values[numbers == 8, 1:] = 7.0
+            return [values]
+
+    mols = [molecule("H2O"), molecule("CH3OH"), molecule("CH4")]
+    rep = extract(Owned(), mols, pooling=("mean", "element_mean"), progress=False)
+    assert rep.select(pooling="mean").values[:, 0] == pytest.approx([10 / 3, 20 / 6, 4.0])
+    own = rep.select(pooling="element_mean")
+    assert [(b.element, b.mul) for b in own.blocks] == [(1, 1), (8, 2)]
+    assert own.values.tolist() == [[5, 7, 7], [5, 7, 7], [5, 0, 0]]
+    with pytest.raises(ValueError, match="2 terms in 1x0e.2x0e but 1 owners"):
+        Layer("only", "1x0e+2x0e", owners=(1,))
+
+
 def test_batches_do_not_change_results_and_respect_their_limits(aev):
     mols = molecules(25)
     reference = extract(aev, mols, progress=False).values

@@ -70,6 +70,18 @@ def test_parity_separates_channels_of_one_degree():
     assert rep.select(l=1).features.shape[1] == 7
 
 
+def test_squares_follow_the_scalars_they_square():
+    rep = build(["2x0e+3x1o", "4x0e"])
+    both = rep.with_squares()
+    n = rep.values.shape[1]
+    assert np.array_equal(both.values[:, :n], rep.values)
+    squares = both.channels["kind"] == "square"
+    assert squares.sum() == 6
+    scalars = rep.channels["kind"] == "scalar"
+    assert np.array_equal(both.features[:, squares], rep.features[:, scalars] ** 2)
+    assert both.select(layer=1).features.shape[1] == 8
+
+
 def test_features_do_not_change_when_vectors_turn():
     rep = build(["3x0e+4x1o"])
     turned = rep.values.copy()

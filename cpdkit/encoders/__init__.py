@@ -143,7 +143,8 @@ def load_encoder(name: str, **options: Any) -> Encoder:
     >>> [str(layer.irreps) for layer in load_encoder("ani2x-aev").layers]
     ['1008x0e']
     """
-    key, arguments = name, ()
+    key = name
+    arguments: tuple[str, ...] = ()
     if name not in _REGISTRY or name[-1:] in (":", "/"):
         prefixes = [p for p in _REGISTRY if p[-1] in ":/" and name.startswith(p) and name != p]
         if not prefixes:

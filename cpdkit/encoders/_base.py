@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -30,7 +30,7 @@ def parse_dtype(dtype: str | torch.dtype) -> torch.dtype:
     return _DTYPES[name]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Layer:
     """One layer of per-atom features: its name and how its components turn.
 
@@ -49,14 +49,16 @@ class Layer:
     irreps: Irreps
     owners: tuple[int, ...] | None = None
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.irreps, Irreps):  # a string or an e3nn.o3.Irreps
-            object.__setattr__(self, "irreps", Irreps.parse(self.irreps))
-        if self.owners is not None and len(self.owners) != len(self.irreps.terms):
+    def __init__(self, name: str, irreps: object, owners: Sequence[int] | None = None) -> None:
+        parsed = irreps if isinstance(irreps, Irreps) else Irreps.parse(irreps)
+        if owners is not None and len(owners) != len(parsed.terms):
             raise ValueError(
-                f"layer {self.name!r} has {len(self.irreps.terms)} terms in {self.irreps} but "
-                f"{len(self.owners)} owners."
+                f"layer {name!r} has {len(parsed.terms)} terms in {parsed} but "
+                f"{len(owners)} owners."
             )
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "irreps", parsed)
+        object.__setattr__(self, "owners", None if owners is None else tuple(owners))
 
 
 class Encoder(ABC):
@@ -92,7 +94,7 @@ class Encoder(ABC):
         name: str,
         model: torch.nn.Module,
         layers: Sequence[Layer],
-        elements: Any = None,
+        elements: Iterable[int] | None = None,
         cutoff: float | None = None,
         periodic: bool = True,
         options: Mapping[str, Any] | None = None,
@@ -106,7 +108,8 @@ class Encoder(ABC):
         self.options = dict(options or {})
         self.dtype = parse_dtype(dtype)
         self.device = torch.device("cpu")
-        self.model = model.to(self.dtype).eval().requires_grad_(False)
+        # Any: its attributes are those of other libraries.
+        self.model: Any = model.to(self.dtype).eval().requires_grad_(False)
         if not self.layers:
             raise ValueError(f"encoder {name!r} needs at least one layer.")
 

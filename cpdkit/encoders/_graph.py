@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,15 @@ from vesin import NeighborList
 __all__ = ["Batch", "Graph", "build_graph", "collate"]
 
 _COINCIDENT = 1e-6  # Angstrom
+_LOCAL = threading.local()
+
+
+def _neighbors(cutoff: float) -> NeighborList:
+    """A neighbour list of this thread; making one costs more than using it on a molecule."""
+    lists = _LOCAL.__dict__.setdefault("lists", {})
+    if cutoff not in lists:
+        lists[cutoff] = NeighborList(cutoff=cutoff, full_list=True, sorted=True)
+    return lists[cutoff]
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,7 @@ def build_graph(atoms: ase.Atoms, cutoff: float | None) -> Graph:
     if n == 0:
         raise ValueError("it has no atoms.")
     pbc = np.asarray(atoms.pbc, dtype=bool)
-    if np.linalg.matrix_rank(atoms.cell.array[pbc]) < pbc.sum():
+    if pbc.any() and np.linalg.matrix_rank(atoms.cell.array[pbc]) < pbc.sum():
         raise ValueError(
             f"it is periodic along {pbc.tolist()}, but its cell {atoms.cell.array.tolist()} does "
             "not span these directions; give it a cell or set pbc=False."
@@ -73,7 +83,7 @@ def build_graph(atoms: ase.Atoms, cutoff: float | None) -> Graph:
     if cutoff is None:
         edges, shifts, vectors = np.empty((2, 0), int), np.empty((0, 3), int), np.empty((0, 3))
     else:
-        i, j, shifts, vectors = NeighborList(cutoff=cutoff, full_list=True, sorted=True).compute(
+        i, j, shifts, vectors = _neighbors(cutoff).compute(
             points=positions, box=cell, periodic=pbc if pbc.any() else False, quantities="ijSD"
         )
         edges = np.array([i, j], dtype=np.int64)

@@ -18,6 +18,8 @@ __all__ = ["Inert", "read_inert", "tensors"]
 class Inert:
     """Stands for an object of a pickle: its arguments and its state, nothing else."""
 
+    _args: tuple[Any, ...]
+
     def __new__(cls, *args: Any) -> Inert:  # a pickle may create objects without __init__
         self = super().__new__(cls)
         self._args = args

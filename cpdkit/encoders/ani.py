@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from ase.data import atomic_numbers
@@ -23,7 +24,7 @@ __all__ = ["ANI2x", "ANI2xAEV"]
 class _AEV(Encoder):
     """Shared by both encoders: a flat batch through torchani's AEV computer."""
 
-    _computer: torch.nn.Module
+    _computer: Any
     _index: torch.Tensor
 
     def _aev(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:

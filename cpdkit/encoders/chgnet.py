@@ -54,7 +54,7 @@ class CHGNet(Encoder):
             raise ValueError(f"chgnet works in float32 only; got dtype={dtype!r}.")
         package = require("chgnet", encoder="chgnet", extra="chgnet")
         module = require("chgnet.model.model", encoder="chgnet", extra="chgnet")
-        path = Path(package.__file__).parent / _FILE
+        path = Path(package.__path__[0], _FILE)
         found = hashlib.sha256(path.read_bytes()).hexdigest()
         if found != _SHA256:
             raise ValueError(

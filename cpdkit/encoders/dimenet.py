@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -124,9 +125,7 @@ class DimeNetPlusPlus(Encoder):
         Precision.
     """
 
-    def __init__(
-        self, model: torch.nn.Module, *, name: str = "dimenet++", dtype: str = "float32"
-    ) -> None:
+    def __init__(self, model: Any, *, name: str = "dimenet++", dtype: str = "float32") -> None:
         hidden = model.emb.lin.out_features
         names = ["embedding", *(f"block_{i}" for i in range(1, model.num_blocks + 1))]
         super().__init__(

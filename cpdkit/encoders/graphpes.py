@@ -69,9 +69,7 @@ class PaiNN(_GraphPES):
         Precision.
     """
 
-    def __init__(
-        self, model: torch.nn.Module, *, name: str = "painn", dtype: str = "float32"
-    ) -> None:
+    def __init__(self, model: Any, *, name: str = "painn", dtype: str = "float32") -> None:
         super().__init__(
             name=name,
             model=model,
@@ -114,9 +112,7 @@ class SchNet(_GraphPES):
         Precision.
     """
 
-    def __init__(
-        self, model: torch.nn.Module, *, name: str = "schnet", dtype: str = "float32"
-    ) -> None:
+    def __init__(self, model: Any, *, name: str = "schnet", dtype: str = "float32") -> None:
         channels = model.interactions[0].linear.in_features
         super().__init__(
             name=name,

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy._core.multiarray import _reconstruct as reconstruct
 
 from cpdkit.encoders._base import Encoder, Layer
 from cpdkit.encoders._e3nn import restore_couplings
@@ -44,8 +45,8 @@ def _read_checkpoint(path: Path, sha256: str) -> dict[str, Any]:
             f"{path} has SHA-256 {found}, expected {sha256}; reinstall sevenn==0.10.4."
         )
     # The configuration holds numpy arrays, pickled under numpy 1's module name.
-    allowed = [
-        (np._core.multiarray._reconstruct, "numpy.core.multiarray._reconstruct"),
+    allowed: list[Any] = [
+        (reconstruct, "numpy.core.multiarray._reconstruct"),
         np.ndarray,
         np.dtype,
         type(np.dtype("float32")),
@@ -83,7 +84,7 @@ class SevenNet(Encoder):
         util = require("sevenn.util", encoder=name, extra="sevennet")
         require("sevenn.model_build", encoder=name, extra="sevennet")
         file, sha256 = _CHECKPOINTS[name]
-        path = Path(package.__file__).parent / "pretrained_potentials" / file
+        path = Path(package.__path__[0], "pretrained_potentials", file)
         with contained(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the library's notes on options of old checkpoints
             network, _ = util.model_from_checkpoint(_read_checkpoint(path, sha256))

@@ -6,6 +6,7 @@ Wang et al., Nat. Commun. 2024, 15, 313, arXiv:2210.16518.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -54,9 +55,7 @@ class ViSNet(Encoder):
         Precision.
     """
 
-    def __init__(
-        self, model: torch.nn.Module, *, name: str = "visnet", dtype: str = "float32"
-    ) -> None:
+    def __init__(self, model: Any, *, name: str = "visnet", dtype: str = "float32") -> None:
         inner = model.representation_model
         degrees = range(inner.lmax + 1)
         irreps = "+".join(f"{inner.hidden_channels}x{d}{'eo'[d % 2]}" for d in degrees)

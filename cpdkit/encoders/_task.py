@@ -1,0 +1,129 @@
+"""One shard of structures through an encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from ase.data import chemical_symbols
+
+from cpdkit.datasets._dataset import AtomsSequence, Dataset
+from cpdkit.encoders._base import Encoder
+from cpdkit.encoders._pooling import pool
+
+__all__ = ["Task", "check", "labels_of"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker needs to turn structures into pooled features."""
+
+    encoder: Encoder
+    poolings: tuple[str, ...]
+    elements: tuple[int, ...]
+    batch_size: int
+    max_atoms: int
+
+    @property
+    def precision(self) -> type:
+        return np.float64 if self.encoder.dtype == torch.float64 else np.float32
+
+    def run(self, atoms: AtomsSequence, labels: list[str], bar: Any = None) -> np.ndarray:
+        """Pooled features of one shard, in the order of `atoms`."""
+        result: np.ndarray | None = None
+        for rows in _batches(atoms.n_atoms, self.batch_size, self.max_atoms):
+            graphs = []
+            for row in rows:
+                structure = atoms[int(row)]
+                try:
+                    graphs.append(self.encoder.graph(structure))
+                except ValueError as error:
+                    formula = structure.get_chemical_formula()
+                    raise ValueError(f"{labels[row]}, {formula}: {error}") from error
+            pooled = self._pooled(atoms.select(rows), graphs, [labels[row] for row in rows])
+            if result is None:
+                result = np.empty((len(atoms), pooled.shape[1]), dtype=self.precision)
+            result[rows] = pooled
+            if bar is not None:
+                bar.update(len(rows))
+        if result is None:
+            raise ValueError("a shard without structures was asked for.")
+        return result
+
+    def _pooled(self, atoms: AtomsSequence, graphs: list[Any], labels: list[str]) -> np.ndarray:
+        encoder = self.encoder
+        with torch.inference_mode():
+            features = encoder.forward(graphs)
+            for layer, feature in zip(encoder.layers, features, strict=True):
+                expected = (len(atoms.numbers), layer.irreps.dim)
+                if tuple(feature.shape) != expected:
+                    raise ValueError(
+                        f"encoder {encoder.name!r} gave features of shape "
+                        f"{tuple(feature.shape)} for layer {layer.name!r}; {expected} were "
+                        f"expected for {expected[0]} atoms and irreps {layer.irreps}."
+                    )
+            values = pool(
+                features,
+                encoder.layers,
+                torch.from_numpy(atoms.numbers).to(encoder.device),
+                torch.from_numpy(atoms.n_atoms).to(encoder.device),
+                self.poolings,
+                self.elements,
+            )
+            result = values.cpu().numpy()
+        if not np.isfinite(result).all():
+            row = int(np.flatnonzero(~np.isfinite(result).all(axis=1))[0])
+            raise ValueError(
+                f"encoder {encoder.name!r} gave a feature that is not finite for {labels[row]}; "
+                "look for atoms that almost coincide, or remove the structure."
+            )
+        return result
+
+
+def labels_of(dataset: Dataset | None, start: int, n: int) -> list[str]:
+    if dataset is None:
+        return [f"structure {i}" for i in range(start, start + n)]
+    return [f"structure {i} ({dataset.ids[i]})" for i in range(start, start + n)]
+
+
+def check(encoder: Encoder, atoms: AtomsSequence, dataset: Dataset | None) -> None:
+    """Refuse what the encoder cannot take before any work is done."""
+
+    def at(row: int) -> str:
+        label, formula = labels_of(dataset, row, 1)[0], atoms[row].get_chemical_formula()
+        return f"{label}, {formula}," if formula else label
+
+    if not atoms.n_atoms.all():
+        row = int(np.flatnonzero(atoms.n_atoms == 0)[0])
+        raise ValueError(f"{at(row)} has no atoms; remove it from the data set.")
+    if encoder.elements is not None:
+        strange = ~np.isin(atoms.numbers, sorted(encoder.elements))
+        if strange.any():
+            first = int(np.flatnonzero(strange)[0])
+            row = int(np.searchsorted(atoms.offsets, first, side="right")) - 1
+            absent = sorted(set(atoms[row].numbers.tolist()) - encoder.elements)
+            raise ValueError(
+                f"{at(row)} has {', '.join(chemical_symbols[z] for z in absent)}, which encoder "
+                f"{encoder.name!r} does not know. It knows "
+                f"{', '.join(chemical_symbols[z] for z in sorted(encoder.elements))}."
+            )
+    if not encoder.periodic and atoms.pbc is not None and atoms.pbc.any():
+        row = int(np.flatnonzero(atoms.pbc.any(axis=1))[0])
+        raise ValueError(f"{at(row)} is periodic; encoder {encoder.name!r} takes molecules only.")
+
+
+def _batches(sizes: np.ndarray, batch_size: int, max_atoms: int) -> Iterator[np.ndarray]:
+    """Rows of each batch, largest structures first so that memory peaks at the start."""
+    batch: list[int] = []
+    total = 0
+    for row in np.argsort(-sizes, kind="stable"):
+        if batch and (len(batch) == batch_size or total + sizes[row] > max_atoms):
+            yield np.array(batch)
+            batch, total = [], 0
+        batch.append(int(row))
+        total += int(sizes[row])
+    if batch:
+        yield np.array(batch)

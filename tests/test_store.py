@@ -1,0 +1,213 @@
+"""Shards: resume equals fresh bit for bit, damage is found, processes do not harm each other."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from _molecules import molecules  # noqa: E402
+
+from cpdkit.encoders import load_encoder  # noqa: E402
+from cpdkit.extract import extract  # noqa: E402
+from cpdkit.representation import Representation  # noqa: E402
+from cpdkit.store import ShardedRepresentation, Store  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return load_encoder("ani2x-aev")  # the quickest to import, which matters for processes
+
+
+MOLS = molecules(40)
+OPTIONS = {"shard_size": 8, "progress": False}
+
+
+def shards(root):
+    return sorted((root / "shards").glob("*.safetensors"))
+
+
+class Counting:
+    """Counts the structures an encoder is given, by wrapping its forward pass."""
+
+    def __init__(self, encoder, monkeypatch, fail_after=None):
+        self.seen = 0
+        inner = encoder.forward
+
+        def forward(graphs):
+            if fail_after is not None and self.seen >= fail_after:
+                raise KeyboardInterrupt
+            self.seen += len(graphs)
+            return inner(graphs)
+
+        monkeypatch.setattr(encoder, "forward", forward)
+
+
+def test_a_store_changes_nothing_but_the_second_time(encoder, tmp_path, monkeypatch):
+    plain = extract(encoder, MOLS, **OPTIONS)
+    first = extract(encoder, MOLS, store=tmp_path, **OPTIONS)
+    counter = Counting(encoder, monkeypatch)
+    second = extract(encoder, MOLS, store=tmp_path, **OPTIONS)
+    assert counter.seen == 0
+    for rep in (first, second):
+        assert np.array_equal(rep.values, plain.values)
+        assert rep.blocks == plain.blocks
+        assert rep.metadata == plain.metadata
+    assert len(shards(tmp_path)) == 5
+    assert not [p for p in tmp_path.rglob("*") if p.name.startswith(".")]
+
+
+def test_interrupted_extraction_resumes_and_is_bit_identical(encoder, tmp_path, monkeypatch):
+    plain = extract(encoder, MOLS, **OPTIONS)
+    with monkeypatch.context() as patch:
+        Counting(encoder, patch, fail_after=20)
+        with pytest.raises(KeyboardInterrupt):
+            extract(encoder, MOLS, store=tmp_path, batch_size=4, **OPTIONS)
+    done = len(shards(tmp_path))
+    assert 0 < done < 5
+    assert not list(tmp_path.glob("*.json"))
+    counter = Counting(encoder, monkeypatch)
+    resumed = extract(encoder, MOLS, store=tmp_path, batch_size=4, **OPTIONS)
+    assert counter.seen == 40 - 8 * done
+    fresh = extract(encoder, MOLS, batch_size=4, **OPTIONS)
+    assert np.array_equal(resumed.values, fresh.values)
+    assert np.allclose(resumed.values, plain.values, rtol=1e-4, atol=1e-6)
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-10])
+
+
+def alter(path):
+    data = bytearray(path.read_bytes())
+    data[-5] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def swap(path):
+    other = next(p for p in shards(path.parent.parent) if p != path)
+    path.write_bytes(other.read_bytes())
+
+
+@pytest.mark.parametrize("harm", [cut, alter, empty, swap])
+def test_a_harmed_shard_is_reported_and_made_again(encoder, tmp_path, monkeypatch, harm):
+    first = extract(encoder, MOLS, store=tmp_path, **OPTIONS)
+    harm(shards(tmp_path)[2])
+    counter = Counting(encoder, monkeypatch)
+    with pytest.warns(UserWarning, match="made again"):
+        second = extract(encoder, MOLS, store=tmp_path, **OPTIONS)
+    assert counter.seen == 8
+    assert np.array_equal(second.values, first.values)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        extract(encoder, MOLS, store=tmp_path, **OPTIONS)
+
+
+def test_structures_at_the_end_cost_only_themselves(encoder, tmp_path, monkeypatch):
+    extract(encoder, MOLS[:32], store=tmp_path, **OPTIONS)
+    counter = Counting(encoder, monkeypatch)
+    rep = extract(encoder, MOLS, store=tmp_path, **OPTIONS)
+    assert counter.seen == 8
+    assert len(rep) == 40
+
+
+def test_what_determines_features_determines_shards(encoder, tmp_path):
+    moved = [m.copy() for m in MOLS[:8]]
+    moved[3].positions[0, 0] += 1e-9
+    extract(encoder, MOLS[:8], store=tmp_path, **OPTIONS)
+    extract(encoder, moved, store=tmp_path, **OPTIONS)
+    extract(encoder, MOLS[:8], store=tmp_path, pooling="sum", **OPTIONS)
+    extract(load_encoder("ani2x-aev", dtype="float64"), MOLS[:8], store=tmp_path, **OPTIONS)
+    for seed in (0, 1):
+        extract(load_encoder("random", seed=seed), MOLS[:8], store=tmp_path, **OPTIONS)
+    assert len(shards(tmp_path)) == 6
+
+
+def test_features_may_stay_on_disk(encoder, tmp_path):
+    plain = extract(encoder, MOLS, **OPTIONS)
+    kept = extract(encoder, MOLS, store=tmp_path, collect=False, **OPTIONS)
+    assert isinstance(kept, ShardedRepresentation)
+    assert len(kept) == 40
+    parts = list(kept)
+    assert [len(part) for part in parts] == [8] * 5
+    assert all(isinstance(part, Representation) for part in parts)
+    again = ShardedRepresentation.open(kept.manifest_path).collect()
+    assert np.array_equal(again.values, plain.values)
+    assert np.array_equal(again.n_atoms, plain.n_atoms)
+    assert again.blocks == plain.blocks
+    assert again.metadata == plain.metadata
+    about = json.loads(kept.manifest_path.read_text())["metadata"]
+    assert set(about) >= {"encoder_fingerprint", "dataset_fingerprint", "pooling", "versions"}
+
+
+def test_reading_what_is_gone_says_so(encoder, tmp_path):
+    kept = extract(encoder, MOLS, store=tmp_path, collect=False, **OPTIONS)
+    shards(tmp_path)[0].unlink()
+    with pytest.raises(ValueError, match="missing or damaged; extract again"):
+        kept.collect()
+    with pytest.raises(FileNotFoundError, match="no manifest at"):
+        ShardedRepresentation.open(tmp_path / "none.json")
+    (tmp_path / "bad.json").write_text("{}")
+    with pytest.raises(ValueError, match="not a manifest of shards"):
+        ShardedRepresentation.open(tmp_path / "bad.json")
+    with pytest.raises(ValueError, match="give store="):
+        extract(encoder, MOLS, collect=False)
+
+
+def test_a_failed_write_leaves_nothing(encoder, tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        store.write("a" * 64, np.zeros((2, 3)), np.array([1, 2]))
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+def test_two_processes_on_one_store(encoder, tmp_path):
+    code = """
+import sys
+sys.path.insert(0, sys.argv[2])
+from _molecules import molecules
+from cpdkit.encoders import load_encoder
+from cpdkit.extract import extract
+extract(load_encoder("ani2x-aev"), molecules(40), store=sys.argv[1], shard_size=2,
+        progress=False)
+"""
+    arguments = [sys.executable, "-W", "ignore", "-c", code, tmp_path, Path(__file__).parent]
+    processes = [subprocess.Popen(arguments) for _ in range(2)]
+    assert [p.wait() for p in processes] == [0, 0]
+    assert len(shards(tmp_path)) == 20
+    assert len(list(tmp_path.glob("*.json"))) == 1
+    assert not [p for p in tmp_path.rglob(".*")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        both = extract(encoder, MOLS, store=tmp_path, shard_size=2, progress=False)
+    assert np.array_equal(both.values, extract(encoder, MOLS, shard_size=2, progress=False).values)
+
+
+def test_dask_workers_give_the_same(encoder, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    plain = extract(encoder, MOLS, **OPTIONS)
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        spread = extract(encoder, MOLS, client=client, store=tmp_path, **OPTIONS)
+        assert np.array_equal(spread.values, plain.values)
+        assert len(shards(tmp_path)) == 5
+        broken = [m.copy() for m in MOLS]
+        broken[20].positions[1] = broken[20].positions[0]
+        with pytest.raises(ValueError, match="structure 20, .* lie at the same place"):
+            extract(encoder, broken, client=client, **OPTIONS)
