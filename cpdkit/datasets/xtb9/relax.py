@@ -11,10 +11,14 @@ from typing import Any
 import ase
 import numpy as np
 from ase.optimize import BFGS
+from ase.units import Bohr, Hartree, kB
 from rdkit import Chem
 from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 from rdkit.Geometry import Point3D
-from tblite.ase import TBLite
+from tblite.exceptions import TBLiteRuntimeError
+from tblite.interface import Calculator, Result
+
+from cpdkit.datasets.xtb9.labels import bond_orders
 
 __all__ = ["Dropped", "Relaxed", "embed", "gfn2_relax", "keeps_bonds", "quantise", "relax_smiles"]
 
@@ -87,19 +91,48 @@ def gfn2_relax(mol: Chem.Mol, positions: np.ndarray) -> np.ndarray:
         If the SCF or the relaxation does not converge, or the bonds changed.
     """
     atoms = ase.Atoms([a.GetAtomicNum() for a in mol.GetAtoms()], positions)
-    atoms.calc = TBLite(method="GFN2-xTB", verbosity=0)
+    atoms.calc = surface = _Gfn2Surface(atoms)
     try:
         converged = BFGS(atoms, logfile=None).run(fmax=FMAX, steps=MAX_STEPS)
-    except Exception as error:  # tblite raises its own types, ASE wraps them
+    except (TBLiteRuntimeError, RuntimeError) as error:
         raise Dropped("scf") from error
     if not converged:
         raise Dropped("relaxation")
-    orders = atoms.calc.results["bond-orders"]
-    if orders.ndim == 3:  # the last axis counts spin channels
-        orders = orders.sum(-1)
-    if not keeps_bonds(mol, atoms.positions, orders):
+    if not keeps_bonds(mol, atoms.positions, surface.bond_orders()):
         raise Dropped("bonds changed")
     return atoms.positions.copy()
+
+
+class _Gfn2Surface:
+    """Energies and forces for an ASE optimiser, without the bookkeeping of an ASE calculator.
+
+    ``tblite.ase.TBLite`` gives the same numbers, but checks and copies as long as it computes for
+    molecules this small. The wavefunction of one geometry starts the next.
+    """
+
+    def __init__(self, atoms: ase.Atoms) -> None:
+        self._calc = Calculator("GFN2-xTB", atoms.numbers, atoms.positions / Bohr)
+        self._calc.set("verbosity", 0)
+        self._calc.set("temperature", 300 * kB / Hartree)
+        self._positions = np.full_like(atoms.positions, np.nan)
+        self._result: Result | None = None
+
+    def _at(self, atoms: ase.Atoms) -> Result:
+        result = self._result
+        if result is None or not np.array_equal(self._positions, atoms.positions):
+            self._calc.update(positions=atoms.positions / Bohr)
+            result = self._result = self._calc.singlepoint(self._result)
+            self._positions = atoms.positions.copy()
+        return result
+
+    def get_potential_energy(self, atoms: ase.Atoms, force_consistent: bool = False) -> float:
+        return float(self._at(atoms)["energy"] * Hartree)
+
+    def get_forces(self, atoms: ase.Atoms) -> np.ndarray:
+        return -self._at(atoms)["gradient"] * Hartree / Bohr
+
+    def bond_orders(self) -> np.ndarray:
+        return bond_orders(self._result)
 
 
 def keeps_bonds(mol: Chem.Mol, positions: np.ndarray, orders: np.ndarray) -> bool:
