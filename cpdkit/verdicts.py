@@ -103,9 +103,13 @@ def disentanglement_gradient(
     sentence = (
         f"Claim 1 {verb} here: {reason}. {_names(best_hand)} scores {_number(best_hand)} for "
         f"{target}, {_names(best_learned)} {_number(best_learned)}; the difference is "
-        f"{difference.mean():+.2f} ({low:+.2f} to {high:+.2f})."
+        f"{_signed(difference.mean())} ({_signed(low)} to {_signed(high)})."
     )
     return Verdict(claim, outcome, sentence)
+
+
+def _signed(value: float) -> str:
+    return f"{round(value, 2) + 0.0:+.2f}"  # adding zero turns -0.00 into +0.00
 
 
 def _names(row: pd.Series) -> str:
