@@ -95,7 +95,7 @@ def _data_file(path: str, work: Path) -> bool:
 
 
 def recorded_dependencies(
-    record: Mapping[str, Any], *, work: Path, extra: Iterable[str] = ()
+    record: Mapping[str, Any], *, work: Path, since: float, extra: Iterable[str] = ()
 ) -> dict[str, Any]:
     """Turn what the kernel saw into what the manifest keeps.
 
@@ -105,6 +105,9 @@ def recorded_dependencies(
         The content of the recorder's file: modules, toplevel, read, settings.
     work : Path
         The run's own directory; what is in there are results.
+    since : float
+        When the run began, in seconds since the epoch. A file that was written later may have
+        been read in an earlier form; its hash is left out, so that the next call runs again.
     extra : iterable of str
         Further files the run was told to use.
 
@@ -120,7 +123,7 @@ def recorded_dependencies(
     read = {Path(os.path.realpath(p)) for p in record["read"] if _data_file(p, work)}
     data = {p for p in read if p.suffix != ".py" or not p.is_relative_to(PACKAGE)}
     data |= {Path(os.path.realpath(path)) for path in extra}
-    parts = [{_short(p): file_hash(p) for p in sorted(group)} for group in (code, data)]
+    parts = [{_short(p): _settled(p, since) for p in sorted(group)} for group in (code, data)]
     owners = metadata.packages_distributions()
     names = {owner for top in record["toplevel"] for owner in owners.get(top, [])}
     return {
@@ -130,6 +133,10 @@ def recorded_dependencies(
         "settings": {name: os.environ.get(name) for name in record["settings"]},
         "packages": {n: metadata.version(n) for n in sorted(names - {"cpdkit"}, key=str.lower)},
     }
+
+
+def _settled(path: Path, since: float) -> str | None:
+    return file_hash(path) if path.exists() and path.stat().st_mtime <= since else "unsettled"
 
 
 def _combined(files: Mapping[str, str | None]) -> str:

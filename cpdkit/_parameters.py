@@ -65,7 +65,21 @@ def _type_of(node: ast.expr) -> Any:
     )
 
 
-def declared_parameters(source: str, *, comments: Mapping[str, str] | None = None) -> dict:
+def _assignment(statement: ast.stmt) -> tuple[str, ast.expr | None, ast.expr]:
+    """Name, annotation and value of an assignment to one name."""
+    if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+        if statement.value is not None:
+            return statement.target.id, statement.annotation, statement.value
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        target = statement.targets[0]
+        if isinstance(target, ast.Name):
+            return target.id, None, statement.value
+    raise ValueError("not an assignment to a name.")
+
+
+def declared_parameters(
+    source: str, *, comments: Mapping[str, str] | None = None
+) -> dict[str, Parameter]:
     """Read the assignments of a ``parameters`` cell.
 
     Parameters
@@ -87,25 +101,17 @@ def declared_parameters(source: str, *, comments: Mapping[str, str] | None = Non
     """
     found = {}
     for statement in ast.parse(source).body:
-        if isinstance(statement, ast.AnnAssign) and statement.value is not None:
-            target, annotation = statement.target, statement.annotation
-        elif isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-            target, annotation = statement.targets[0], None
-        elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
             continue  # a docstring
-        else:
-            target = None
         try:
-            if not isinstance(target, ast.Name):
-                raise ValueError("not an assignment to a name.")
-            default = ast.literal_eval(statement.value)
+            name, annotation, value = _assignment(statement)
+            default = ast.literal_eval(value)
             kind = type(default) if annotation is None else _type_of(annotation)
         except ValueError as error:
             raise ValueError(
                 f"the parameters cell has the line {ast.unparse(statement)!r}: {error} Every line "
                 "must look like 'n_structures: int = 400  # how many', with a literal value."
             ) from error
-        name = target.id
         found[name] = Parameter(name, kind, default, (comments or {}).get(name, ""))
     return found
 

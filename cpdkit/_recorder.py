@@ -79,7 +79,11 @@ def main() -> None:
     sys.addaudithook(recorder.audit)
     app = IPKernelApp.instance()
     app.initialize()
-    app.shell.events.register("post_run_cell", recorder.write)
+    shell = app.shell
+    if shell is None:
+        raise RuntimeError("the kernel has no shell, so nothing can be recorded.")
+    shell.events.register("post_run_cell", recorder.write)
+    recorder.write()  # a notebook may have no code at all
     app.start()
 
 

@@ -191,12 +191,12 @@ def run_notebook(
     source = notebook_hash(notebook)
 
     directory = runs_dir / f"{path.stem}-{_short_hash(effective)}"
-    manifest = _read_manifest(directory)
     reason = "forced" if force else "not run before"
-    if manifest and not force:
-        reason = stale(manifest, notebook=source, parameters=effective, outputs=directory)
-    if not reason:
-        return Run(directory / f"{path.stem}.ipynb", manifest, "")
+    earlier = _read_manifest(directory)
+    if earlier is not None and not force:
+        reason = stale(earlier, notebook=source, parameters=effective, outputs=directory)
+        if not reason:
+            return Run(directory / f"{path.stem}.ipynb", earlier, "")
 
     runs_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=runs_dir, prefix=".part-") as scratch:
@@ -216,7 +216,9 @@ def run_notebook(
             "notebook": path.name,
             "notebook_sha256": source,
             "parameters": json.loads(json.dumps(effective)),
-            **recorded_dependencies(json.loads(record.read_text()), work=work, extra=files),
+            **recorded_dependencies(
+                json.loads(record.read_text()), work=work, since=started.timestamp(), extra=files
+            ),
             "cpdkit": cpdkit.__version__,
             "python": platform.python_version(),
             "hardware": hardware(),
@@ -242,6 +244,8 @@ def _execute(
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "IPYTHONDIR": str(record.parent / "ipython"),
         "PYTHONSTARTUP": "",
+        # small matrices: waiting threads cost more than they bring, and one thread repeats exactly
+        "OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS", "1"),
     }
     command = [sys.executable, "-P", "-m", "cpdkit._recorder", "-f", "{connection_file}"]
     command.append("--log-level=50")  # the interrupt that ends a kernel is no error

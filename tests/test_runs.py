@@ -260,6 +260,23 @@ def test_a_changed_data_file_runs_again(tmp_path: Path, monkeypatch: pytest.Monk
     assert quick(path, parameters).reason.startswith("CPDKIT_DATA is now")
 
 
+def test_a_file_that_changed_while_it_ran_runs_again(tmp_path: Path) -> None:
+    path = write_notebook(
+        tmp_path / "race.ipynb",
+        "import os\nprint(open(source).read())\nos.system(f'echo more >> {source}');",
+    )
+    (tmp_path / "given.txt").write_text("one")
+    parameters = {"source": str(tmp_path / "given.txt")}
+    quick(path, parameters)
+    assert quick(path, parameters).reason.endswith("given.txt changed")
+
+
+def test_a_notebook_without_code_runs(tmp_path: Path) -> None:
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# Prose")]), tmp_path / "prose.ipynb")
+    assert quick(tmp_path / "prose.ipynb").reason == "not run before"
+    assert quick(tmp_path / "prose.ipynb").reason == ""
+
+
 def test_a_setting_that_was_not_asked_for_does_not_matter(
     notebook: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
