@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ def cpd(
     repeats: int = 1,
     seed: int = 0,
     protocol: str = "sound",
+    probe: str | Any = "ridge",
     interval: str = "corrected-t",
     level: float = 0.95,
     n_draws: int = 1000,
@@ -62,6 +64,9 @@ def cpd(
         Number of folds, of reshuffles, and the seed; not used with labels of your own.
     protocol : {"sound", "naive", "transductive"}
         See `cpdkit.heldout.PROTOCOLS`.
+    probe : {"ridge", "mlp", "trees", "knn", "kernel"} or estimator
+        Ridge, or one of `cpdkit.nonlinear`, by name (seeded with `seed`) or as an estimator with
+        settings of your own.
     interval : {"corrected-t", "cluster-bootstrap"}
         See `cpdkit.intervals`. Neither holds the variance between training seeds of the encoder.
     level : float, default 0.95
@@ -133,8 +138,19 @@ def cpd(
     fold = _fold_labels(folds, n, labels, ids, n_folds, repeats, seed)
 
     controls = leak_controls(C, labels, n=n) if leak else frame.iloc[:, :0]
-    Y = np.column_stack([frame, controls])
-    parts = list(held_out_moments(X, C, Y, fold, protocol=how))
+    predict = _predictor(probe, seed)
+    ridge = isinstance(probe, str) and probe == "ridge"
+    if ridge:  # more targets cost next to nothing
+        control_parts = parts = list(
+            predict(X, C, np.column_stack([frame, controls]), fold, protocol=how)
+        )
+    else:
+        parts = list(predict(X, C, frame.to_numpy(), fold, protocol=how))
+        control_parts = list(
+            predict(X, C, controls.to_numpy(), fold, protocol=how, probes=())
+            if controls.shape[1]
+            else ()
+        )
     summary = Summary(
         parts,
         labels=labels,
@@ -149,12 +165,15 @@ def cpd(
         summary.row(name, score, t) for t, name in enumerate(frame.columns) for score in SCORES
     ]
     if leak:
-        start = frame.shape[1]
+        of_controls = summary.of(control_parts, labels)
+        start = frame.shape[1] if ridge else 0
         rows += [
-            summary.row(name, "r2_geom", start + i, label=LEAK_SCORE)
-            for i, name in enumerate(controls.columns)
+            of_controls.row(name, "r2_geom", i, label=LEAK_SCORE)
+            for i, name in enumerate(controls.columns, start=start)
         ]
-        rows += leak_of_means(X, C, frame, labels, fold, protocol=how, summary=summary)
+        rows += leak_of_means(
+            X, C, frame, labels, fold, protocol=how, summary=summary, predict=predict
+        )
     table = pd.DataFrame(rows)
     table.attrs = {
         "n": n,
@@ -164,10 +183,25 @@ def cpd(
         "repeats": len(fold),
         "seed": seed,
         "protocol": protocol,
+        "probe": str(probe),
         "interval": interval,
         "level": level,
     }
     return table
+
+
+def _predictor(probe: str | Any, seed: int) -> Callable[..., Iterator[HeldOut]]:
+    """What yields held-out predictions of this probe."""
+    if isinstance(probe, str) and probe == "ridge":
+        return held_out_moments
+    from cpdkit.held_out_probe import held_out_probe
+    from cpdkit.nonlinear import NONLINEAR
+
+    if isinstance(probe, str):
+        if probe not in NONLINEAR:
+            raise ValueError(unknown("probe", probe, ["ridge", *NONLINEAR]))
+        probe = NONLINEAR[probe](seed=seed)
+    return partial(held_out_probe, probe=probe)
 
 
 def _fold_labels(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from cpdkit.composition import composition_controls
-from cpdkit.held_out_moments import held_out_moments
-from cpdkit.heldout import Protocol
+from cpdkit.heldout import HeldOut, Protocol
 from cpdkit.projection import CompositionProjector
 from cpdkit.summary import NOTHING_LEFT, Summary
 
@@ -69,6 +69,7 @@ def leak_of_means(
     *,
     protocol: Protocol,
     summary: Summary,
+    predict: Callable[..., Iterator[HeldOut]],
 ) -> list[dict[str, Any]]:
     """How well the residual predicts the mean of each target over its formula.
 
@@ -82,6 +83,8 @@ def leak_of_means(
         Of the probe.
     summary : Summary
         Whose options the rows use.
+    predict : callable
+        Yields held-out predictions, as `cpdkit.heldout.held_out`.
 
     Returns
     -------
@@ -103,9 +106,7 @@ def leak_of_means(
         return [summary.empty(name, LEAK_SCORE, note) for name in frame.columns]
     means = frame.groupby(labels).transform("mean").to_numpy()[rows]
     nuisance = None if C is None else C[rows]
-    parts = list(
-        held_out_moments(X[rows], nuisance, means, kept, protocol=protocol, probes=())
-    )
+    parts = list(predict(X[rows], nuisance, means, kept, protocol=protocol, probes=()))
     part_summary = summary.of(parts, labels[rows])
     return [
         part_summary.row(name, "r2_geom", t, label=LEAK_SCORE)

@@ -114,7 +114,7 @@ class Summary:
         values = np.array([function(p, t, np.ones((1, len(p.rows))))[0] for p in self.parts])
         low, high = self._interval(function, t, values)
         alphas = None
-        if score in _ALPHA_OF:
+        if score in _ALPHA_OF and self.parts[0].alphas:
             alphas = tuple(float(p.alphas[_ALPHA_OF[score]][t]) for p in self.parts)
         return {
             "target": target,
