@@ -208,16 +208,18 @@ def test_two_processes_give_what_one_gives(few_formulas, fresh, tmp_path):
 
 
 def test_a_killed_run_continues_to_the_same_result(few_formulas, fresh, tmp_path):
-    command = few_formulas(tmp_path, "--n-conformers", 1)
-    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENV)
+    command = few_formulas(tmp_path, "--n-conformers", 1, "--processes", 2)
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=ENV)
     chunks = tmp_path / "chunks" / "probe"
     deadline = time.monotonic() + 60
     while not list(chunks.glob("*.npz")) and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(run.pid, signal.SIGKILL)
-    run.wait()
+    # The workers hold the other end of the pipe: it closes when the last of them has gone.
+    run.communicate(timeout=30)
     kept = {p.name: p.stat().st_mtime_ns for p in chunks.glob("*.npz")}
     assert kept and not (tmp_path / "train.npz").exists()
+    command = few_formulas(tmp_path, "--n-conformers", 1)
     subprocess.run(command, check=True, capture_output=True, env=ENV)
     same(fresh, tmp_path, store.SPLITS)
     assert {name: (chunks / name).stat().st_mtime_ns for name in kept} == kept

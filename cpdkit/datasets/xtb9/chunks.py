@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -32,12 +33,25 @@ def ordered(jobs: Sequence[Callable[[], Any]], processes: int, title: str) -> It
         yield from bar(job() for job in jobs)
         return
     os.environ["OMP_NUM_THREADS"] = "1"  # children import numpy and tblite afresh
-    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_quiet) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_prepare) as pool:
         ahead = [pool.submit(job) for job in jobs]
         try:
             yield from bar(future.result() for future in ahead)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _prepare() -> None:
+    """In a worker: end with the parent, which may be killed and cannot say so."""
+    _quiet()
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _quiet() -> None:
