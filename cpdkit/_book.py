@@ -11,6 +11,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
+
 from cpdkit._manifest import PACKAGE, file_hash
 from cpdkit._reference import write_reference
 from cpdkit.runs import MANIFEST, read_notebook, run_notebook
@@ -104,6 +106,14 @@ def stage_book(root: Path, source: Path, *, runs_dir: Path, profile: str = "defa
         print(f"{notebook.relative_to(root)}: {run.reason or 'unchanged'}", file=sys.stderr)
         ignore = shutil.ignore_patterns(MANIFEST)
         shutil.copytree(run.directory, target.parent, ignore=ignore, dirs_exist_ok=True)
+        _never_execute(target)
+
+
+def _never_execute(path: Path) -> None:
+    """Outputs are there; a page's own wish to be executed would run it a second time."""
+    notebook = nbformat.read(path, as_version=4)
+    if notebook.metadata.get("mystnb", {}).pop("execution_mode", None):
+        nbformat.write(notebook, path)
 
 
 def _notebooks(root: Path) -> Iterator[Path]:
