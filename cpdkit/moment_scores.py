@@ -15,7 +15,7 @@ from cpdkit.probes import DEFAULT_ALPHAS
 from cpdkit.ridge_moments import Alphas, FoldRidge, TestSums, choose_alphas
 from cpdkit.summary import NOTHING_LEFT, SCORES
 
-__all__ = ["cpd_from_moments", "score_path"]
+__all__ = ["cpd_from_moments", "nested_scores", "score_path"]
 
 # A spread below this share of the mean is rounding.
 _CONSTANT = 1e-12
@@ -64,7 +64,7 @@ def cpd_from_moments(
             f"n_folds={n_folds} must lie between 2 and the number of filled buckets, {filled}."
         )
     folds = [_deal(moments, n_folds, [seed, repeat]) for repeat in range(repeats)]
-    parts = [part for by_fold in folds for part in _nested(by_fold, alphas)]
+    parts = [part for by_fold in folds for part in nested_scores(by_fold, alphas)]
     rows = []
     for t, target in enumerate(moments.targets):
         empty = [part for part, _ in parts if np.isnan(part["r2_comp"][t])]
@@ -138,12 +138,24 @@ def score_path(folds: Moments, alphas: Sequence[float]) -> dict[str, np.ndarray]
     }
 
 
-def _deal(moments: Moments, n_folds: int, seed: list[int]) -> Moments:
-    return moments.regroup(assign_folds(moments.counts, n_folds=n_folds, seed=seed))
+def nested_scores(
+    folds: Moments, alphas: Sequence[float] = DEFAULT_ALPHAS
+) -> list[tuple[dict[str, Any], Alphas]]:
+    """Every score at the penalty that inner folds choose, fold by fold.
 
+    Parameters
+    ----------
+    folds : Moments
+        One bucket per fold (`Moments.regroup`).
+    alphas : sequence of float
+        Penalties per training row.
 
-def _nested(folds: Moments, alphas: Sequence[float]) -> list[tuple[dict[str, Any], Alphas]]:
-    """Scores (n_targets,) and chosen penalties, fold by fold."""
+    Returns
+    -------
+    list of tuple
+        For each fold the scores of `cpdkit.summary.SCORES`, (n_targets,) each and NaN where
+        undefined, and the penalties as from `cpdkit.ridge_moments.choose_alphas`.
+    """
     parts = []
     for fold, chosen in enumerate(choose_alphas(folds, alphas)):
         fit = FoldRidge(folds.pool([i for i in range(folds.n_buckets) if i != fold]))
@@ -157,6 +169,10 @@ def _nested(folds: Moments, alphas: Sequence[float]) -> list[tuple[dict[str, Any
         values = _scores(fit, test, sums["geom"], sums["joint"], sums["full"])
         parts.append(({score: np.ravel(value) for score, value in values.items()}, chosen))
     return parts
+
+
+def _deal(moments: Moments, n_folds: int, seed: list[int]) -> Moments:
+    return moments.regroup(assign_folds(moments.counts, n_folds=n_folds, seed=seed))
 
 
 def _scores(
