@@ -1,0 +1,70 @@
+"""The table of the data card is what the data say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rdkit", reason="the statistics need rdkit")
+
+from cpdkit.datasets import load_dataset
+from cpdkit.datasets.xtb9.describe import describe, markdown_table
+
+CARD = Path(__file__).parents[1] / "book" / "data_card.md"
+
+
+def column(title):
+    """Cells of one column of the card's table, by row name."""
+    lines = [line for line in CARD.read_text("utf-8").splitlines() if line.startswith("|")]
+    head = next(i for i, line in enumerate(lines) if title in line)
+    place = [cell.strip() for cell in lines[head].split("|")].index(title)
+    cells = {}
+    for line in lines[head + 2 :]:
+        parts = [cell.strip() for cell in line.split("|")]
+        if len(parts) != len(lines[head].split("|")):
+            break
+        if parts[place]:
+            cells[parts[1]] = parts[place]
+    return cells
+
+
+@pytest.mark.parametrize("split", ["probe", "train"])
+def test_card_shows_the_statistics_of_the_shipped_data(split):
+    assert column(f"xtb9 {split}") == describe(load_dataset("xtb9", split=split))
+
+
+def test_card_shows_the_statistics_of_qm9():
+    try:
+        qm9 = load_dataset("qm9", split="probe")
+    except (FileNotFoundError, OSError) as error:
+        pytest.skip(f"needs CPDKIT_DATA with QM9: {error}")
+    assert column("QM9 probe") == describe(qm9)
+
+
+def test_statistics_of_known_molecules():
+    ds = load_dataset("xtb9", split="probe")
+    wanted = np.flatnonzero(ds.formulas == "C8H10")[:12]
+    out = describe(ds.select(wanted))
+    assert out["heavy atoms: mean"] == "8.00"
+    assert out["with N / O / F"] == "0 / 0 / 0 %"
+    assert out["formulas"] == "1"
+    assert out["molecules with nine or more isomers"] == "100 %"
+    # Four degrees of unsaturation: rings and double bonds together, so at most four rings.
+    assert sum(float(x) for x in out["rings: 0 / 1 / 2 / 3 / 4 or more"][:-2].split(" / ")) > 98
+
+
+def test_table_leaves_missing_labels_blank():
+    probe = load_dataset("xtb9", split="probe", n=20)
+    rows = markdown_table({"a": probe, "b": probe}).splitlines()
+    assert rows[0] == "| | a | b |"
+    assert all(row.count("|") == 4 for row in rows)
+
+
+def test_data_without_smiles_are_refused():
+    from dataclasses import replace
+
+    probe = load_dataset("xtb9", split="probe", n=5)
+    with pytest.raises(ValueError, match="no SMILES"):
+        describe(replace(probe, smiles=None))
