@@ -79,7 +79,7 @@ class AtomsSequence(Sequence[ase.Atoms]):
                 f"({total}, 3); got {self.numbers.shape} and {self.positions.shape}."
             )
         if not np.isfinite(self.positions).all():
-            raise ValueError("positions contain NaN or infinite coordinates; remove or repair them.")
+            raise ValueError("positions contain NaN or infinite coordinates; repair them.")
         n = len(self.n_atoms)
         if cells is not None:
             cells = np.asarray(cells, dtype=np.float64)

@@ -17,10 +17,11 @@ import pandas as pd
 from cpdkit._messages import unknown
 from cpdkit.datasets._dataset import AtomsSequence, Dataset
 from cpdkit.datasets.extxyz import read_extxyz
+from cpdkit.datasets.qm9_archive import load_archive
 
 __all__ = ["SPLITS", "UNITS", "data_folder", "load"]
 
-SPLITS = ("probe", "train")
+SPLITS = ("probe", "train", "all")
 
 UNITS = {
     "A": "GHz",
@@ -76,13 +77,14 @@ def data_folder() -> Path:
 
 
 def load(split: str = "probe") -> Dataset:
-    """QM9 from ``CPDKIT_DATA``.
+    """QM9 from ``CPDKIT_DATA``, or all of it from the official archive.
 
     Parameters
     ----------
-    split : {"probe", "train"}
-        Every 40th molecule with all 15 labels, or the fluorine-free others, whose labels are
-        NaN where nobody computed them.
+    split : {"probe", "train", "all"}
+        Every 40th molecule with all 15 labels; the fluorine-free others, whose labels are NaN
+        where nobody computed them; or all that the authors characterised, which is fetched once
+        (`cpdkit.datasets.qm9_archive`).
 
     Returns
     -------
@@ -98,6 +100,8 @@ def load(split: str = "probe") -> Dataset:
     """
     if split not in SPLITS:
         raise ValueError(unknown("split of 'qm9'", split, SPLITS))
+    if split == "all":
+        return load_archive()
     folder = data_folder() / "qm9"
     return _probe(folder / "probe.extxyz") if split == "probe" else _train(folder / "train.npz")
 
