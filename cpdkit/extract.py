@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from functools import cache
 from importlib.metadata import version
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -208,6 +209,7 @@ def _sequence(structures: Dataset | Iterable[ase.Atoms] | ase.Atoms) -> AtomsSeq
     return atoms
 
 
+@cache  # reading them takes as long as encoding several molecules
 def _versions() -> dict[str, str]:
     return {"cpdkit": __version__, "numpy": version("numpy"), "torch": version("torch")}
 

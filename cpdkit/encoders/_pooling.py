@@ -80,7 +80,8 @@ def pool(
 ) -> torch.Tensor:
     """Pool the atoms of a batch; columns as :func:`blocks_of` says.
 
-    Sums run in double precision, so that they do not depend on how atoms were batched.
+    Sums run in the precision of the features, over the atoms of a structure in their order;
+    means are divided in double precision.
 
     Parameters
     ----------
@@ -104,10 +105,9 @@ def pool(
 
     def add_up(values: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
         index = owner if rows is None else owner[rows]
-        total = values.new_zeros((len(n_atoms), values.shape[1]), dtype=torch.float64)
-        return total.index_add_(
-            0, index, values.double() if rows is None else values[rows].double()
-        )
+        values = values if rows is None else values[rows]
+        total = values.new_zeros((len(n_atoms), values.shape[1])).index_add_(0, index, values)
+        return total.double()
 
     sums = None
     if "mean" in poolings or "sum" in poolings:

@@ -8,43 +8,55 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import ase
+import numpy as np
 import torch
 from ase.data import atomic_numbers
 
 from cpdkit.encoders._base import Encoder, Layer
-from cpdkit.encoders._graph import Batch, Graph, collate
+from cpdkit.encoders._graph import Batch, Graph, build_graph, collate
 from cpdkit.encoders._optional import require
 
 __all__ = ["ANI2x", "ANI2xAEV"]
 
 
 class _AEV(Encoder):
-    """Shared by both encoders: a flat batch through torchani's AEV computer."""
+    """Shared by both encoders: how a batch reaches torchani's AEV computer."""
 
     _computer: Any
     _index: torch.Tensor
 
-    def _aev(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Element index (total_atoms,) and AEV (total_atoms, 1008) of a batch.
+    def graph(self, atoms: ase.Atoms) -> Graph:
+        """See :meth:`Encoder.graph`; torchani wants each pair once, so one direction is kept."""
+        graph = build_graph(atoms, self.cutoff)
+        i, j = graph.edges
+        once = i < j
+        if graph.pbc.any():
+            # An atom next to its own image occurs as +S and -S.
+            first = graph.shifts[np.arange(len(i)), (graph.shifts != 0).argmax(axis=1)]
+            once |= (i == j) & (first > 0)
+        return replace(
+            graph,
+            edges=np.ascontiguousarray(graph.edges[:, once]),
+            vectors=-graph.vectors[once],  # torchani: first minus second
+            shifts=graph.shifts[once],
+        )
+
+    def inputs(self, graphs: Sequence[Graph]) -> tuple[torch.Tensor, torch.Tensor, Any, Batch]:
+        """What torchani's AEV computer takes, and the batch.
 
         The batch goes through torchani as one disconnected molecule, so nothing is padded.
         """
         from torchani.neighbors import Neighbors
 
-        i, j = batch.edges
-        # torchani wants each pair once. An atom next to its own image occurs as +S and -S.
-        sign = torch.zeros_like(batch.shifts[:, 0])
-        for axis in batch.shifts.T:
-            sign = torch.where(sign == 0, axis, sign)
-        once = (i < j) | ((i == j) & (sign > 0))
-        vectors = -batch.vectors[once]  # torchani: first minus second
-        pairs = Neighbors(batch.edges[:, once], vectors.norm(2, -1), vectors)
+        batch = collate(graphs, dtype=self.dtype, device=self.device)
+        pairs = Neighbors(batch.edges, batch.vectors.norm(2, -1), batch.vectors)
         species = self._index.to(self.device)[batch.numbers]
-        values = self._computer.compute_from_neighbors(species[None], batch.positions[None], pairs)
-        return species, values[0]
+        return species[None], batch.positions[None], pairs, batch
 
 
 class ANI2xAEV(_AEV):
@@ -85,7 +97,8 @@ class ANI2xAEV(_AEV):
 
     def forward(self, graphs: Sequence[Graph]) -> list[torch.Tensor]:
         """See :meth:`Encoder.forward`."""
-        return [self._aev(collate(graphs, dtype=self.dtype, device=self.device))[1]]
+        *arguments, _ = self.inputs(graphs)
+        return [self._computer.compute_from_neighbors(*arguments)[0]]
 
 
 @contextmanager
@@ -173,8 +186,9 @@ class ANI2x(_AEV):
 
     @torch.no_grad()
     def _run(self, graphs: Sequence[Graph]) -> tuple[list[torch.Tensor], torch.Tensor]:
-        batch = collate(graphs, dtype=self.dtype, device=self.device)
-        species, aev = self._aev(batch)
+        *arguments, batch = self.inputs(graphs)
+        aev = self._computer.compute_from_neighbors(*arguments)[0]
+        species = arguments[0][0]
         features = [aev]
         features += [aev.new_zeros(len(aev), layer.irreps.dim) for layer in self.layers[1:]]
         local = aev.new_zeros(len(aev))

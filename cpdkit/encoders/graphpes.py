@@ -21,6 +21,10 @@ _ELEMENTS = range(1, 101)
 
 
 class _GraphPES(Encoder):
+    def inputs(self, graphs: Sequence[Graph]) -> Any:
+        """What the model's own forward pass takes."""
+        return self._atomic_graph(collate(graphs, dtype=self.dtype, device=self.device))
+
     def _atomic_graph(self, batch: Batch) -> Any:
         from graph_pes import AtomicGraph
 

@@ -93,12 +93,12 @@ class MACE(Encoder):
         self._index = torch.full((128,), -1)
         self._index[model.atomic_numbers] = torch.arange(len(model.atomic_numbers))
 
-    @torch.no_grad()
-    def _run(self, graphs: Sequence[Graph]) -> tuple[list[torch.Tensor], torch.Tensor]:
+    def inputs(self, graphs: Sequence[Graph]) -> dict[str, torch.Tensor]:
+        """What the model's own forward pass takes."""
         batch = collate(graphs, dtype=self.dtype, device=self.device)
         shifts = batch.vectors - (batch.positions[batch.edges[1]] - batch.positions[batch.edges[0]])
         index = self._index.to(self.device)[batch.numbers]
-        data = {
+        return {
             "positions": batch.positions,
             "node_attrs": torch.nn.functional.one_hot(index, len(self.model.atomic_numbers)).to(
                 self.dtype
@@ -110,6 +110,10 @@ class MACE(Encoder):
             "batch": batch.structure,
             "ptr": torch.cat([batch.n_atoms.new_zeros(1), batch.n_atoms.cumsum(0)]),
         }
+
+    @torch.no_grad()
+    def _run(self, graphs: Sequence[Graph]) -> tuple[list[torch.Tensor], torch.Tensor]:
+        data = self.inputs(graphs)
         with capture(self.model, self._products) as features:
             energy = self.model(data, compute_force=False)["energy"]
         return features, energy

@@ -113,10 +113,10 @@ class SevenNet(Encoder):
         for key in ("x", "node_attr"):
             data[key] = data[key].to(self.dtype)
 
-    @torch.no_grad()
-    def _run(self, graphs: Sequence[Graph]) -> tuple[list[torch.Tensor], torch.Tensor]:
+    def inputs(self, graphs: Sequence[Graph]) -> dict[str, torch.Tensor]:
+        """What the model's own forward pass takes."""
         batch = collate(graphs, dtype=self.dtype, device=self.device)
-        data = {
+        return {
             "x": batch.numbers,
             "atomic_numbers": batch.numbers,
             "pos": batch.positions,
@@ -125,6 +125,10 @@ class SevenNet(Encoder):
             "num_atoms": batch.n_atoms,
             "batch": batch.structure,
         }
+
+    @torch.no_grad()
+    def _run(self, graphs: Sequence[Graph]) -> tuple[list[torch.Tensor], torch.Tensor]:
+        data = self.inputs(graphs)
         with capture(self.model, self._gates, read=lambda _, output: output["x"]) as features:
             energy = self.model(data)["inferred_total_energy"]
         return features, energy
