@@ -219,13 +219,26 @@ def test_labels_turn_with_the_molecule(splits):
     assert one.alpha == pytest.approx(two.alpha, abs=2e-3)
     np.testing.assert_allclose(turn @ one.dipole, two.dipole, atol=2e-6)
 
-    def tensor(q):
-        xx, xy, yy, xz, yz, zz = q
-        return np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+    turned = turn @ tensor(one.quadrupole) @ turn.T
+    np.testing.assert_allclose(turned, tensor(two.quadrupole), atol=1e-5)
 
-    np.testing.assert_allclose(
-        turn @ tensor(one.quadrupole) @ turn.T, tensor(two.quadrupole), atol=1e-5
-    )
+
+def test_quadrupole_follows_the_law_of_shifted_origins(splits):
+    """Moving a neutral molecule by R adds 3/2 (R mu + mu R) - R.mu 1 to its quadrupole."""
+    labels = pytest.importorskip("cpdkit.datasets.xtb9.labels")
+    atoms = splits["probe"].atoms[7]
+    shift = np.array([0.7, -0.4, 1.1])
+    one = labels.compute_labels(atoms.numbers, atoms.positions, alpha=False)
+    two = labels.compute_labels(atoms.numbers, atoms.positions + shift, alpha=False)
+    both = np.outer(shift, one.dipole)
+    expected = 1.5 * (both + both.T) - np.trace(both) * np.eye(3)
+    change = tensor(two.quadrupole) - tensor(one.quadrupole)
+    np.testing.assert_allclose(change, expected, atol=1e-5)
+
+
+def tensor(q):
+    xx, xy, yy, xz, yz, zz = q
+    return np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
 
 
 # --- storage -----------------------------------------------------------------------------------

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase.units import Bohr, Debye, Hartree
+from scipy.spatial.transform import Rotation
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # must precede the import of tblite
-from tblite.interface import Calculator
+from tblite.interface import Calculator, Result
 from tblite.library import ffi
 
-__all__ = ["Labels", "atom_energy", "compute_labels", "polarizability", "singlepoint"]
+__all__ = ["Labels", "atom_energy", "compute_labels", "polarizability", "quadrupole", "singlepoint"]
 
 ACCURACY = 1e-3  # SCF thresholds, tblite's unit; leaves the dipole converged to about 3e-7 Debye
 FIELD = 1e-3  # atomic units; halving it changes the polarizability by less than 0.001 Bohr^3
@@ -62,18 +63,18 @@ def calculator(
     return calc
 
 
-def singlepoint(numbers: np.ndarray, positions: np.ndarray, *, method: str = "GFN2-xTB"):
+def singlepoint(numbers: np.ndarray, positions: np.ndarray, *, method: str = "GFN2-xTB") -> Result:
     """tblite's result object (atomic units) for a closed-shell neutral molecule."""
     return calculator(numbers, positions, method=method).singlepoint()
 
 
-def bond_orders(result) -> np.ndarray:
+def bond_orders(result: Result) -> np.ndarray:
     """Wiberg bond orders, shape (n_atoms, n_atoms); tblite may add an axis of spin channels."""
     orders = np.asarray(result.get("bond-orders"))
     return orders if orders.ndim == 2 else orders.sum(-1)
 
 
-def frontier(result) -> tuple[float, float]:
+def frontier(result: Result) -> tuple[float, float]:
     """Highest occupied and lowest empty orbital energy, eV."""
     energies = result.get("orbital-energies") * Hartree
     occupied = int(np.rint(result.get("orbital-occupations").sum() / 2))
@@ -104,6 +105,41 @@ def polarizability(numbers: np.ndarray, positions: np.ndarray, *, field: float =
     return trace / 3
 
 
+def quadrupole(numbers: np.ndarray, positions: np.ndarray, *, start: Result) -> np.ndarray:
+    """Traceless quadrupole about the origin, shape (6,): xx, xy, yy, xz, yz, zz in Debye Angstrom.
+
+    tblite 0.8 counts the charge and dipole part of the off-diagonal elements twice, so that its
+    tensor does not turn with the molecule. Its diagonal is right in every frame: from the
+    diagonals in three frames follow all elements (nine equations for five unknowns, consistent to
+    1e-12).
+
+    Parameters
+    ----------
+    numbers, positions : ndarray
+        Atomic numbers, and coordinates in Angstrom.
+    start : tblite.interface.Result
+        Of this geometry.
+    """
+    rows, diagonals = [], []
+    for turn in _FRAMES:
+        if turn is _FRAMES[0]:
+            raw = start.get("quadrupole")
+        else:
+            raw = singlepoint(numbers, positions @ turn.T).get("quadrupole")
+        diagonals += list(raw[[0, 2, 5]])
+        x, y, z = turn.T  # row i: the new axis i in the old frame
+        rows.append(np.stack([x**2 - z**2, 2 * x * y, y**2 - z**2, 2 * x * z, 2 * y * z], axis=1))
+    solution, *_ = np.linalg.lstsq(np.concatenate(rows), np.array(diagonals), rcond=None)
+    return np.append(solution, -solution[0] - solution[2]) * Bohr**2 / Debye
+
+
+# Turns by 60 degrees to either side about x + y: the best conditioned pair among simple ones (1.5).
+_FRAMES = tuple(
+    Rotation.from_rotvec(np.radians(angle) * np.array([1, 1, 0]) / np.sqrt(2)).as_matrix()
+    for angle in (0, 60, -60)
+)
+
+
 def compute_labels(numbers: np.ndarray, positions: np.ndarray, *, alpha: bool) -> Labels:
     """All labels of one geometry (coordinates in Angstrom)."""
     gfn2 = singlepoint(numbers, positions)
@@ -117,7 +153,7 @@ def compute_labels(numbers: np.ndarray, positions: np.ndarray, *, alpha: bool) -
         homo_gfn1=homo_gfn1,
         lumo_gfn1=lumo_gfn1,
         dipole=gfn2.get("dipole") * Bohr / Debye,
-        quadrupole=gfn2.get("quadrupole") * Bohr**2 / Debye,
+        quadrupole=quadrupole(numbers, positions, start=gfn2),
         alpha=polarizability(numbers, positions) if alpha else float("nan"),
     )
 

@@ -98,7 +98,7 @@ def gfn2_relax(mol: Chem.Mol, positions: np.ndarray) -> np.ndarray:
         raise Dropped("scf") from error
     if not converged:
         raise Dropped("relaxation")
-    if not keeps_bonds(mol, atoms.positions, surface.bond_orders()):
+    if not keeps_bonds(mol, atoms.positions, surface.bond_orders(atoms)):
         raise Dropped("bonds changed")
     return atoms.positions.copy()
 
@@ -131,8 +131,8 @@ class _Gfn2Surface:
     def get_forces(self, atoms: ase.Atoms) -> np.ndarray:
         return -self._at(atoms)["gradient"] * Hartree / Bohr
 
-    def bond_orders(self) -> np.ndarray:
-        return bond_orders(self._result)
+    def bond_orders(self, atoms: ase.Atoms) -> np.ndarray:
+        return bond_orders(self._at(atoms))
 
 
 def keeps_bonds(mol: Chem.Mol, positions: np.ndarray, orders: np.ndarray) -> bool:
