@@ -135,10 +135,10 @@ def cpd(
         raise ValueError(f"level={level!r} must lie between 0 and 1, such as 0.95.")
     if interval == "cluster-bootstrap" and labels is None:
         raise ValueError("interval='cluster-bootstrap' needs groups: the formula of each row.")
-    fold = _fold_labels(folds, n, labels, ids, n_folds, repeats, seed)
+    fold = fold_labels(folds, n, labels, ids, n_folds, repeats, seed)
 
     controls = leak_controls(C, labels, n=n) if leak else frame.iloc[:, :0]
-    predict = _predictor(probe, seed)
+    predict = predictor(probe, seed)
     ridge = isinstance(probe, str) and probe == "ridge"
     if ridge:  # more targets cost next to nothing
         control_parts = parts = list(
@@ -190,7 +190,7 @@ def cpd(
     return table
 
 
-def _predictor(probe: str | Any, seed: int) -> Callable[..., Iterator[HeldOut]]:
+def predictor(probe: str | Any, seed: int) -> Callable[..., Iterator[HeldOut]]:
     """What yields held-out predictions of this probe."""
     if isinstance(probe, str) and probe == "ridge":
         return held_out_moments
@@ -204,7 +204,7 @@ def _predictor(probe: str | Any, seed: int) -> Callable[..., Iterator[HeldOut]]:
     return partial(held_out_probe, probe=probe)
 
 
-def _fold_labels(
+def fold_labels(
     folds: str | np.ndarray,
     n: int,
     groups: np.ndarray | None,
