@@ -11,6 +11,11 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMB
 from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+# Machines that run tests are busy: how long an example takes says nothing about it.
+settings.register_profile("cpdkit", deadline=None)
+settings.load_profile("cpdkit")
 
 ROOT = Path(__file__).resolve().parent.parent
 
