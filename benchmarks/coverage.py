@@ -25,7 +25,7 @@ import numpy as np
 from cpdkit.folds import make_folds
 from cpdkit.held_out_moments import held_out_moments
 from cpdkit.moment_sources import moments_from_arrays
-from cpdkit.ridge_moments import FoldRidge, TestSums
+from cpdkit.ridge_moments import FoldRidge, HeldOutSums
 from cpdkit.summary import Summary
 
 SCORES = ("r2_geom", "r2_partial", "r2_full", "r2_comp")
@@ -71,7 +71,7 @@ def fresh_scores(
     for part in parts:
         fit = FoldRidge(by_fold.pool([i for i in range(by_fold.n_buckets) if i != part.fold]))
         sums = {
-            name: TestSums.of(fit, fit.chosen_weights(name, alpha)[:, None], test)
+            name: HeldOutSums.of(fit, fit.chosen_weights(name, alpha)[:, None], test)
             for name, alpha in part.alphas.items()
         }
         total = sums["geom"].total[0]

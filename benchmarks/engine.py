@@ -28,7 +28,7 @@ from cpdkit.held_out_moments import held_out_moments
 from cpdkit.heldout import Protocol
 from cpdkit.moment_scores import cpd_from_moments, score_path
 from cpdkit.moment_sources import MomentAccumulator, moments_from_arrays, moments_from_dask
-from cpdkit.ridge_moments import FoldRidge, TestSums, choose_alphas
+from cpdkit.ridge_moments import FoldRidge, HeldOutSums, choose_alphas
 
 N, D, K, T, FOLDS = 130_000, 512, 5, 12, 5
 ALPHAS = tuple(np.logspace(-8, 2, 20))
@@ -91,7 +91,7 @@ def nested(X: np.ndarray, C: np.ndarray, Y: np.ndarray, fold: np.ndarray) -> lis
         fit = FoldRidge(folds.pool([i for i in range(FOLDS) if i != k]))
         for name, alpha in chosen.items():
             weights = fit.chosen_weights(name, alpha)[:, None]
-            sums.append(TestSums.of(fit, weights, folds.pool([k])))
+            sums.append(HeldOutSums.of(fit, weights, folds.pool([k])))
     return sums
 
 

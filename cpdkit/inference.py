@@ -33,7 +33,17 @@ __all__ = [
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
-    """Adjusted p-values that bound the chance of any false rejection [1]_.
+    """Adjust p-values so that they bound the chance of any false rejection [1]_.
+
+    Parameters
+    ----------
+    p_values : sequence of float
+        Of all tests that were made.
+
+    Returns
+    -------
+    ndarray of the same length
+        Adjusted p-values.
 
     References
     ----------
@@ -51,7 +61,7 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 def compare(
     tables: Mapping[str, pd.DataFrame], *, score: str = "r2_partial", level: float = 0.95
 ) -> pd.DataFrame:
-    """Paired differences between representations, fold by fold, with Holm's correction.
+    """Compare representations fold by fold, with Holm's correction.
 
     Parameters
     ----------
@@ -121,9 +131,25 @@ def compare(
 
 
 def permuted_within(y: np.ndarray, groups: Sequence[str], n: int, *, seed: int = 0) -> np.ndarray:
-    """`n` shuffles of `y` among structures of the same formula, shape (len(y), n).
+    """Shuffle `y` among structures of the same formula.
 
     Whatever y shares with its formula stays; what is left to find is chance.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_structures,)
+        A target.
+    groups : sequence of str, shape (n_structures,)
+        Formulas.
+    n : int
+        Number of shuffles.
+    seed : int, default 0
+        Of the shuffles.
+
+    Returns
+    -------
+    ndarray of shape (n_structures, n)
+        One shuffle per column.
 
     Raises
     ------
@@ -144,9 +170,23 @@ def permuted_within(y: np.ndarray, groups: Sequence[str], n: int, *, seed: int =
 
 
 def formula_labels(groups: Sequence[str], n: int, *, seed: int = 0) -> np.ndarray:
-    """`n` random numbers per formula, shape (len(groups), n): control tasks [1]_.
+    """Draw random numbers, one per formula: control tasks [1]_.
 
     A probe that predicts them on held-out structures of the same formulas has memorised formulas.
+
+    Parameters
+    ----------
+    groups : sequence of str, shape (n_structures,)
+        Formulas.
+    n : int
+        Number of tasks.
+    seed : int, default 0
+        Of the draws.
+
+    Returns
+    -------
+    ndarray of shape (n_structures, n)
+        Standard normal, equal within a formula.
 
     References
     ----------
@@ -158,7 +198,20 @@ def formula_labels(groups: Sequence[str], n: int, *, seed: int = 0) -> np.ndarra
 
 
 def random_features(X: np.ndarray, *, seed: int = 0) -> np.ndarray:
-    """Normal noise of the shape, means and spreads of `X`: what its width alone achieves."""
+    """Draw normal noise with the shape, means and spreads of `X`: what width alone achieves.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_structures, n_channels)
+        Features to stand in for.
+    seed : int, default 0
+        Of the noise.
+
+    Returns
+    -------
+    ndarray of shape (n_structures, n_channels)
+        The noise.
+    """
     X = np.asarray(X, dtype=np.float64)
     return X.mean(axis=0) + X.std(axis=0) * np.random.default_rng(seed).normal(size=X.shape)
 
@@ -177,7 +230,7 @@ def null_scores(
     repeats: int = 1,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """A score beside what chance gives under the same protocol.
+    """Set a score beside what chance gives under the same protocol.
 
     Parameters
     ----------
@@ -228,9 +281,7 @@ def null_scores(
     control = formula_labels(groups, n_draws, seed=seed)
     found = means(X, np.hstack([values, *shuffled, control]))
     n_features = max(5, n_draws // 10)
-    noise = np.stack(
-        [means(random_features(X, seed=seed + i), values) for i in range(n_features)]
-    )
+    noise = np.stack([means(random_features(X, seed=seed + i), values) for i in range(n_features)])
     rows = []
     for i, name in enumerate(frame.columns):
         permuted = found[t + i * n_draws : t + (i + 1) * n_draws]

@@ -12,7 +12,7 @@ from cpdkit.folds import assign_folds
 from cpdkit.intervals import corrected_t
 from cpdkit.moments import Moments, Pooled
 from cpdkit.probes import DEFAULT_ALPHAS
-from cpdkit.ridge_moments import Alphas, FoldRidge, TestSums, choose_alphas
+from cpdkit.ridge_moments import Alphas, FoldRidge, HeldOutSums, choose_alphas
 from cpdkit.summary import NOTHING_LEFT, SCORES
 
 __all__ = ["cpd_from_moments", "nested_scores", "score_path"]
@@ -128,8 +128,8 @@ def score_path(folds: Moments, alphas: Sequence[float]) -> dict[str, np.ndarray]
     for fold in range(folds.n_buckets):
         fit = FoldRidge(folds.pool([i for i in range(folds.n_buckets) if i != fold]))
         test = folds.pool([fold])
-        geom = TestSums.of(fit, fit.weights("geom", alphas), test)
-        full = TestSums.of(fit, fit.weights("full", alphas), test)
+        geom = HeldOutSums.of(fit, fit.weights("geom", alphas), test)
+        full = HeldOutSums.of(fit, fit.weights("full", alphas), test)
         values.append(_scores(fit, test, geom, geom, full))
     shape = values[0]["r2_full"].shape
     return {
@@ -161,7 +161,7 @@ def nested_scores(
         fit = FoldRidge(folds.pool([i for i in range(folds.n_buckets) if i != fold]))
         test = folds.pool([fold])
         sums = {
-            name: TestSums.of(
+            name: HeldOutSums.of(
                 fit, fit.chosen_weights("full" if name == "full" else "geom", alpha)[:, None], test
             )
             for name, alpha in chosen.items()
@@ -176,7 +176,7 @@ def _deal(moments: Moments, n_folds: int, seed: list[int]) -> Moments:
 
 
 def _scores(
-    fit: FoldRidge, test: Pooled, geom: TestSums, joint: TestSums, full: TestSums
+    fit: FoldRidge, test: Pooled, geom: HeldOutSums, joint: HeldOutSums, full: HeldOutSums
 ) -> dict[str, np.ndarray]:
     """The scores of `cpdkit.summary`, (n_targets,) or (n_alphas, n_targets)."""
     total = geom.total.copy()

@@ -43,9 +43,7 @@ class MomentAccumulator:
         Names of the targets; ``y0``, ``y1``, ... by default.
     """
 
-    def __init__(
-        self, *, n_buckets: int = N_BUCKETS, targets: Sequence[str] | None = None
-    ) -> None:
+    def __init__(self, *, n_buckets: int = N_BUCKETS, targets: Sequence[str] | None = None) -> None:
         self.n_buckets = n_buckets
         self.targets = None if targets is None else tuple(targets)
         self.n_rows = 0
@@ -118,7 +116,12 @@ class MomentAccumulator:
         return self
 
     def result(self) -> Moments:
-        """Moments of all rows so far; more rows may follow.
+        """Give the moments of all rows so far; more rows may follow.
+
+        Returns
+        -------
+        Moments
+            Independent of rows that follow.
 
         Raises
         ------
@@ -224,7 +227,31 @@ def moments_from_arrays(
     n_buckets: int = N_BUCKETS,
     targets: Sequence[str] | None = None,
 ) -> Moments:
-    """Moments of rows in memory; arguments as in `MomentAccumulator`."""
+    """Accumulate rows that are in memory.
+
+    Parameters
+    ----------
+    X : array of shape (n, n_features)
+        Features.
+    composition : array of shape (n, n_composition) or None
+        Nuisance without intercept.
+    Y : array of shape (n,) or (n, n_targets)
+        Targets.
+    keys, buckets
+        As in `MomentAccumulator.update`.
+    n_buckets, targets
+        As in `MomentAccumulator`.
+
+    Returns
+    -------
+    Moments
+        Of all rows.
+
+    Raises
+    ------
+    ValueError
+        As from `MomentAccumulator.update`, or if there are no rows.
+    """
     accumulator = MomentAccumulator(n_buckets=n_buckets, targets=targets)
     return accumulator.update(X, composition, Y, keys=keys, buckets=buckets).result()
 
@@ -235,7 +262,7 @@ def moments_from_chunks(
     n_buckets: int = N_BUCKETS,
     targets: Sequence[str] | None = None,
 ) -> Moments:
-    """Moments of rows that arrive in chunks, in one pass and bounded memory.
+    """Accumulate rows that arrive in chunks, in one pass and bounded memory.
 
     Parameters
     ----------
@@ -265,7 +292,7 @@ def representation_chunks(
     layer: Any = None,
     l: Any = None,  # noqa: E741 - the field's own symbol
 ) -> Iterator[Chunk]:
-    """Saved representations as chunks, one file in memory at a time.
+    """Read saved representations as chunks, one file in memory at a time.
 
     Parameters
     ----------
@@ -312,7 +339,7 @@ def moments_from_dask(
     targets: Sequence[str] | None = None,
     split_every: int = 8,
 ) -> Moments:
-    """Moments of a dask array, one task per chunk of rows and a tree of sums.
+    """Accumulate a dask array: one task per chunk of rows and a tree of sums.
 
     Runs on whatever scheduler is active: threads, processes or a cluster's client.
 
@@ -331,6 +358,11 @@ def moments_from_dask(
     -------
     Moments
         The same as of the array in memory, to rounding.
+
+    Raises
+    ------
+    ValueError
+        If chunk sizes are unknown, or numbers of rows differ.
     """
     import dask
     import dask.array as da

@@ -157,7 +157,7 @@ class Moments:
         return self._with(counts, means, scatters)
 
     def regroup(self, labels: np.ndarray) -> Moments:
-        """Buckets merged by label, such as the fold of each bucket.
+        """Merge buckets by label, such as the fold of each bucket.
 
         Parameters
         ----------
@@ -180,7 +180,18 @@ class Moments:
         )
 
     def pool(self, buckets: np.ndarray | Sequence[int] | None = None) -> Pooled:
-        """Moments of the union of `buckets` (a mask or numbers; all by default)."""
+        """Join buckets.
+
+        Parameters
+        ----------
+        buckets : mask or sequence of int, shape (n_buckets,) or any, optional
+            Which buckets; all by default.
+
+        Returns
+        -------
+        Pooled
+            Moments of their union.
+        """
         chosen = np.arange(self.n_buckets) if buckets is None else np.asarray(buckets)
         chosen = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
         counts, means = self.counts[chosen], self.means[chosen]
@@ -199,7 +210,7 @@ class Moments:
         composition: _Columns = None,
         targets: Sequence[str] | None = None,
     ) -> Moments:
-        """Moments of some columns only: other questions to the same pass over the data.
+        """Keep some columns: another question to the same pass over the data.
 
         Parameters
         ----------
@@ -234,7 +245,18 @@ class Moments:
         return Moments(self.counts, self.means[:, columns], scatters, len(c), len(x), names)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write to a safetensors file, complete or not at all; returns its path."""
+        """Write to a safetensors file, complete or not at all.
+
+        Parameters
+        ----------
+        path : path
+            Where to; folders are made.
+
+        Returns
+        -------
+        Path
+            The same.
+        """
         path = Path(path)
         about = {
             "format": _FORMAT,
@@ -261,6 +283,16 @@ class Moments:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Moments:
         """Read what :meth:`save` wrote; nothing is unpickled.
+
+        Parameters
+        ----------
+        path : path
+            A file of :meth:`save`.
+
+        Returns
+        -------
+        Moments
+            Equal to those saved.
 
         Raises
         ------

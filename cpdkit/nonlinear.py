@@ -92,7 +92,20 @@ class _RowProbe(RegressorMixin, BaseEstimator):
         return self
 
     def predict(self, X: Any, *, composition: Any = None) -> np.ndarray:
-        """Predicted targets of any rows, shape (n,) or (n, n_targets)."""
+        """Predict targets of any rows.
+
+        Parameters
+        ----------
+        X : array of shape (n, n_features)
+            Pooled features.
+        composition : array of shape (n, n_composition), optional
+            Their nuisance, if `fit` had one.
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, n_targets)
+            Predictions.
+        """
         check_is_fitted(self)
         residual = self.conditioner_.transform(X, composition=composition)
         Y = self.model_.predict(residual).reshape(len(residual), -1) * self.spread_ + self.mean_

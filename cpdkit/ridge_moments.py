@@ -19,7 +19,7 @@ from cpdkit.moments import Moments, Pooled
 from cpdkit.probes import RESIDUAL_FLOOR, SPREAD_FLOOR
 from cpdkit.projection import RANK_TOLERANCE
 
-__all__ = ["FoldRidge", "RidgePath", "TestSums", "choose_alphas"]
+__all__ = ["FoldRidge", "RidgePath", "HeldOutSums", "choose_alphas"]
 
 Alphas = dict[str, np.ndarray]
 
@@ -63,7 +63,17 @@ class RidgePath:
         self._load = self._rotate(load, transpose=True)
 
     def weights(self, alphas: Sequence[float]) -> np.ndarray:
-        """Weights for each penalty per row, shape (n_features, n_alphas, n_targets).
+        """Solve for each penalty.
+
+        Parameters
+        ----------
+        alphas : sequence of float
+            Penalties per row.
+
+        Returns
+        -------
+        ndarray of shape (n_features, n_alphas, n_targets)
+            Weights.
 
         Raises
         ------
@@ -140,7 +150,7 @@ class FoldRidge:
             )
 
     def weights(self, probe: str, alphas: Sequence[float]) -> np.ndarray:
-        """Weights on centred [C, X], shape (n_composition + n_features, n_alphas, n_targets).
+        """Give weights on centred [C, X], the projection folded in.
 
         Parameters
         ----------
@@ -149,6 +159,11 @@ class FoldRidge:
             plus `comp` (Frisch-Waugh-Lovell).
         alphas : sequence of float
             Penalties per training row.
+
+        Returns
+        -------
+        ndarray of shape (n_composition + n_features, n_alphas, n_targets)
+            Weights.
         """
         path, scale = (
             (self._full, self._full_scale) if probe == "full" else (self._geom, self._geom_scale)
@@ -161,7 +176,20 @@ class FoldRidge:
         return np.concatenate([on_c, on_x])
 
     def chosen_weights(self, probe: str, alphas: np.ndarray) -> np.ndarray:
-        """Weights on centred [C, X] where each target has its own penalty, shape (., n_targets)."""
+        """Give weights on centred [C, X] where each target has its own penalty.
+
+        Parameters
+        ----------
+        probe : {"geom", "joint", "full"}
+            As in `weights`; ``"joint"`` is read as ``"geom"``.
+        alphas : ndarray of shape (n_targets,)
+            Penalties per training row.
+
+        Returns
+        -------
+        ndarray of shape (n_composition + n_features, n_targets)
+            Weights.
+        """
         unique, inverse = np.unique(alphas, return_inverse=True)
         return self.weights(probe, unique.tolist())[:, inverse, np.arange(self.n_targets)]
 
@@ -201,7 +229,7 @@ def _regress_out(train: Pooled) -> tuple[np.ndarray, np.ndarray]:
 
 
 @dataclass(frozen=True, eq=False)
-class TestSums:
+class HeldOutSums:
     """Sums over held-out rows from which every score follows; deviations from training means.
 
     Attributes
@@ -226,8 +254,23 @@ class TestSums:
     correlation: np.ndarray
 
     @classmethod
-    def of(cls, fit: FoldRidge, weights: np.ndarray, test: Pooled) -> TestSums:
-        """Evaluate weights of shape (n_composition + n_features, n_alphas, n_targets)."""
+    def of(cls, fit: FoldRidge, weights: np.ndarray, test: Pooled) -> HeldOutSums:
+        """Evaluate weights on held-out rows.
+
+        Parameters
+        ----------
+        fit : FoldRidge
+            Fitted on the training rows.
+        weights : ndarray of shape (n_composition + n_features, n_alphas, n_targets)
+            As from `FoldRidge.weights`.
+        test : Pooled
+            Moments of the held-out rows.
+
+        Returns
+        -------
+        HeldOutSums
+            From which every score follows.
+        """
         shape = weights.shape[1:]
         k = test.n_composition
         flat = weights.reshape(len(weights), -1)
@@ -260,9 +303,7 @@ class TestSums:
             comp_squared=comp_squared,
             probe=yy - 2 * with_y + squared,
             joint=comp_error - 2 * (with_y - with_comp) + squared,
-            correlation=np.divide(
-                both**2, variances, out=np.zeros(shape), where=variances > 0
-            ),
+            correlation=np.divide(both**2, variances, out=np.zeros(shape), where=variances > 0),
         )
 
 
@@ -273,7 +314,7 @@ def choose_alphas(
     full: bool = True,
     progress: Callable[[Iterable], Iterable] = iter,
 ) -> list[Alphas]:
-    """For every outer fold, probe and target the penalty with least inner squared error.
+    """Choose for every outer fold, probe and target the penalty with least inner squared error.
 
     Parameters
     ----------
@@ -311,10 +352,10 @@ def choose_alphas(
             raw = fit.weights("full", alphas) if full else None
             for outer, inner in ((j, k), (k, j)):
                 test = folds.pool([inner])
-                sums = TestSums.of(fit, weights, test)
+                sums = HeldOutSums.of(fit, weights, test)
                 error[outer]["geom"] += sums.probe
                 error[outer]["joint"] += sums.joint
                 if raw is not None:
-                    error[outer]["full"] += TestSums.of(fit, raw, test).probe
+                    error[outer]["full"] += HeldOutSums.of(fit, raw, test).probe
     grid = np.asarray(alphas)
     return [{name: grid[e.argmin(axis=0)] for name, e in by_name.items()} for by_name in error]
