@@ -195,6 +195,29 @@ extract(load_encoder("ani2x-aev"), molecules(40), store=sys.argv[1], shard_size=
     assert np.array_equal(both.values, extract(encoder, MOLS, shard_size=2, progress=False).values)
 
 
+@pytest.mark.parametrize("name", ["sevennet-0", "mace-untrained"])
+def test_encoders_reach_a_worker_that_has_imported_nothing(name, tmp_path):
+    cloudpickle = pytest.importorskip("cloudpickle")
+    from cpdkit.datasets import AtomsSequence
+    from cpdkit.encoders._task import Task
+
+    atoms = AtomsSequence.from_atoms(molecules(4))
+    task = Task(load_encoder(name), ("mean",), (), 64, 1024)
+    (tmp_path / "task").write_bytes(cloudpickle.dumps((task, atoms)))
+    np.save(tmp_path / "here.npy", task.run(atoms, [""] * 4))
+    code = """
+import os, pickle, sys
+import numpy as np
+task, atoms = pickle.loads(open(sys.argv[1] + "/task", "rb").read())
+assert np.array_equal(task.run(atoms, [""] * 4), np.load(sys.argv[1] + "/here.npy"))
+assert "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD" not in os.environ
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, tmp_path], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_dask_workers_give_the_same(encoder, tmp_path):
     distributed = pytest.importorskip("distributed")
     plain = extract(encoder, MOLS, **OPTIONS)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from ase.data import chemical_symbols
 
 from cpdkit.datasets._dataset import AtomsSequence, Dataset
 from cpdkit.encoders._base import Encoder
+from cpdkit.encoders._optional import contained
 from cpdkit.encoders._pooling import pool
 
 __all__ = ["Task", "check", "labels_of"]
@@ -27,8 +29,16 @@ class Task:
     batch_size: int
     max_atoms: int
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to a Dask worker as bytes that are opened with model libraries contained."""
+        import cloudpickle  # comes with distributed
+
+        state = {field.name: getattr(self, field.name) for field in fields(self)}
+        return _arrive, (cloudpickle.dumps(state),)
+
     @property
     def precision(self) -> type:
+        """NumPy type of the result."""
         return np.float64 if self.encoder.dtype == torch.float64 else np.float32
 
     def run(self, atoms: AtomsSequence, labels: list[str], bar: Any = None) -> np.ndarray:
@@ -81,6 +91,12 @@ class Task:
                 "look for atoms that almost coincide, or remove the structure."
             )
         return result
+
+
+def _arrive(state: bytes) -> Task:
+    """The other end of :meth:`Task.__reduce__`, run by a worker of the user's own cluster."""
+    with contained():  # this may be the first import of e3nn or mace in the process
+        return Task(**pickle.loads(state))
 
 
 def labels_of(dataset: Dataset | None, start: int, n: int) -> list[str]:
