@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cpdkit.datasets import load_dataset as load_dataset
     from cpdkit.decomposition import cpd as cpd
     from cpdkit.encoders import load_encoder as load_encoder
-    from cpdkit.extract import extract as extract
+    from cpdkit.extraction import extract as extract
     from cpdkit.projection import CompositionProjector as CompositionProjector
     from cpdkit.representation import Representation as Representation
 
@@ -23,7 +23,7 @@ _HOME = {
     "Dataset": "cpdkit.datasets",
     "Representation": "cpdkit.representation",
     "cpd": "cpdkit.decomposition",
-    "extract": "cpdkit.extract",
+    "extract": "cpdkit.extraction",
     "load_dataset": "cpdkit.datasets",
     "load_encoder": "cpdkit.encoders",
 }

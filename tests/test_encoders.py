@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 from _molecules import molecules, rotation  # noqa: E402
 
 from cpdkit.encoders import encoder_names, load_encoder, register_encoder  # noqa: E402
-from cpdkit.extract import extract  # noqa: E402
+from cpdkit.extraction import extract  # noqa: E402
 
 with torch.serialization.safe_globals([slice]):
     o3 = pytest.importorskip("e3nn.o3")

@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 from _molecules import molecules  # noqa: E402
 
 from cpdkit.encoders import load_encoder  # noqa: E402
-from cpdkit.extract import extract  # noqa: E402
+from cpdkit.extraction import extract  # noqa: E402
 from cpdkit.representation import Representation  # noqa: E402
 from cpdkit.store import ShardedRepresentation, Store  # noqa: E402
 
@@ -179,7 +179,7 @@ import sys
 sys.path.insert(0, sys.argv[2])
 from _molecules import molecules
 from cpdkit.encoders import load_encoder
-from cpdkit.extract import extract
+from cpdkit.extraction import extract
 extract(load_encoder("ani2x-aev"), molecules(40), store=sys.argv[1], shard_size=2,
         progress=False)
 """

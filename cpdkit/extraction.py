@@ -5,12 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import ase
@@ -240,13 +238,3 @@ def _key(
         if part is not None:
             digest.update(np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()
-
-
-class _CallableModule(ModuleType):
-    """Lets ``cpdkit.extract(...)`` work even where this submodule was imported first."""
-
-    def __call__(self, *args: Any, **options: Any) -> Any:
-        return extract(*args, **options)
-
-
-sys.modules[__name__].__class__ = _CallableModule
