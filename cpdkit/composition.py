@@ -96,7 +96,7 @@ def _reorder(
     return np.stack([column.get(z, zeros) for z in wanted], axis=1), np.array(wanted)
 
 
-def composition_controls(formulas: Sequence[str]) -> pd.DataFrame:
+def composition_controls(formulas: Sequence[str] | np.ndarray) -> pd.DataFrame:
     """Other parametrisations of composition, to be looked for in a residual.
 
     Parameters

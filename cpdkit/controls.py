@@ -168,7 +168,7 @@ def isomer_accuracy(
     """
     X = check_features(features)
     C = check_composition(composition, len(X))
-    labels = check_groups(formulas, len(X))
+    labels = np.asarray(check_groups(formulas, len(X)))
     y = np.asarray(target, dtype=np.float64).reshape(-1, 1)
     fold = fold_labels("formula", len(X), labels, None, n_folds, repeats, seed)
     values, pairs = [], 0
@@ -178,8 +178,8 @@ def isomer_accuracy(
         )
         if total == 0:
             raise ValueError(
-                f"test fold {part.fold} holds no two structures of one formula whose targets differ "
-                f"by more than {min_difference:g}; use fewer folds, a smaller min_difference or "
+                f"test fold {part.fold} holds no two structures of one formula whose targets "
+                f"differ by more than {min_difference:g}; use fewer folds, a smaller min_difference or "
                 "data with more isomers."
             )
         values.append(right / total)

@@ -21,7 +21,7 @@ N_BUCKETS = 50
 SCHEMES = ("random", "formula")
 
 
-def hash_buckets(keys: Sequence[object], *, n_buckets: int = N_BUCKETS) -> np.ndarray:
+def hash_buckets(keys: Sequence[object] | np.ndarray, *, n_buckets: int = N_BUCKETS) -> np.ndarray:
     """Bucket of each row, a stable hash of its key.
 
     Parameters
@@ -73,8 +73,8 @@ def make_folds(
     n: int,
     *,
     scheme: str = "random",
-    groups: Sequence[str] | None = None,
-    ids: Sequence[object] | None = None,
+    groups: Sequence[str] | np.ndarray | None = None,
+    ids: Sequence[object] | np.ndarray | None = None,
     n_folds: int = 5,
     repeats: int = 1,
     seed: int = 0,
@@ -113,7 +113,7 @@ def make_folds(
         raise ValueError(f"n_folds={n_folds} must be at least 2 and repeats={repeats} at least 1.")
     if n < n_folds:
         raise ValueError(f"{n} rows cannot fill {n_folds} folds; give more rows or fewer folds.")
-    keys = ids
+    keys: Sequence[object] | np.ndarray = np.arange(n) if ids is None else ids
     if scheme == "formula":
         if groups is None:
             raise ValueError("folds='formula' needs groups: the formula of each row (ds.formulas).")
@@ -124,8 +124,6 @@ def make_folds(
                 f"folds='random', fewer folds, or data with at least {n_folds} formulas."
             )
         keys = groups
-    if keys is None:
-        keys = np.arange(n)
     if len(keys) != n:
         name = "groups" if scheme == "formula" else "ids"
         raise ValueError(f"{name} has {len(keys)} entries, but there are {n} rows.")

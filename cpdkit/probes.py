@@ -245,4 +245,5 @@ class RidgeProbe(RegressorMixin, BaseEstimator):
     def predict(self, X: Any, *, composition: Any = None) -> np.ndarray:
         """Predicted targets of any rows, shape (n,) or (n, n_targets)."""
         check_is_fitted(self)
-        return self.intercept_ + self.conditioner_.transform(X, composition=composition) @ self.coef_
+        residual = self.conditioner_.transform(X, composition=composition)
+        return self.intercept_ + residual @ self.coef_

@@ -183,7 +183,7 @@ def _check_composition(composition: Any, n: int | None) -> np.ndarray:
         return np.empty((n or 0, 0))
     C = check_array(composition, dtype=np.float64, input_name="composition")
     if n is not None and len(C) != n:
-        raise ValueError(f"X has {n} rows and composition has {len(C)}; give one row per structure.")
+        raise ValueError(f"X has {n} rows and composition has {len(C)}; give one row for each.")
     return C
 
 

@@ -19,7 +19,9 @@ def total(y: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def r2(y: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    r"""Coefficient of determination, :math:`1 - \mathrm{SSE} / \mathrm{SS}(y - \bar y_\text{test})`.
+    r"""Coefficient of determination.
+
+    :math:`1 - \mathrm{SSE} / \mathrm{SS}(y - \bar y_\text{test})`.
 
     Parameters
     ----------

@@ -88,8 +88,9 @@ class Summary:
         seed: int,
     ) -> None:
         self.parts = parts
-        self._options = {
-            "labels": labels,
+        self._test_share = test_share
+        self._level = level
+        self._options: dict[str, Any] = {
             "test_share": test_share,
             "interval": interval,
             "level": level,
@@ -97,12 +98,12 @@ class Summary:
             "seed": seed,
         }
         self._weights: np.ndarray | None = None
-        if interval == "cluster-bootstrap":
+        if interval == "cluster-bootstrap" and labels is not None:
             self._weights = bootstrap_weights(labels, n_draws=n_draws, seed=seed)
 
     def of(self, parts: Sequence[HeldOut], labels: np.ndarray | None) -> Summary:
         """The same options for other predictions."""
-        return Summary(parts, **(self._options | {"labels": labels}))
+        return Summary(parts, labels=labels, **self._options)
 
     def row(self, target: str, score: str, t: int, *, label: str | None = None) -> dict[str, Any]:
         """One row: score `score` of column `t`, shown as `label` for `target`."""
@@ -151,9 +152,9 @@ class Summary:
         return ""
 
     def _interval(self, function: _Score, t: int, values: np.ndarray) -> tuple[float, float]:
-        level = self._options["level"]
+        level = self._level
         if self._weights is None:
-            return corrected_t(values, test_share=self._options["test_share"], level=level)
+            return corrected_t(values, test_share=self._test_share, level=level)
         # A fold whose groups were all left out of a draw has no score in that draw.
         with np.errstate(invalid="ignore", divide="ignore"):
             draws = np.stack([function(p, t, self._weights[:, p.rows]) for p in self.parts])

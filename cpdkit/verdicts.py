@@ -69,7 +69,7 @@ def disentanglement_gradient(
     ValueError
         If the table has no such rows.
     """
-    claim = "Learned equivariant features keep geometry linearly accessible, handcrafted ones do not."
+    claim = "Learned features keep geometry linearly accessible, handcrafted ones do not."
     rows = table[
         (table["target"] == target)
         & (table["score"] == score)

@@ -27,7 +27,8 @@ def test_fractions_are_counts_over_size_and_sum_to_one():
 
 
 def test_a_lazy_sequence_and_a_list_agree():
-    assert (composition_matrix(AtomsSequence.from_atoms(MOLECULES)) == composition_matrix(MOLECULES)).all()
+    lazy = AtomsSequence.from_atoms(MOLECULES)
+    assert (composition_matrix(lazy) == composition_matrix(MOLECULES)).all()
 
 
 def test_chosen_elements_fix_the_columns():

@@ -35,7 +35,8 @@ def test_select_takes_rows_in_the_given_order(rows):
     assert [a.get_chemical_formula() for a in chosen] == [
         MOLECULES[i].get_chemical_formula() for i in rows
     ]
-    assert all((a.positions == sequence[i].positions).all() for a, i in zip(chosen, rows, strict=True))
+    for atoms, i in zip(chosen, rows, strict=True):
+        assert (atoms.positions == sequence[i].positions).all()
 
 
 def test_slices_and_negative_indices():

@@ -91,7 +91,8 @@ def test_trees_find_a_linear_target_again_in_nonlinear_functions_of_composition(
         fit, test = fold != k, fold == k
         projector = CompositionProjector().fit(X[fit], composition=data.C[fit])
         residual = projector.transform(X, composition=data.C)
-        model = HistGradientBoostingRegressor(max_iter=60, random_state=0).fit(residual[fit], y[fit])
+        model = HistGradientBoostingRegressor(max_iter=60, random_state=0)
+        model.fit(residual[fit], y[fit])
         trees.append(r2_score(y[test], model.predict(residual[test])))
         comp = CompositionProjector().fit(y[fit, None], composition=data.C[fit])
         found = comp.explained(data.C[test])[:, 0]

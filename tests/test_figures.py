@@ -30,7 +30,8 @@ def test_gradient_has_a_panel_per_target_and_every_mean_with_its_interval(table)
     assert [axis.get_title() for axis in figure.axes] == ["gap", "mu"]
     for axis, target in zip(figure.axes, ["gap", "mu"], strict=True):
         drawn = np.concatenate([c.lines[0].get_xdata() for c in axis.containers])
-        ends = np.concatenate([[s[:, 0] for s in c.lines[2][0].get_segments()] for c in axis.containers])
+        bars = [c.lines[2][0].get_segments() for c in axis.containers]
+        ends = np.concatenate([[segment[:, 0] for segment in bar] for bar in bars])
         expected = sound[(sound.target == target) & sound.score.isin(["r2_partial", "r2_geom"])]
         expected = expected.sort_values(["score", "representation"], ascending=[False, True])
         assert np.allclose(drawn, expected["mean"])

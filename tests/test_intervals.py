@@ -66,8 +66,9 @@ def test_the_cluster_bootstrap_draws_whole_groups():
 
 def covered(interval: str, n_sets: int = 120) -> float:
     """Share of planted data sets whose interval holds the score on endless data."""
-    import cpdkit
     from planted import planted
+
+    import cpdkit
 
     truth = 1.25 / 1.61  # planted(noise=0.6): geometry over geometry and noise
     hits = 0

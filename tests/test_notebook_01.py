@@ -53,7 +53,8 @@ def test_a_file_of_the_users_own(tmp_path):
 
 
 def test_qm9(cpdkit_data, tmp_path):
-    parameters = {"dataset": "qm9", "n_structures": 150, "layers": "last", "targets": ["gap", "alpha"]}
+    parameters = {"dataset": "qm9", "n_structures": 150, "layers": "last"}
+    parameters["targets"] = ["gap", "alpha"]
     run = run_notebook(NOTEBOOK, parameters, runs_dir=tmp_path / "runs", progress=False)
     table = check(run, ENCODERS)
 

@@ -14,7 +14,9 @@ from sphinx.application import Sphinx
 _UNDERLINE = re.compile(r"(-{3,}|={3,})\s*")
 
 
-def use_rubrics(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+def use_rubrics(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]
+) -> None:
     """Rewrite `lines`, the docstring of `name`, in place."""
     if what != "module":
         return

@@ -121,7 +121,9 @@ class AtomsSequence(Sequence[ase.Atoms]):
             return self.select(np.arange(len(self))[index])
         i = range(len(self))[index]  # negative indices, and IndexError past the end
         part = slice(self.offsets[i], self.offsets[i + 1])
-        periodic = {} if self.cells is None else {"cell": self.cells[i], "pbc": self.pbc[i]}
+        periodic = {}
+        if self.cells is not None and self.pbc is not None:
+            periodic = {"cell": self.cells[i], "pbc": self.pbc[i]}
         return ase.Atoms(
             numbers=self.numbers[part].astype(int), positions=self.positions[part], **periodic
         )

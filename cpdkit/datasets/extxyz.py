@@ -86,7 +86,7 @@ def read_extxyz(
                 f"{str(path)!r}: target {name!r} is {columns[wrong][name]!r} in frame {wrong}, "
                 "not a number."
             )
-        table[name] = [float(c[name]) for c in columns]
+        table[name] = [float(str(c[name])) for c in columns]
     if ids is not None and ids not in shared:
         raise ValueError(f"{str(path)!r}: " + unknown("column for ids", ids, shared))
     names = [c[ids] for c in columns] if ids else range(len(frames))

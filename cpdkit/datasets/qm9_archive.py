@@ -176,7 +176,7 @@ def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
     handle, beside = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
     try:
         with os.fdopen(handle, "wb") as file:
-            np.savez(file, **arrays)
+            np.savez(file, **arrays)  # type: ignore[arg-type]
         os.replace(beside, path)
     except BaseException:
         os.unlink(beside)
