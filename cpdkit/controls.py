@@ -179,8 +179,8 @@ def isomer_accuracy(
         if total == 0:
             raise ValueError(
                 f"test fold {part.fold} holds no two structures of one formula whose targets "
-                f"differ by more than {min_difference:g}; use fewer folds, a smaller min_difference or "
-                "data with more isomers."
+                f"differ by more than {min_difference:g}; use fewer folds, a smaller "
+                "min_difference or data with more isomers."
             )
         values.append(right / total)
         pairs += total
