@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,8 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
+
+from cpdkit._files import replacing
 
 __all__ = ["Moments", "Pooled"]
 
@@ -269,15 +270,8 @@ class Moments:
             {name: np.ascontiguousarray(array) for name, array in arrays.items()},
             metadata={"cpdkit": json.dumps(about)},
         )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.replace(beside, path)
-        except BaseException:
-            os.unlink(beside)
-            raise
+        with replacing(path) as file:
+            file.write(data)
         return path
 
     @classmethod

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -15,6 +14,8 @@ import numpy as np
 import pandas as pd
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
+
+from cpdkit._files import replacing
 
 __all__ = ["Block", "Representation"]
 
@@ -320,15 +321,8 @@ class Representation:
             {"values": np.ascontiguousarray(self.values), "n_atoms": self.n_atoms},
             metadata={"cpdkit": json.dumps(about)},
         )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.replace(beside, path)
-        except BaseException:
-            os.unlink(beside)
-            raise
+        with replacing(path) as file:
+            file.write(data)
         return path
 
     @classmethod

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,24 +15,12 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from cpdkit._files import replacing
 from cpdkit.representation import Block, Representation
 
 __all__ = ["ShardedRepresentation", "Store"]
 
 _FORMAT = "cpdkit-shard-1"
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write beside and move into place, so that readers and other writers never see a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(beside, path)
-    except BaseException:
-        os.unlink(beside)
-        raise
 
 
 def _checksum(values: np.ndarray, n_atoms: np.ndarray) -> str:
@@ -86,14 +73,16 @@ class Store:
         """Keep a shard."""
         about = {"format": _FORMAT, "key": key, "sha256": _checksum(values, n_atoms)}
         tensors = {"values": np.ascontiguousarray(values), "n_atoms": np.asarray(n_atoms)}
-        _write(self.path(key), save(tensors, metadata=about))
+        with replacing(self.path(key)) as file:
+            file.write(save(tensors, metadata=about))
 
     def finish(self, manifest: Mapping[str, Any]) -> ShardedRepresentation:
         """Write the manifest of one extraction, named by its content."""
         text = json.dumps(dict(manifest), indent=1, sort_keys=True)
         name = hashlib.sha256(text.encode()).hexdigest()[:16]
         path = self.root / f"{manifest['metadata']['encoder'].replace(':', '_')}-{name}.json"
-        _write(path, text.encode())
+        with replacing(path) as file:
+            file.write(text.encode())
         return ShardedRepresentation.open(path)
 
 

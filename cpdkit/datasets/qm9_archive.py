@@ -5,9 +5,7 @@ The archive is read as a stream and never unpacked; what was read is kept beside
 
 from __future__ import annotations
 
-import os
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ import pooch
 from ase.data import atomic_numbers
 from tqdm.auto import tqdm
 
+from cpdkit._files import replacing
 from cpdkit.datasets._dataset import AtomsSequence, Dataset
 
 __all__ = ["OFFICIAL", "Source", "load_archive"]
@@ -92,7 +91,9 @@ def load_archive(
     if not parsed.exists():
         archive = _fetch(source.archive, source.archive_hash, folder, progress)
         excluded = _excluded(_fetch(source.excluded, source.excluded_hash, folder, progress))
-        _write(parsed, _read(archive, excluded, progress))
+        arrays = _read(archive, excluded, progress)
+        with replacing(parsed) as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
     with np.load(parsed, allow_pickle=False) as stored:
         return Dataset(
             name="qm9",
@@ -169,15 +170,3 @@ def _molecule(lines: list[str]) -> tuple[int, np.ndarray, np.ndarray, list[float
 
 def _number(text: str) -> float:
     return float(text.replace("*^", "e"))  # Mathematica's way of writing 1e-6
-
-
-def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        os.replace(beside, path)
-    except BaseException:
-        os.unlink(beside)
-        raise
