@@ -1,6 +1,6 @@
 """How often do the intervals of `cpdkit.cpd` hold the truth? Measured on planted data.
 
-    OMP_NUM_THREADS=1 python benchmarks/coverage.py --replicates 200
+    OMP_NUM_THREADS=1 python benchmarks/interval_coverage.py --replicates 200
 
 Every replicate draws new formulas' effects, structures and noise. Two truths are asked for:
 
@@ -10,7 +10,7 @@ conditional
     the score of the very probes that were fitted, on 20,000 fresh structures: of the same formulas
     for random folds, of new formulas for formula folds.
 
-Writes ``benchmarks/results/coverage.json`` and prints a table in Markdown.
+Writes ``benchmarks/results/interval_coverage.json`` and prints a table in Markdown.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from cpdkit.summary import Summary
 
 SCORES = ("r2_geom", "r2_partial", "r2_full", "r2_comp")
 FRESH = 20_000
-RESULTS = Path(__file__).parent / "results" / "coverage.json"
+RESULTS = Path(__file__).parent / "results" / "interval_coverage.json"
 
 
 @dataclass(frozen=True)
