@@ -1,6 +1,6 @@
-"""Write the measured tables into ``book/engine.md``; with ``--check`` only compare.
+"""Write the measured tables into the pages of the book; with ``--check`` only compare.
 
-    python benchmarks/tables.py [--check]
+python benchmarks/tables.py [--check]
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-PAGE = ROOT / "book" / "engine.md"
+BOOK = ROOT / "book"
 
 
 def read(name: str) -> dict[str, Any]:
@@ -74,23 +74,66 @@ def coverage() -> str:
     return "\n".join(lines)
 
 
-def page(text: str) -> str:
+def extraction() -> str:
+    """Cost of extraction, relative to other ways and sizes."""
+    lines = [
+        "| encoder | bare pass = 1: best (median) of 7 | graphs, ms per molecule |",
+        "|---|---|---|",
+    ]
+    for row in read("extract_overhead")["rows"]:
+        lines.append(
+            f"| {row['encoder']} | {row['ratio_of_best']:.2f} ({row['ratio_median']:.2f}) "
+            f"| {row['graph_ms']:.2f} |"
+        )
+    lines += ["", "| against | measured |", "|---|---|"]
+    for row in read("extract_mace")["rows"]:
+        lines.append(
+            f"| `get_descriptors`, MACE {row['model']} | {row['times_faster']:.1f} times as fast; "
+            f"features differ by {row['largest_difference']:.0e} |"
+        )
+    memory = read("extract_memory")["rows"]
+    for row in memory:
+        if row["molecules"] > 100_000:
+            lines.append(
+                f"| {row['encoder']}, {row['molecules']:,} molecules against 10,000 | "
+                f"{row['peak_ratio']:.2f} times the peak memory ({row['peak_MB']:.0f} MB), "
+                f"{row['time_ratio']:.2f} times the time per molecule |"
+            )
+    workers = read("extract_dask")
+    two = next(row for row in workers["rows"] if row["workers"] == 2)
+    lines.append(
+        f"| two dask workers against one, {two['encoder']}, {workers['about']['molecules']} "
+        f"molecules | {two['speedup']:.2f} times as fast, same bits: {two['same_bits']} |"
+    )
+    for row in read("extract_matscope")["rows"]:
+        lines.append(f"| matscope 0.2.0 on CHGNet, {row['matscope']} | {row['outcome']} |")
+    return "\n".join(lines)
+
+
+PAGES = {
+    BOOK / "engine.md": {"engine": engine, "coverage": coverage},
+    BOOK / "extraction.md": {"extraction": extraction},
+}
+
+
+def page(path: Path) -> str:
     """The page with its tables as the results have them."""
-    for name, table in (("engine", engine()), ("coverage", coverage())):
+    text = path.read_text()
+    for name, table in PAGES[path].items():
         begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
         if text.count(begin) != 1 or text.count(end) != 1:
-            raise ValueError(f"{PAGE} needs {begin} and {end} once each.")
+            raise ValueError(f"{path} needs {begin} and {end} once each.")
         pattern = re.escape(begin) + ".*" + re.escape(end)
-        text = re.sub(pattern, f"{begin}\n{table}\n{end}", text, flags=re.DOTALL)
+        text = re.sub(pattern, f"{begin}\n{table()}\n{end}", text, flags=re.DOTALL)
     return text
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="fail if the page is out of date")
+    parser.add_argument("--check", action="store_true", help="fail if a page is out of date")
     given = parser.parse_args()
-    before = PAGE.read_text()
-    after = page(before)
-    if given.check:
-        raise SystemExit(0 if after == before else f"{PAGE} differs: run benchmarks/tables.py")
-    PAGE.write_text(after)
+    for path in PAGES:
+        after = page(path)
+        if given.check and after != path.read_text():
+            raise SystemExit(f"{path} differs: run benchmarks/tables.py")
+        path.write_text(after)

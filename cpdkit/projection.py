@@ -15,6 +15,7 @@ __all__ = ["CompositionProjector", "RANK_TOLERANCE"]
 # Looser than machine precision on purpose: the same rule must decide alike when only second
 # moments are known, where a vanishing direction is seen as about sqrt(eps).
 RANK_TOLERANCE = 1e-6
+TIE = 1e-9
 
 
 class CompositionProjector(TransformerMixin, BaseEstimator):
@@ -142,7 +143,10 @@ class CompositionProjector(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
-        return X - self.explained(composition, n=len(X))
+        residual = (self.composition_mean_ - self._composition(composition, len(X))) @ self.coef_
+        residual += X  # in place: with many rows temporaries cost more than the product
+        residual -= self.mean_
+        return residual
 
     def fit_transform(self, X: Any, y: Any = None, *, composition: Any = None) -> np.ndarray:
         """`fit`, then `transform` the same rows with the same composition."""
@@ -195,6 +199,8 @@ def _ranked_qr(
     varies = np.flatnonzero(norm > tol * np.linalg.norm(C, axis=0))
     if len(varies) == 0:
         return varies, np.empty((len(C), 0)), np.empty((0, 0)), norm
+    # All scaled columns are equally long: let the earlier one be the first pivot, not rounding.
+    norm[varies] *= 1 + TIE * np.arange(len(varies))
     q, r, pivot = scipy.linalg.qr(
         centred[:, varies] / norm[varies], mode="economic", pivoting=True, check_finite=False
     )

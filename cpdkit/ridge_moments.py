@@ -17,13 +17,12 @@ from scipy.linalg import lapack, solve_triangular
 
 from cpdkit.moments import Moments, Pooled
 from cpdkit.probes import RESIDUAL_FLOOR, SPREAD_FLOOR
-from cpdkit.projection import RANK_TOLERANCE
+from cpdkit.projection import RANK_TOLERANCE, TIE
 
 __all__ = ["FoldRidge", "RidgePath", "HeldOutSums", "choose_alphas"]
 
 Alphas = dict[str, np.ndarray]
 
-_TIE = 1e-9
 
 
 class RidgePath:
@@ -217,7 +216,7 @@ def _regress_out(train: Pooled) -> tuple[np.ndarray, np.ndarray]:
     if len(varies) == 0:
         return np.zeros((k, 0)), np.zeros((0, len(train.mean) - k))
     # All pivots start equal: let the earlier column win, not rounding.
-    norm[varies] *= 1 + _TIE * np.arange(len(varies))
+    norm[varies] *= 1 + TIE * np.arange(len(varies))
     scaled = S[np.ix_(varies, varies)] / norm[varies] / norm[varies][:, None]
     factor, pivot, rank, _ = lapack.dpstrf(scaled, tol=RANK_TOLERANCE**2, lower=1)
     kept = varies[pivot[:rank] - 1]

@@ -144,7 +144,7 @@ class Summary:
     def _undefined(self, score: str, t: int) -> str:
         if any(np.ptp(p.y[:, t]) == 0 for p in self.parts):
             return "constant in a test fold"
-        if score == "r2_partial":
+        if score in ("r2_partial", "r2_comp_in_probe"):
             for p in self.parts:
                 y = p.y[:, t]
                 if ((y - p.comp[:, t]) ** 2).sum() <= NOTHING_LEFT * ((y - y.mean()) ** 2).sum():
