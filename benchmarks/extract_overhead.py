@@ -20,6 +20,7 @@ import cpdkit
 from cpdkit.datasets import AtomsSequence
 from cpdkit.encoders import load_encoder
 from cpdkit.encoders._task import _batches
+from cpdkit.extraction import CPU_ATOMS
 
 torch.set_num_threads(1)
 CALLS = {
@@ -50,7 +51,7 @@ def main(n: int, names: list[str]) -> None:
             for atoms in dataset.atoms:
                 build(encoder, atoms)
 
-        order = list(_batches(dataset.atoms.n_atoms, 64, 1024))
+        order = list(_batches(dataset.atoms.n_atoms, 64, CPU_ATOMS))
         batches = [encoder.inputs([graphs[i] for i in rows]) for rows in order]
         # During extract, structures are their own row numbers and graphs are looked up by them.
         encoder.graph = graphs.__getitem__

@@ -114,6 +114,8 @@ def _run(options: argparse.Namespace) -> None:
         manifest = _copy(manifest, options.output.with_suffix(f".{MANIFEST}"))
     state = f"{run.reason}: ran in {run.manifest['wall_seconds']} s" if run.reason else "unchanged"
     print(f"{state}\n{executed}\n{manifest}")
+    if options.output is not None:
+        print(f"tables and figures: {run.directory}")
 
 
 def _copy(source: Path, target: Path) -> Path:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["extract"]
 
+CPU_ATOMS = 384
+ACCELERATOR_ATOMS = 4096
+
 
 @overload
 def extract(
@@ -52,7 +55,7 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
     *,
     pooling: str | Sequence[str] = "mean",
     batch_size: int = 64,
-    max_atoms: int = 1024,
+    max_atoms: int | None = None,
     device: str | torch.device | None = None,
     progress: bool = True,
     store: str | os.PathLike[str] | None = None,
@@ -72,9 +75,11 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
         ``"mean"`` or ``"sum"`` over atoms, ``"element_mean"`` over the atoms of each element
         (zero where there is none), ``"mean_norm"``: the mean over atoms of the norms of vectors
         and tensors, and of scalars as they are. Several give their blocks one after the other.
-    batch_size, max_atoms : int
+    batch_size, max_atoms : int, optional
         A batch holds at most `batch_size` structures, and more than `max_atoms` atoms only if
-        one structure does. They set memory and speed; results change by rounding only.
+        one structure does. They set memory and speed; results change by rounding only. By default
+        384 atoms on a CPU, where larger intermediates leave the cache and cost up to twice the
+        time, and 4096 on an accelerator, which wants to be filled.
     device : str or torch.device, optional
         Where to run, such as ``"cuda"``; the encoder is moved there. By default where it is.
     progress : bool, default True
@@ -102,14 +107,16 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
         element the encoder does not know; if a feature is not finite; if an option is wrong.
     """
     poolings = parse_poolings(pooling)
+    if device is not None:
+        encoder.to(device)
+    if max_atoms is None:
+        max_atoms = CPU_ATOMS if encoder.device.type == "cpu" else ACCELERATOR_ATOMS
     sizes = {"batch_size": batch_size, "max_atoms": max_atoms, "shard_size": shard_size}
     for key, value in sizes.items():
         if value < 1:
             raise ValueError(f"{key} must be at least 1; got {value}.")
     if store is None and not collect:
         raise ValueError("collect=False leaves features on disk; give store= a folder for them.")
-    if device is not None:
-        encoder.to(device)
     dataset = structures if isinstance(structures, Dataset) else None
     atoms = _sequence(structures)
     elements = tuple(np.unique(atoms.numbers).tolist())

@@ -119,3 +119,8 @@ def test_it_can_be_registered_and_loaded_by_name(monkeypatch):
     encoder = load_encoder("mine", cutoff=2.0)
     assert encoder.cutoff == 2.0
     assert extract(encoder, molecules(3), progress=False).features.shape == (3, 2)
+
+
+def test_a_prefix_alone_is_answered():
+    with pytest.raises(ValueError, match="'mace:' needs what it stands for"):
+        load_encoder("mace:")

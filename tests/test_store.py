@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import warnings
@@ -212,8 +213,12 @@ task, atoms = pickle.loads(open(sys.argv[1] + "/task", "rb").read())
 assert np.array_equal(task.run(atoms, [""] * 4), np.load(sys.argv[1] + "/here.npy"))
 assert "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD" not in os.environ
 """
+    flag = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"  # whatever another test left behind
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code, tmp_path], capture_output=True, text=True
+        [sys.executable, "-W", "ignore", "-c", code, tmp_path],
+        capture_output=True,
+        text=True,
+        env={name: value for name, value in os.environ.items() if name != flag},
     )
     assert done.returncode == 0, done.stderr
 

@@ -82,9 +82,9 @@ def load(split: str = "probe") -> Dataset:
     Parameters
     ----------
     split : {"probe", "train", "all"}
-        Every 40th molecule with all 15 labels; the fluorine-free others, whose labels are NaN
-        where nobody computed them; or all that the authors characterised, which is fetched once
-        (`cpdkit.datasets.qm9_archive`).
+        Every 40th molecule up to number 119,961, with all 15 labels; the fluorine-free others,
+        whose labels are NaN where nobody computed them; or all that the authors characterised,
+        which is fetched once (`cpdkit.datasets.qm9_archive`).
 
     Returns
     -------

@@ -147,6 +147,8 @@ def load_encoder(name: str, **options: Any) -> Encoder:
     arguments: tuple[str, ...] = ()
     if name not in _REGISTRY or name[-1:] in (":", "/"):
         prefixes = [p for p in _REGISTRY if p[-1] in ":/" and name.startswith(p) and name != p]
+        if name in _REGISTRY:
+            raise ValueError(f"encoder {name!r} needs what it stands for, such as '{name}FILE'.")
         if not prefixes:
             raise ValueError(unknown("encoder", name, _REGISTRY))
         key = max(prefixes, key=len)

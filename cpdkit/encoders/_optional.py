@@ -52,8 +52,9 @@ def require(module: str, *, encoder: str, extra: str) -> ModuleType:
         If it, or something it needs, is not installed.
     """
     try:
-        # Some libraries print notes about accelerators they could have used.
+        # Some libraries print or warn about accelerators they could have used.
         with contained(), redirect_stdout(io.StringIO()):
+            warnings.filterwarnings("ignore", message="The extensions", category=UserWarning)
             return import_module(module)
     except ImportError as error:
         raise ImportError(

@@ -204,6 +204,8 @@ def mace_foundation(name: str, *, dtype: str = "float32") -> MACE:
     ------
     ValueError
         If the download is not the published file.
+    OSError
+        If it could not be fetched.
     """
     import pooch
 
@@ -214,13 +216,19 @@ def mace_foundation(name: str, *, dtype: str = "float32") -> MACE:
     key, sha256 = _FOUNDATION[name]
     table = addresses.mace_off_urls if "off23" in name else addresses.mace_mp_urls
     # pooch checks the hash of a temporary file and only then moves it to its place.
-    path = pooch.retrieve(
-        table[key],
-        known_hash=f"sha256:{sha256}",
-        fname=f"{name}.model",
-        path=pooch.os_cache("cpdkit"),
-        progressbar=True,
-    )
+    try:
+        path = pooch.retrieve(
+            table[key],
+            known_hash=f"sha256:{sha256}",
+            fname=f"{name}.model",
+            path=pooch.os_cache("cpdkit"),
+            progressbar=True,
+        )
+    except OSError as error:
+        raise OSError(
+            f"the weights of {name!r} could not be fetched from {table[key]}: {error}. With a file "
+            "of them at hand use load_encoder('mace:<file>')."
+        ) from error
     return mace_file(path, name=name, dtype=dtype)
 
 
