@@ -77,7 +77,7 @@ class ANI2xAEV(_AEV):
     """
 
     def __init__(self, *, dtype: str = "float32") -> None:
-        require("torchani", encoder="ani2x-aev", extra="ani")
+        require("torchani.aev", encoder="ani2x-aev", extra="ani")
         from torchani.aev import AEVComputer
         from torchani.utils import SYMBOLS_2X
 
