@@ -389,7 +389,7 @@ def test_registered_encoders_are_loaded_and_names_are_not_taken_twice(monkeypatc
         register_encoder("mine", lambda: None)
     register_encoder("mine", lambda: "other", overwrite=True)
     assert load_encoder("mine") == "other"
-    with pytest.raises(ValueError, match="unknown encoder 'file:'"):
+    with pytest.raises(ValueError, match="'file:' needs what it stands for"):
         load_encoder("file:")
     with pytest.raises(ValueError, match="needs a name"):
         register_encoder("", lambda: None)

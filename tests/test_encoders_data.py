@@ -42,7 +42,7 @@ def test_xtb9(name):
 
 
 @pytest.mark.cpdkit_data
-@pytest.mark.parametrize("name", ["ani2x-aev", "mace-untrained", "soap", "ani2x"])
+@pytest.mark.parametrize("name", [*MOLECULES, "ani2x"])
 def test_qm9(name):
     data_folder("qm9")
     dataset = cpdkit.load_dataset("qm9", n=40, seed=0)
