@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["extract"]
 
-CPU_ATOMS = 384
+CPU_ATOMS = 512
 ACCELERATOR_ATOMS = 4096
 
 
@@ -78,7 +78,7 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
     batch_size, max_atoms : int, optional
         A batch holds at most `batch_size` structures, and more than `max_atoms` atoms only if
         one structure does. They set memory and speed; results change by rounding only. By default
-        384 atoms on a CPU, where larger intermediates leave the cache and cost up to twice the
+        512 atoms on a CPU, where larger intermediates leave the cache and cost up to twice the
         time, and 4096 on an accelerator, which wants to be filled.
     device : str or torch.device, optional
         Where to run, such as ``"cuda"``; the encoder is moved there. By default where it is.
