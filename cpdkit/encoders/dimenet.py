@@ -139,7 +139,11 @@ class DimeNetPlusPlus(Encoder):
 
     @torch.no_grad()
     def _run(self, graphs: Sequence[Graph]) -> tuple[list[torch.Tensor], torch.Tensor]:
-        model, batch = self.model, collate(graphs, dtype=self.dtype, device=self.device)
+        return self.evaluate(collate(graphs, dtype=self.dtype, device=self.device))
+
+    def evaluate(self, batch: Batch) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """Features and the model's own output of a batch, differentiable."""
+        model = self.model
         i, j = batch.edges
         kj, ji = triplets(batch)
         distance = batch.vectors.norm(dim=-1)

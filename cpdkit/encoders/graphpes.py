@@ -53,7 +53,12 @@ class _GraphPES(Encoder):
         """The model's own energies, shape (n_graphs,), from the pass that gives features."""
         return self._run(graphs)[1]
 
+    @torch.no_grad()
     def _run(self, graphs: Sequence[Graph]) -> tuple[list[torch.Tensor], torch.Tensor]:
+        return self.evaluate(collate(graphs, dtype=self.dtype, device=self.device))
+
+    def evaluate(self, batch: Batch) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """Features and the model's own energies of a batch, differentiable."""
         raise NotImplementedError
 
 
@@ -86,9 +91,8 @@ class PaiNN(_GraphPES):
             dtype=dtype,
         )
 
-    @torch.no_grad()
-    def _run(self, graphs: Sequence[Graph]) -> tuple[list[torch.Tensor], torch.Tensor]:
-        batch = collate(graphs, dtype=self.dtype, device=self.device)
+    def evaluate(self, batch: Batch) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """Features and the model's own energies of a batch, differentiable."""
 
         def state(inputs: tuple[torch.Tensor, ...], output: tuple[torch.Tensor, ...]) -> Any:
             vectors, scalars = inputs[0] + output[0], inputs[1] + output[1]
@@ -129,9 +133,8 @@ class SchNet(_GraphPES):
             dtype=dtype,
         )
 
-    @torch.no_grad()
-    def _run(self, graphs: Sequence[Graph]) -> tuple[list[torch.Tensor], torch.Tensor]:
-        batch = collate(graphs, dtype=self.dtype, device=self.device)
+    def evaluate(self, batch: Batch) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """Features and the model's own energies of a batch, differentiable."""
         blocks = [f"interactions.{i}" for i in range(len(self.layers))]
         with capture(self.model, blocks, read=lambda i, o: i[0] + o) as features:
             output = self.model(self._atomic_graph(batch))

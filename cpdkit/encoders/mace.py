@@ -17,7 +17,7 @@ import torch
 from cpdkit._messages import unknown
 from cpdkit.encoders._base import Encoder, Layer
 from cpdkit.encoders._e3nn import restore_couplings
-from cpdkit.encoders._graph import Graph, collate
+from cpdkit.encoders._graph import Batch, Graph, collate
 from cpdkit.encoders._hooks import capture
 from cpdkit.encoders._inert import Inert, read_inert, tensors
 from cpdkit.encoders._mace_file import hyperparameters
@@ -95,7 +95,9 @@ class MACE(Encoder):
 
     def inputs(self, graphs: Sequence[Graph]) -> dict[str, torch.Tensor]:
         """What the model's own forward pass takes."""
-        batch = collate(graphs, dtype=self.dtype, device=self.device)
+        return self._data(collate(graphs, dtype=self.dtype, device=self.device))
+
+    def _data(self, batch: Batch) -> dict[str, torch.Tensor]:
         shifts = batch.vectors - (batch.positions[batch.edges[1]] - batch.positions[batch.edges[0]])
         index = self._index.to(self.device)[batch.numbers]
         return {
@@ -111,12 +113,15 @@ class MACE(Encoder):
             "ptr": torch.cat([batch.n_atoms.new_zeros(1), batch.n_atoms.cumsum(0)]),
         }
 
+    def evaluate(self, batch: Batch) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """Features and the model's own energies of a batch, differentiable."""
+        with capture(self.model, self._products) as features:
+            energy = self.model(self._data(batch), compute_force=False)["energy"]
+        return features, energy
+
     @torch.no_grad()
     def _run(self, graphs: Sequence[Graph]) -> tuple[list[torch.Tensor], torch.Tensor]:
-        data = self.inputs(graphs)
-        with capture(self.model, self._products) as features:
-            energy = self.model(data, compute_force=False)["energy"]
-        return features, energy
+        return self.evaluate(collate(graphs, dtype=self.dtype, device=self.device))
 
     def forward(self, graphs: Sequence[Graph]) -> list[torch.Tensor]:
         """See :meth:`Encoder.forward`."""

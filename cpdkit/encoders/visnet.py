@@ -83,7 +83,10 @@ class ViSNet(Encoder):
 
     @torch.no_grad()
     def _run(self, graphs: Sequence[Graph]) -> tuple[list[torch.Tensor], torch.Tensor]:
-        batch = collate(graphs, dtype=self.dtype, device=self.device)
+        return self.evaluate(collate(graphs, dtype=self.dtype, device=self.device))
+
+    def evaluate(self, batch: Batch) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """Features and the model's own energies of a batch, differentiable."""
         inner = self.model.representation_model
         inner.distance.batch = batch
         prefix = "representation_model"
