@@ -1,0 +1,82 @@
+"""Exercises at the end of the chapters: hand in an answer, hear whether it is right, and why.
+
+The truth is computed anew from the data that come with the answer, so an exercise can be done on
+other structures than those of the book.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from cpdkit._messages import unknown
+
+__all__ = ["EXERCISES", "Feedback", "check"]
+
+EXERCISES: dict[str, str] = {
+    **{f"3.{i}": f"cpdkit.exercises.chapter03:exercise_3_{i}" for i in (1, 2, 3)},
+    **{f"4.{i}": f"cpdkit.exercises.chapter04:exercise_4_{i}" for i in (1, 2, 3)},
+}
+"""Where each exercise is checked, as ``module:function``; imported when it is needed."""
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What became of an answer.
+
+    Attributes
+    ----------
+    right : bool
+        Whether the answer is right.
+    why : str
+        The reason, and for a wrong answer what to look at.
+    """
+
+    right: bool
+    why: str
+
+    def __str__(self) -> str:
+        return f"{'Right' if self.right else 'Not yet'}: {self.why}"
+
+    def _repr_markdown_(self) -> str:
+        return f"**{'Right' if self.right else 'Not yet'}**: {self.why}"
+
+
+def check(name: str, answer: Any, **data: Any) -> Feedback:
+    """Check the answer to an exercise.
+
+    Parameters
+    ----------
+    name : str
+        Number of the exercise, such as ``"3.1"``.
+    answer : object
+        What the exercise asks for; None while there is none.
+    **data : object
+        What the exercise was solved on, by the names that its text gives.
+
+    Returns
+    -------
+    Feedback
+        Right or wrong, and why. A wrong type or shape is a wrong answer, not an error.
+
+    Raises
+    ------
+    ValueError
+        If there is no such exercise.
+    TypeError
+        If the data are not those that the exercise needs.
+
+    Examples
+    --------
+    >>> print(check("3.1", None))
+    Not yet: no answer yet. Replace None by yours and run the cell again.
+    """
+    if name not in EXERCISES:
+        raise ValueError(unknown("exercise", name, EXERCISES))
+    if answer is None:
+        return Feedback(False, "no answer yet. Replace None by yours and run the cell again.")
+    module, _, function = EXERCISES[name].partition(":")
+    checker: Callable[..., Feedback] = getattr(import_module(module), function)
+    return checker(answer, **data)
