@@ -50,6 +50,19 @@ def _parser() -> argparse.ArgumentParser:
     datasets.set_defaults(action=_datasets)
     encoders = commands.add_parser("encoders", help="list the encoders")
     encoders.set_defaults(action=_encoders)
+
+    zoo = commands.add_parser("zoo", help="list the models of the zoo, or train one")
+    actions = zoo.add_subparsers(title="actions", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="list the models with their errors")
+    listing.set_defaults(action=_zoo_list)
+    training = actions.add_parser("train", help="train a model; go on where one was stopped")
+    training.add_argument("architecture", help="mace, painn, schnet, dimenet++ or visnet")
+    training.add_argument("task", help="gap or energy")
+    training.add_argument("--seed", type=int, default=0, help="of weights and order of the data")
+    training.add_argument("--epochs", type=int, help="passes over the molecules")
+    training.add_argument("--device", default="cpu", help="cpu or cuda")
+    training.add_argument("--directory", type=Path, help="in place of $CPDKIT_ZOO or the cache")
+    training.set_defaults(action=_zoo_train)
     return parser
 
 
@@ -148,3 +161,41 @@ def _encoders(options: argparse.Namespace) -> None:
     from cpdkit.encoders import encoder_names
 
     print("\n".join(encoder_names()))
+
+
+def _zoo_list(options: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from cpdkit.zoo import model_names, read_card
+
+    rows = []
+    for name in model_names():
+        card = read_card(name)
+        row = {"model": name, "parameters": f"{card['parameters']:,}", "epochs": card["epochs"]}
+        if "probe" in card:
+            row["MAE"] = f"{card['probe']['mae']:.3f} {card['unit']}"
+            row["R2"] = f"{card['probe']['r2']:.4f}"
+            row["R2 of bonds"] = f"{card['baselines']['bonds']['r2']:.4f}"
+        rows.append(row)
+    print(pd.DataFrame(rows).fillna("").to_string(index=False))
+    print("Load one with load_encoder('zoo/NAME'); NAME@EPOCH for its weights on the way.")
+
+
+def _zoo_train(options: argparse.Namespace) -> None:
+    from cpdkit.zoo import Recipe, train
+    from cpdkit.zoo.store import own_directory
+
+    recipe = Recipe()
+    if options.epochs is not None:
+        kept = tuple(epoch for epoch in recipe.checkpoints if epoch < options.epochs)
+        recipe = Recipe(epochs=options.epochs, checkpoints=kept)
+    home = options.directory or own_directory()
+    try:
+        card = train(
+            options.architecture, options.task,
+            seed=options.seed, recipe=recipe, directory=home, device=options.device,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        raise RuntimeError("stopped; give the same command again to go on.") from None
+    error = f"MAE {card['probe']['mae']:.3f} {card['unit']}, R2 {card['probe']['r2']:.4f}"
+    print(f"zoo/{card['name']}: {error}\n{home}")

@@ -62,6 +62,7 @@ _REGISTRY: dict[str, str | Callable[..., Encoder]] = {
     "sevennet-l3i5": "cpdkit.encoders.sevennet:sevennet_l3i5",
     "soap": "cpdkit.encoders.soap:SOAP",
     "visnet-untrained": "cpdkit.encoders.visnet:visnet_untrained",
+    "zoo/": "cpdkit.zoo.store:zoo_encoder",
     **{
         f"mace-{name}": f"cpdkit.encoders.mace:mace_{name.replace('-', '_')}"
         for name in (

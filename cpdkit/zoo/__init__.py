@@ -1,0 +1,48 @@
+"""A zoo of small models that differ in architecture and task only.
+
+Every architecture is trained on the same molecules, with the same readout, number of steps,
+optimiser and schedule. See :class:`Recipe` for the numbers and :class:`ZooModel` for the readout.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cpdkit.zoo.model import ZooModel as ZooModel
+    from cpdkit.zoo.recipe import ARCHITECTURES as ARCHITECTURES
+    from cpdkit.zoo.recipe import TASKS as TASKS
+    from cpdkit.zoo.recipe import Recipe as Recipe
+    from cpdkit.zoo.run import train as train
+    from cpdkit.zoo.store import load_model as load_model
+    from cpdkit.zoo.store import model_names as model_names
+    from cpdkit.zoo.store import read_card as read_card
+
+_LAZY = {  # what needs torch is imported when asked for
+    "ARCHITECTURES": "cpdkit.zoo.recipe",
+    "TASKS": "cpdkit.zoo.recipe",
+    "Recipe": "cpdkit.zoo.recipe",
+    "ZooModel": "cpdkit.zoo.model",
+    "load_model": "cpdkit.zoo.store",
+    "model_names": "cpdkit.zoo.store",
+    "read_card": "cpdkit.zoo.store",
+    "train": "cpdkit.zoo.run",
+}
+
+__all__ = [
+    "ARCHITECTURES",
+    "TASKS",
+    "Recipe",
+    "ZooModel",
+    "load_model",
+    "model_names",
+    "read_card",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

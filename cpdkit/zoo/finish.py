@@ -1,0 +1,233 @@
+"""From a finished training to weights with a card."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from ase.data import chemical_symbols
+from sklearn.linear_model import RidgeCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from cpdkit.constitution import bond_counts
+from cpdkit.datasets import Dataset
+from cpdkit.zoo.recipe import ARCHITECTURES, CUTOFF, TASKS, Task
+from cpdkit.zoo.store import UNTRAINED, write_model
+from cpdkit.zoo.training import Trained, Training
+
+__all__ = ["N_SAMPLE", "baselines", "finish", "finish_untrained", "hardware"]
+
+N_SAMPLE = 200  # first molecules of the probe split, for a quick check of the weights
+_LIBRARY = {
+    "mace": "mace-torch",
+    "painn": "graph-pes",
+    "schnet": "graph-pes",
+    "dimenet++": "torch-geometric",
+    "visnet": "torch-geometric",
+}
+_LICENCE = "CC-BY-4.0 (weights); the architecture's code keeps its own licence"
+
+
+def hardware(device: torch.device | str = "cpu") -> str:
+    """The processor or accelerator in words."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.get_device_name()
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        lines = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        model = lines[0].partition(":")[2].strip() if lines else model
+    return f"{model}, {torch.get_num_threads()} thread(s)"
+
+
+def scores(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Mean absolute error, in the target's unit, and R2."""
+    error = predicted - truth
+    r2 = 1 - float((error**2).sum() / ((truth - truth.mean()) ** 2).sum())
+    return {"mae": round(float(np.abs(error).mean()), 6), "r2": round(r2, 6)}
+
+
+def baselines(train: Dataset, probe: Dataset, task: Task) -> dict[str, dict[str, float]]:
+    """Ridge on what needs no geometry: element counts or fractions, and bond counts.
+
+    The penalty is chosen by leave-one-out on `train`, and so is whether counts enter as they are
+    or divided by the number of atoms: whichever fits `train` better.
+
+    Returns
+    -------
+    dict of str to dict
+        ``"composition"`` and ``"bonds"`` (element and bond counts together), each with ``mae`` and
+        ``r2`` on `probe`.
+    """
+    y, truth = (d.targets[task.target].to_numpy(dtype=float) for d in (train, probe))
+    sizes = [d.atoms.n_atoms[:, None] for d in (train, probe)]
+    elements = [_element_counts(d) for d in (train, probe)]
+    bonds = [
+        pd.concat([e, bond_counts(d)], axis=1)
+        for e, d in zip(elements, (train, probe), strict=True)
+    ]
+    result = {}
+    for name, (fitted, tested) in {"composition": elements, "bonds": bonds}.items():
+        tested = tested.reindex(columns=fitted.columns, fill_value=0)  # unseen ones are unusable
+        best = -np.inf
+        for divisors in ((1, 1), sizes):
+            a, b = (t.to_numpy(float) / n for t, n in zip((fitted, tested), divisors, strict=True))
+            ridge = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-6, 3, 19))).fit(a, y)
+            if ridge.score(a, y) > best:
+                best = ridge.score(a, y)
+                result[name] = scores(truth, ridge.predict(b))
+    return result
+
+
+def _element_counts(data: Dataset) -> pd.DataFrame:
+    counts, elements = data.atoms.element_counts()
+    return pd.DataFrame(counts, columns=[chemical_symbols[z] for z in elements])
+
+
+def _about(architecture: str, seed: int, encoder: Any) -> dict[str, Any]:
+    libraries = ("torch", "cpdkit", "numpy", _LIBRARY[architecture])
+    return {
+        "architecture": architecture,
+        "options": dict(ARCHITECTURES[architecture]),
+        "cutoff": CUTOFF,
+        "seed": seed,
+        "layers": {layer.name: str(layer.irreps) for layer in encoder.layers},
+        "versions": {name: version(name) for name in libraries},
+        "licence": _LICENCE,
+    }
+
+
+def finish(
+    training: Training,
+    trained: Trained,
+    *,
+    train: Dataset,
+    probe: Dataset,
+    directory: Path,
+    compared: Mapping[str, Mapping[str, float]],
+    remark: str = "",
+) -> dict[str, Any]:
+    """Measure every kept set of weights on `probe`, and write them with their card.
+
+    Parameters
+    ----------
+    training : Training
+        The training, run to its end.
+    trained : Trained
+        What it returned.
+    train, probe : Dataset
+        Molecules trained on, and molecules to test on.
+    directory : path
+        Where to write.
+    compared : mapping
+        What :func:`baselines` returned for the task.
+    remark : str
+        Anything to add about the circumstances.
+
+    Returns
+    -------
+    dict
+        The card.
+
+    Raises
+    ------
+    ValueError
+        If the training is not at its end.
+    """
+    last = float(training.recipe.epochs)
+    if last not in trained.weights:
+        raise ValueError(
+            f"the training stands at step {training.step} of {training.n_steps}; run it to the end."
+        )
+    model, identity = training.model, training.identity
+    task = TASKS[identity["task"]]
+    truth = probe.targets[task.target].to_numpy(dtype=float)
+    validation = {row["epoch"]: row["validation_mae"] for row in trained.history}
+    places = dict(model.named_parameters())
+    rows, kept = [], {}
+    for epoch in sorted(trained.weights):
+        weights = trained.weights[epoch]
+        if epoch != last:
+            weights = {key: value.half() for key, value in weights.items()}
+        with torch.no_grad():
+            for key, value in weights.items():
+                places[key].copy_(value)
+        predicted = model.predict(probe.atoms)
+        constants = {key: value.clone() for key, value in model.named_buffers(recurse=False)}
+        kept[f"{epoch:g}"] = weights | constants
+        rows.append(
+            {
+                "epoch": epoch,
+                "validation_mae": validation[round(epoch, 4)],
+                **scores(truth, predicted),
+            }
+        )
+        sample = float(np.abs(predicted - truth)[:N_SAMPLE].mean())
+    name = f"{identity['architecture']}-{identity['task']}-{identity['seed']}"
+    card = {
+        "name": name,
+        **_about(identity["architecture"], identity["seed"], model.encoder),
+        "task": identity["task"],
+        "target": task.target,
+        "pooling": task.pooling,
+        "unit": task.unit,
+        "parameters": trained.parameters,
+        "data": {
+            "name": f"{train.name}/{train.split}",
+            "molecules": len(train),
+            "validation": training.recipe.n_validation,
+            "sha256": train.fingerprint,
+            "probe": f"{probe.name}/{probe.split}",
+            "probe_molecules": len(probe),
+            "probe_sha256": probe.fingerprint,
+        },
+        "recipe": identity["recipe"],
+        "epochs": training.recipe.epochs,
+        "validation_curve": trained.history,
+        "probe": {**{k: rows[-1][k] for k in ("mae", "r2")}, "mae_first_200": round(sample, 6)},
+        "baselines": compared,
+        "checkpoints": rows[:-1],
+        "hardware": hardware(training.model.encoder.device),
+        "seconds": round(trained.seconds),
+        "remark": remark,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+    }
+    final = kept.pop(f"{last:g}")
+    write_model(card, final, kept, directory=directory)
+    return card
+
+
+def finish_untrained(training: Training, *, directory: Path) -> dict[str, Any]:
+    """Write the weights an architecture has before its first step.
+
+    Raises
+    ------
+    ValueError
+        If the training has begun.
+    """
+    if training.step:
+        raise ValueError(f"the training stands at step {training.step}; start it anew.")
+    architecture, seed = training.identity["architecture"], training.identity["seed"]
+    card = {
+        "name": f"{architecture}-{UNTRAINED}-{seed}",
+        **_about(architecture, seed, training.model.encoder),
+        "task": UNTRAINED,
+        "parameters": training.parameters,
+        "epochs": 0,
+        "checkpoints": [],
+    }
+    weights: Mapping[str, torch.Tensor] = {
+        key.removeprefix("network."): value
+        for key, value in training.current_weights().items()
+        if key.startswith("network.")
+    }
+    write_model(card, weights, {}, directory=directory)
+    return card

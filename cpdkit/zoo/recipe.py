@@ -1,0 +1,122 @@
+"""What is the same for every model of the zoo, and what differs between its architectures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from cpdkit._messages import unknown
+
+if TYPE_CHECKING:
+    from cpdkit.encoders._base import Encoder
+
+__all__ = ["ARCHITECTURES", "CUTOFF", "TASKS", "Recipe", "Task", "build_encoder"]
+
+CUTOFF = 4.0  # Angstrom
+
+# Sizes chosen so that the parameters that are trained agree within a factor of two.
+ARCHITECTURES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "mace": {"hidden_irreps": "40x0e+40x1o", "correlation": 2, "max_ell": 2},
+        "painn": {"channels": 64, "layers": 3},
+        "schnet": {"channels": 96, "layers": 3},
+        "dimenet++": {"hidden_channels": 64, "num_blocks": 2},
+        "visnet": {"hidden_channels": 48, "num_layers": 3, "lmax": 2},
+    }
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A target and how atoms make it up.
+
+    Attributes
+    ----------
+    target : str
+        Column of the data set.
+    pooling : {"sum", "mean"}
+        Whether the target grows with the molecule.
+    unit : str
+        Of the target.
+    """
+
+    target: str
+    pooling: str
+    unit: str
+
+
+TASKS: Mapping[str, Task] = MappingProxyType(
+    {
+        "gap": Task(target="gap", pooling="mean", unit="eV"),
+        "energy": Task(target="atomization_energy", pooling="sum", unit="eV"),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """The training every architecture and task gets.
+
+    Attributes
+    ----------
+    epochs : int
+        Passes over the training molecules.
+    batch_size : int
+        Molecules per step.
+    learning_rate : float
+        Peak of the schedule: linear warm-up, then a half cosine to zero.
+    warmup : float
+        Epochs of warm-up.
+    weight_decay : float
+        Of AdamW (Loshchilov & Hutter, arXiv:1711.05101).
+    ema_decay : float
+        Of the exponential moving average of the weights, which is what is kept; smaller during
+        the first steps, ``min(ema_decay, (1 + step) / (10 + step))``.
+    clip : float
+        Largest norm of the gradient.
+    n_validation : int
+        Molecules of the train split that are held out for the validation curve.
+    checkpoints : tuple of float
+        Epochs after which intermediate weights are kept.
+    """
+
+    epochs: int = 10
+    batch_size: int = 16
+    learning_rate: float = 3e-3
+    warmup: float = 0.25
+    weight_decay: float = 1e-4
+    ema_decay: float = 0.999
+    clip: float = 10.0
+    n_validation: int = 500
+    checkpoints: tuple[float, ...] = (0.25, 0.5, 1, 2, 4, 7)
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "n_validation"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}.")
+        if not 0 < self.learning_rate < 1:
+            raise ValueError(f"learning_rate must lie in (0, 1); got {self.learning_rate}.")
+        outside = [epoch for epoch in self.checkpoints if not 0 < epoch < self.epochs]
+        if outside:
+            raise ValueError(
+                f"checkpoints must lie between 0 and {self.epochs} epochs; got {outside}."
+            )
+
+
+def build_encoder(architecture: str, *, seed: int = 0, dtype: str = "float32") -> Encoder:
+    """An architecture of the zoo with its initial weights.
+
+    Raises
+    ------
+    ValueError
+        If there is no such architecture.
+    """
+    from cpdkit.encoders import load_encoder
+
+    if architecture not in ARCHITECTURES:
+        raise ValueError(unknown("architecture", architecture, ARCHITECTURES))
+    options = ARCHITECTURES[architecture]
+    name = f"{architecture}-untrained"
+    return load_encoder(name, seed=seed, cutoff=CUTOFF, dtype=dtype, **options)

@@ -1,0 +1,263 @@
+"""Where the zoo's weights and cards are, and how they become models again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load, save
+
+from cpdkit._files import replacing
+from cpdkit._messages import unknown
+from cpdkit.encoders._base import Encoder
+from cpdkit.zoo.model import ZooModel
+from cpdkit.zoo.recipe import TASKS, build_encoder
+
+__all__ = [
+    "Name",
+    "load_model",
+    "model_names",
+    "own_directory",
+    "read_card",
+    "write_model",
+    "zoo_encoder",
+]
+
+UNTRAINED = "untrained"
+_PACKAGED = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True)
+class Name:
+    """A name such as ``painn-gap-0``, or ``painn-gap-0@1`` for the weights after one epoch.
+
+    Attributes
+    ----------
+    architecture, task : str
+        What was trained for what; the task may be ``"untrained"``.
+    seed : int
+        Of the training.
+    epoch : str
+        After how many epochs; empty for the final weights.
+    """
+
+    architecture: str
+    task: str
+    seed: int
+    epoch: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Name:
+        """Read a name.
+
+        Raises
+        ------
+        ValueError
+            If it is not of this form.
+        """
+        model, at, epoch = text.partition("@")
+        architecture, _, rest = model.rpartition("-")
+        architecture, _, task = architecture.rpartition("-")
+        if not architecture or not rest.isdecimal() or (at and not epoch):
+            raise ValueError(
+                f"{text!r} is no name of a zoo model; expected ARCHITECTURE-TASK-SEED, such as "
+                "'painn-gap-0', or 'painn-gap-0@1' for its weights after one epoch."
+            )
+        return cls(architecture, task, int(rest), epoch)
+
+    @property
+    def model(self) -> str:
+        """The name without the epoch."""
+        return f"{self.architecture}-{self.task}-{self.seed}"
+
+
+def own_directory() -> Path:
+    """Where models go that are trained here: ``$CPDKIT_ZOO``, or a folder of the user's cache."""
+    import pooch
+
+    return Path(os.environ.get("CPDKIT_ZOO") or Path(pooch.os_cache("cpdkit")) / "zoo")
+
+
+def _directories() -> tuple[Path, ...]:
+    return _PACKAGED, own_directory()
+
+
+def model_names() -> list[str]:
+    """Names of all models that can be loaded, without ``"zoo/"``, sorted."""
+    found = (path.stem for folder in _directories() for path in folder.glob("*.json"))
+    return sorted(set(found))
+
+
+def _folder(name: Name, text: str) -> Path:
+    for folder in _directories():
+        if (folder / f"{name.model}.json").is_file():
+            return folder
+    raise ValueError(
+        unknown("zoo model", text, model_names())
+        + f" Train it with: cpdkit zoo train {name.architecture} {name.task} --seed {name.seed}"
+    )
+
+
+def read_card(text: str) -> dict[str, Any]:
+    """The card of a model: how it was trained, on what, and how well it does.
+
+    Raises
+    ------
+    ValueError
+        If there is no such model.
+    """
+    name = Name.parse(text)
+    return json.loads((_folder(name, text) / f"{name.model}.json").read_text())
+
+
+def write_model(
+    card: Mapping[str, Any],
+    final: Mapping[str, torch.Tensor],
+    checkpoints: Mapping[str, Mapping[str, torch.Tensor]],
+    *,
+    directory: Path,
+) -> None:
+    """Write weights, intermediate weights in half precision, and then the card.
+
+    The card holds the SHA-256 of both files, so a model without a card does not exist and a
+    damaged one is noticed.
+    """
+    files = {f"{card['name']}.safetensors": save(_plain(final))}
+    if checkpoints:
+        flat = {f"{e}/{k}": v for e, part in checkpoints.items() for k, v in part.items()}
+        files[f"{card['name']}.checkpoints.safetensors"] = save(_plain(flat))
+    sums = {}
+    for file_name, content in files.items():
+        with replacing(directory / file_name) as file:
+            file.write(content)
+        sums[file_name] = hashlib.sha256(content).hexdigest()
+    with replacing(directory / f"{card['name']}.json") as file:
+        file.write((json.dumps({**card, "sha256": sums}, indent=1) + "\n").encode())
+
+
+def _plain(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+
+
+def _weights(name: Name, text: str) -> dict[str, torch.Tensor]:
+    """Tensors of a model, checked against the card."""
+    folder, card = _folder(name, text), read_card(text)
+    suffix = ".checkpoints" if name.epoch else ""
+    path = folder / f"{name.model}{suffix}.safetensors"
+    if name.epoch:
+        epochs = [f"{c['epoch']:g}" for c in card.get("checkpoints", [])]
+        if name.epoch not in epochs:
+            raise ValueError(unknown(f"epoch of {name.model!r}:", name.epoch, epochs))
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != card["sha256"].get(path.name):
+        raise ValueError(
+            f"{path} is damaged: its SHA-256 is not the one in its card; install cpdkit again, "
+            f"or train it again with: cpdkit zoo train {name.architecture} {name.task} "
+            f"--seed {name.seed}"
+        )
+    if not name.epoch:
+        return load(content)
+    with safe_open(path, framework="pt") as file:
+        prefix = f"{name.epoch}/"
+        return {
+            key.removeprefix(prefix): file.get_tensor(key)
+            for key in file.keys()
+            if key.startswith(prefix)
+        }
+
+
+def _fill(module: torch.nn.Module, weights: Mapping[str, torch.Tensor], text: str) -> None:
+    """Copy `weights` into `module`; those it does not name stay as built."""
+    places = dict(module.named_parameters()) | dict(module.named_buffers())
+    strange = sorted(set(weights) - set(places))
+    if strange:
+        raise ValueError(
+            f"zoo model {text!r} does not fit the installed libraries: no place for {strange[:5]}. "
+            f"Its card says which versions it was trained with."
+        )
+    with torch.no_grad():
+        for key, value in weights.items():
+            if places[key].shape != value.shape:
+                raise ValueError(
+                    f"zoo model {text!r} does not fit the installed libraries: {key} has shape "
+                    f"{tuple(places[key].shape)} here and {tuple(value.shape)} in the file."
+                )
+            places[key].copy_(value)
+
+
+def load_model(text: str, *, dtype: str = "float32") -> ZooModel:
+    """A trained model with its readout.
+
+    Parameters
+    ----------
+    text : str
+        Name such as ``"painn-gap-0"``; with ``"@1"`` its weights after one epoch.
+    dtype : {"float32", "float64"}
+        Precision.
+
+    Returns
+    -------
+    ZooModel
+        With :meth:`ZooModel.predict` for molecules and :attr:`ZooModel.encoder` for features.
+
+    Raises
+    ------
+    ValueError
+        If there is no such model, it was never trained, or its file is damaged.
+    """
+    name = Name.parse(text)
+    if name.task == UNTRAINED:
+        raise ValueError(
+            f"{text!r} was not trained to predict anything; use load_encoder('zoo/{text}')."
+        )
+    weights = _weights(name, text)
+    encoder = build_encoder(name.architecture, seed=name.seed, dtype=dtype)
+    model = ZooModel(encoder, TASKS[name.task], seed=name.seed)
+    _fill(model, weights, text)
+    model.requires_grad_(False)
+    _dress(encoder, text)
+    return model
+
+
+def zoo_encoder(text: str, *, dtype: str = "float32") -> Encoder:
+    """The encoder of a zoo model, as ``load_encoder("zoo/painn-gap-0")`` gives it.
+
+    Parameters
+    ----------
+    text : str
+        Name without ``"zoo/"``; the task may be ``untrained``.
+    dtype : {"float32", "float64"}
+        Precision.
+
+    Raises
+    ------
+    ValueError
+        If there is no such model or its file is damaged.
+    """
+    name = Name.parse(text)
+    if name.task != UNTRAINED:
+        return load_model(text, dtype=dtype).encoder
+    weights = _weights(name, text)
+    encoder = build_encoder(name.architecture, seed=name.seed, dtype=dtype)
+    _fill(encoder.model, weights, text)
+    _dress(encoder, text)
+    return encoder
+
+
+def _dress(encoder: Encoder, text: str) -> None:
+    """Name the encoder; its library's own readout was never trained, so it must not answer."""
+
+    def energy(_graphs: object) -> NoReturn:
+        raise NotImplementedError(
+            f"the readout of {text!r} is the zoo's: cpdkit.zoo.load_model({text!r}).predict(atoms)."
+        )
+
+    encoder.name = f"zoo/{text}"
+    encoder.energy = energy  # type: ignore[attr-defined]

@@ -1,0 +1,168 @@
+"""The training loop: resume = fresh, one seed one result, flat graphs = collated graphs."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import cpdkit
+from cpdkit.encoders._graph import collate
+from cpdkit.zoo import ARCHITECTURES, Recipe, load_model, read_card, train
+from cpdkit.zoo.graphs import FlatGraphs
+from cpdkit.zoo.model import ZooModel, composition_offsets
+from cpdkit.zoo.training import Training
+
+SHORT = Recipe(epochs=2, batch_size=8, n_validation=16, checkpoints=(0.5, 1.0))
+
+
+@pytest.fixture(scope="module")
+def molecules() -> cpdkit.Dataset:
+    return cpdkit.load_dataset("xtb9", split="train", n=80, seed=3)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def same(a, b) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+@pytest.mark.parametrize("architecture", ["schnet", "mace"])
+def test_resumed_is_fresh(architecture, molecules, tmp_path):
+    def training(folder):
+        return Training(architecture, "gap", molecules, directory=tmp_path / folder, recipe=SHORT)
+
+    whole = training("whole").run(progress=False)
+    for stop in (3, 11, None):  # within the first epoch, within the second, to the end
+        parts = training("parts").run(progress=False, until=stop)
+    assert sorted(parts.weights) == [0.5, 1.0, 2.0]
+    assert all(same(whole.weights[e], parts.weights[e]) for e in whole.weights)
+    timeless = [[{**row, "seconds": 0} for row in t.history] for t in (whole, parts)]
+    assert timeless[0] == timeless[1]
+    # and training does something
+    first, last = whole.weights[0.5], whole.weights[2.0]
+    assert not any(torch.equal(first[k], last[k]) for k in first)
+
+
+def test_state_of_another_training_is_refused(molecules, tmp_path):
+    Training("schnet", "gap", molecules, directory=tmp_path, recipe=SHORT).run(
+        progress=False, until=1
+    )
+    with pytest.raises(ValueError, match=r"another training \(task, seed differ\)"):
+        Training("schnet", "energy", molecules, directory=tmp_path, seed=1, recipe=SHORT)
+
+
+def test_only_the_newest_state_is_kept(molecules, tmp_path):
+    training = Training("schnet", "gap", molecules, directory=tmp_path, recipe=SHORT)
+    training.run(progress=False, until=4, save_every=0.0)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["state-4.safetensors", "state.json"]
+    assert json.loads((tmp_path / "state.json").read_text())["step"] == 4
+
+
+def test_a_seed_decides_weights_and_order(molecules, tmp_path):
+    def weights(seed, folder):
+        training = Training(
+            "schnet", "gap", molecules, directory=tmp_path / folder, seed=seed, recipe=SHORT
+        )
+        training.run(progress=False, until=2)
+        return training.current_weights()
+
+    assert same(weights(0, "a"), weights(0, "b"))
+    assert not same(weights(0, "c"), weights(1, "d"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"architecture": "pain"}, "did you mean 'painn'"),
+        ({"task": "gaps"}, "did you mean 'gap'"),
+        ({"recipe": Recipe(n_validation=41)}, "80 molecules are too few"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(change, message, molecules, tmp_path):
+    given = {"architecture": "painn", "task": "gap", "recipe": SHORT} | change
+    with pytest.raises(ValueError, match=message):
+        Training(
+            given["architecture"], given["task"], molecules,
+            directory=tmp_path, recipe=given["recipe"],
+        )  # fmt: skip
+
+
+def test_recipe_refuses_checkpoints_outside_the_training():
+    with pytest.raises(ValueError, match=r"between 0 and 3 epochs; got \[4\]"):
+        Recipe(epochs=3, checkpoints=(1, 4))
+    with pytest.raises(ValueError, match="batch_size must be at least 1"):
+        Recipe(batch_size=0)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_flat_graphs_are_collated_graphs(architecture, molecules):
+    model = ZooModel.untrained(architecture, "gap")
+    rows = np.array([5, 0, 31])
+    flat = FlatGraphs(molecules.atoms, model.encoder).batch(rows)
+    graphs = [model.encoder.graph(molecules.atoms[int(r)]) for r in rows]
+    joined = collate(graphs, dtype=model.encoder.dtype)
+    for name in vars(joined):
+        assert torch.equal(getattr(flat, name), getattr(joined, name)), name
+    with torch.no_grad():
+        alone = model.predict(molecules.atoms.select(rows), batch_size=1)
+        assert np.allclose(model(flat).numpy(), alone, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_sizes_are_matched(architecture, molecules, tmp_path):
+    """Trained weights within a factor of two of every other architecture's."""
+    sizes = {
+        a: Training(a, "gap", molecules, directory=tmp_path / a, recipe=SHORT).parameters
+        for a in {architecture, "mace", "painn"}
+    }
+    assert max(sizes.values()) < 2 * min(sizes.values())
+
+
+@pytest.mark.parametrize("pooling", ["sum", "mean"])
+def test_offsets_are_least_squares_on_composition(pooling, molecules):
+    y = molecules.targets["gap"].to_numpy()
+    offsets, spread = composition_offsets(molecules.atoms, y, pooling)
+    counts, elements = molecules.atoms.element_counts()
+    design = counts / counts.sum(1, keepdims=True) if pooling == "mean" else counts
+    left = y - design @ offsets[elements]
+    assert np.abs(design.T @ left).max() < 1e-8 * np.abs(design.T @ y).max()
+    assert np.count_nonzero(offsets) == len(elements)
+    expected = left.std() / (1 if pooling == "mean" else molecules.atoms.n_atoms.mean() ** 0.5)
+    assert spread == pytest.approx(expected)
+
+
+def test_a_trained_model_is_found_by_name(molecules, tmp_path, monkeypatch):
+    monkeypatch.setenv("CPDKIT_ZOO", str(tmp_path))
+    probe = cpdkit.load_dataset("xtb9", n=40, seed=0)
+    card = train(
+        "schnet", "energy", seed=7, recipe=SHORT, progress=False,
+        train_data=molecules, probe_data=probe,
+    )  # fmt: skip
+    assert read_card("schnet-energy-7") == json.loads(
+        (tmp_path / "schnet-energy-7.json").read_text()
+    )
+    assert not (tmp_path / "training" / "schnet-energy-7").exists()
+    model = load_model("schnet-energy-7")
+    error = np.abs(model.predict(probe.atoms) - probe.targets["atomization_energy"]).mean()
+    assert error == pytest.approx(card["probe"]["mae"], abs=2e-5)
+    early = load_model("schnet-energy-7@0.5")
+    error = np.abs(early.predict(probe.atoms) - probe.targets["atomization_energy"]).mean()
+    assert error == pytest.approx(card["checkpoints"][0]["mae"], abs=2e-5)
+    rep = cpdkit.extract(cpdkit.load_encoder("zoo/schnet-energy-7"), probe)
+    assert rep.features.shape == (40, 3 * 96)
+
+    weights = tmp_path / "schnet-energy-7.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(ValueError, match="damaged: its SHA-256"):
+        load_model("schnet-energy-7")
