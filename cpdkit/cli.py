@@ -42,6 +42,15 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--list", action="store_true", help="list the parameters and stop")
     run.set_defaults(action=_run)
 
+    keep = commands.add_parser("record", help="run a notebook and keep its tables in the package")
+    keep.add_argument("notebook", type=Path, help="with a parameter named dataset")
+    keep.add_argument(
+        "-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
+        help="set a parameter, as for run",
+    )  # fmt: skip
+    keep.add_argument("--profile", default="full", help="a named set of parameters")
+    keep.set_defaults(action=_record)
+
     book = commands.add_parser("book", help="run what changed and build the book")
     book.add_argument("root", type=Path, nargs="?", default=Path("."), help="the repository")
     book.set_defaults(action=_book)
@@ -96,27 +105,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from cpdkit._messages import unknown
-    from cpdkit._parameters import parse_value
     from cpdkit.runs import MANIFEST, notebook_parameters, read_notebook, run_notebook
 
-    declared = notebook_parameters(read_notebook(options.notebook))
     if options.list:
-        for p in declared.values():
+        for p in notebook_parameters(read_notebook(options.notebook)).values():
             print(f"{p.name}: {p.type_name} = {p.default!r}" + (f"  # {p.help}" if p.help else ""))
         return
-    given = {}
-    for name, text in options.parameter:
-        if name not in declared:
-            raise ValueError(unknown("parameter", name, declared))
-        try:
-            given[name] = parse_value(text, declared[name].type)
-        except ValueError as error:
-            kind = declared[name].type_name
-            raise ValueError(f"parameter {name!r} must be {kind}: {error}") from error
     run = run_notebook(
         options.notebook,
-        given,
+        _given(options),
         profile=options.profile,
         runs_dir=options.runs_dir,
         force=options.force,
@@ -129,6 +126,31 @@ def _run(options: argparse.Namespace) -> None:
     print(f"{state}\n{executed}\n{manifest}")
     if options.output is not None:
         print(f"tables and figures: {run.directory}")
+
+
+def _given(options: argparse.Namespace) -> dict[str, object]:
+    """Parameters of the command line, as the notebook declares them."""
+    from cpdkit._messages import unknown
+    from cpdkit._parameters import parse_value
+    from cpdkit.runs import notebook_parameters, read_notebook
+
+    declared = notebook_parameters(read_notebook(options.notebook))
+    given: dict[str, object] = {}
+    for name, text in options.parameter:
+        if name not in declared:
+            raise ValueError(unknown("parameter", name, declared))
+        try:
+            given[name] = parse_value(text, declared[name].type)
+        except ValueError as error:
+            kind = declared[name].type_name
+            raise ValueError(f"parameter {name!r} must be {kind}: {error}") from error
+    return given
+
+
+def _record(options: argparse.Namespace) -> None:
+    from cpdkit.recorded import record
+
+    print(record(options.notebook, _given(options), profile=options.profile))
 
 
 def _copy(source: Path, target: Path) -> Path:

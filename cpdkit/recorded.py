@@ -1,0 +1,150 @@
+"""Tables of long runs, kept in the package and shown beside what runs live.
+
+Only tables are kept, with what they were made from; no figure, no executed notebook.
+"""
+
+from __future__ import annotations
+
+import datetime
+import io
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+__all__ = ["Recorded", "record", "recorded_tables"]
+
+_HOME = Path(__file__).parent / "recorded_data"
+_KEPT = (
+    "notebook", "notebook_sha256", "parameters", "library", "data", "packages", "cpdkit", "python",
+    "hardware", "revision", "wall_seconds",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a long run of a notebook left.
+
+    Attributes
+    ----------
+    tables : mapping of str to DataFrame
+        Its CSV files by name.
+    manifest : mapping
+        Notebook, parameters, hashes of library and data, versions, machine, command, time.
+    note : str
+        One Markdown sentence: when, how and how long.
+    """
+
+    tables: Mapping[str, pd.DataFrame]
+    manifest: Mapping[str, Any]
+    note: str
+
+
+def recorded_tables(notebook: str, *, dataset: str) -> Recorded | None:
+    """The recorded run of a notebook on a data set, or None where there is none.
+
+    Parameters
+    ----------
+    notebook : str
+        Its name without extension, such as ``"03_gbt_inflation"``.
+    dataset : str
+        Value of its parameter ``dataset``.
+    """
+    folder = _HOME / notebook / dataset
+    if not (folder / "manifest.json").is_file():
+        return None
+    manifest = json.loads((folder / "manifest.json").read_text())
+    tables = {path.name: pd.read_csv(path) for path in sorted(folder.glob("*.csv"))}
+    minutes = manifest["wall_seconds"] / 60
+    note = (
+        f"*Recorded, not live:* {manifest['date']}, `{manifest['command']}`, {minutes:.0f} min on "
+        f"{manifest['hardware']['cpus']} cores."
+    )
+    return Recorded(tables, manifest, note)
+
+
+def record(
+    notebook: str | Path,
+    parameters: Mapping[str, Any],
+    *,
+    profile: str = "full",
+    home: Path = _HOME,
+    largest: int = 400_000,
+    runs_dir: str | Path = "_build/runs",
+) -> Path:
+    """Run a notebook and keep its tables.
+
+    Parameters
+    ----------
+    notebook : path
+        The notebook; it must have a parameter ``dataset``.
+    parameters, profile, runs_dir
+        As for :func:`cpdkit.runs.run_notebook`.
+    home : path
+        Where recorded runs are kept.
+    largest : int
+        Bytes a table may have at most; recorded tables are small and tidy.
+
+    Returns
+    -------
+    Path
+        The folder written; what was recorded before under that name is replaced.
+
+    Raises
+    ------
+    ValueError
+        If the notebook has no such parameter, wrote no table, or one that is too large.
+    """
+    from cpdkit.runs import run_notebook
+
+    notebook = Path(notebook)
+    run = run_notebook(notebook, parameters, profile=profile, runs_dir=runs_dir)
+    dataset = run.manifest["parameters"].get("dataset")
+    if not isinstance(dataset, str) or not dataset.isidentifier():
+        raise ValueError(
+            f"{notebook} was run with dataset={dataset!r}; only runs on named data sets are kept."
+        )
+    tables = sorted(run.directory.glob("*.csv"))
+    if not tables:
+        raise ValueError(f"{notebook} wrote no CSV table; there is nothing to keep.")
+    for table in tables:
+        if table.stat().st_size > largest:
+            raise ValueError(
+                f"{table.name} has {table.stat().st_size:,} bytes; at most {largest:,} are kept. "
+                "Write a smaller table."
+            )
+    given = " ".join(f"-p {name} {_text(value)}" for name, value in parameters.items())
+    manifest = {key: run.manifest[key] for key in _KEPT if key in run.manifest} | {
+        "profile": profile,
+        "command": f"cpdkit record notebooks/{notebook.name} --profile {profile} {given}".strip(),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+    }
+    target = home / notebook.stem / dataset
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    try:
+        for table in tables:
+            _rounded(table, beside / table.name)
+        (beside / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+        shutil.rmtree(target, ignore_errors=True)
+        beside.rename(target)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+    return target
+
+
+def _text(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _rounded(source: Path, target: Path) -> None:
+    """Six significant digits are more than any score has."""
+    text = io.StringIO()
+    pd.read_csv(source).to_csv(text, index=False, float_format="%.6g")
+    target.write_text(text.getvalue())

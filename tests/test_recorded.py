@@ -1,0 +1,87 @@
+"""Recorded tables: what was measured, with how, or nothing at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from cpdkit import recorded
+from cpdkit.cli import main
+from cpdkit.recorded import record, recorded_tables
+
+WRITE = 'import pandas as pd\npd.DataFrame({"x": [n / 3, 1.0]}).to_csv("a.csv", index=False)'
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(recorded, "_HOME", tmp_path / "home")
+    return tmp_path / "home"
+
+
+def write(folder: Path, code: str = WRITE, dataset: str = "xtb9") -> Path:
+    cells = [
+        new_code_cell(
+            f'dataset: str = "{dataset}"  # what\nn: int = 1  # how many',
+            metadata={"tags": ["parameters"]},
+        ),
+        new_code_cell(code),
+    ]
+    notebook = new_notebook(cells=cells, metadata={"cpdkit": {"profiles": {"full": {"n": 2}}}})
+    nbformat.write(notebook, folder / "table.ipynb")
+    return folder / "table.ipynb"
+
+
+def test_a_recorded_table_comes_back_with_its_origin(home: Path, tmp_path: Path) -> None:
+    notebook = write(tmp_path)
+    assert recorded_tables("table", dataset="xtb9") is None
+    target = record(notebook, {}, home=home, runs_dir=tmp_path / "runs")
+    assert sorted(p.name for p in target.iterdir()) == ["a.csv", "manifest.json"]
+    found = recorded_tables("table", dataset="xtb9")
+    assert found is not None
+    pd.testing.assert_frame_equal(
+        found.tables["a.csv"], pd.DataFrame({"x": [2 / 3, 1.0]}), rtol=1e-5
+    )
+    assert found.manifest["parameters"] == {"dataset": "xtb9", "n": 2}
+    assert "cpdkit record notebooks/table.ipynb --profile full" in found.note
+    json.dumps(found.manifest)
+
+    record(notebook, {"n": 6}, home=home, runs_dir=tmp_path / "runs")
+    again = recorded_tables("table", dataset="xtb9")
+    assert again is not None and again.tables["a.csv"]["x"].tolist() == [2.0, 1.0]
+    assert "-p n 6" in again.note
+    assert [p.name for p in (home / "table").iterdir()] == ["xtb9"]
+
+
+@pytest.mark.parametrize(
+    ("code", "dataset", "message"),
+    [
+        ("print(n)", "xtb9", "wrote no CSV table"),
+        (WRITE, "../mine.xyz", "only runs on named data sets"),
+        (WRITE.replace("1.0]", "*range(999)]"), "xtb9", "at most 1,000 are kept"),
+    ],
+)
+def test_what_is_not_kept(
+    code: str, dataset: str, message: str, home: Path, tmp_path: Path
+) -> None:
+    notebook = write(tmp_path, code, dataset)
+    with pytest.raises(ValueError, match=message):
+        record(notebook, {}, home=home, runs_dir=tmp_path / "runs", largest=1000)
+    assert not list(home.rglob("*.csv"))
+
+
+def test_the_command_checks_parameters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["record", str(write(tmp_path)), "-p", "m", "1"]) == 1
+    assert "unknown parameter 'm'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("folder", sorted(recorded._HOME.glob("*/*")), ids=lambda p: p.name)
+def test_what_the_package_holds_can_be_read(folder: Path) -> None:
+    found = recorded_tables(folder.parent.name, dataset=folder.name)
+    assert found is not None and found.tables
+    assert found.manifest["parameters"]["dataset"] == folder.name
+    assert all(len(table) for table in found.tables.values())
