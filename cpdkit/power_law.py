@@ -1,0 +1,343 @@
+r"""What a learning curve says: its interval, the structures needed, and a power law.
+
+Intervals are percentiles of `cpdkit.curves.LearningCurve.draws`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize_scalar, nnls
+
+from cpdkit.curves import LearningCurve
+
+__all__ = [
+    "EXPONENTS",
+    "PowerLaw",
+    "crossing_size",
+    "curve_table",
+    "fit_power_law",
+    "power_law_table",
+    "structures_needed",
+]
+
+EXPONENTS = (0.05, 3.0)
+"""Range of the exponents that `fit_power_law` tries."""
+
+_GRID = np.geomspace(*EXPONENTS, 25)
+_AT_BOUND = 1.01  # within so much of a bound counts as on it
+_MOST = 0.05  # of the draws may fail before an interval is withheld
+
+
+def curve_table(
+    curve: LearningCurve,
+    draws: np.ndarray,
+    *,
+    score: str = "r2_partial",
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Tidy learning curve.
+
+    Parameters
+    ----------
+    curve : LearningCurve
+        From `cpdkit.curves.learning_curve`.
+    draws : ndarray of shape (n_draws, n_sizes, n_targets)
+        From its `draws`, for the same score.
+    score : str, default "r2_partial"
+        One of `cpdkit.curves.CURVE_SCORES`.
+    level : float, default 0.95
+        Confidence level.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per target and size: ``target, score, n, mean, low, high, sd`` (over repeats) and
+        ``alpha`` (median of the chosen penalties).
+    """
+    values = curve.scores(score)
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return pd.DataFrame(
+        [
+            {
+                "target": target,
+                "score": score,
+                "n": size,
+                "mean": values[:, s, t].mean(),
+                "low": low[s, t],
+                "high": high[s, t],
+                "sd": _spread(values[:, s, t]),
+                "alpha": np.median(curve.alphas[:, s, t]),
+            }
+            for t, target in enumerate(curve.targets)
+            for s, size in enumerate(curve.sizes)
+        ]
+    )
+
+
+def _spread(values: np.ndarray) -> float:
+    if len(values) < 2:
+        return float("nan")
+    return float(values.std(ddof=1)) if np.ptp(values) else 0.0  # not rounding
+
+
+def crossing_size(
+    sizes: Sequence[int], curve: np.ndarray, level: np.ndarray | float
+) -> np.ndarray:
+    """Size from which a curve stays at or above a level, interpolated in the logarithm of size.
+
+    Parameters
+    ----------
+    sizes : sequence of int, shape (n_sizes,)
+        Ascending sizes.
+    curve : ndarray of shape (..., n_sizes)
+        Scores.
+    level : float or ndarray of shape (...)
+        What is to be reached.
+
+    Returns
+    -------
+    ndarray of shape (...)
+        ``-inf`` where the curve never lies below the level, so that fewer structures than the
+        smallest size may suffice; ``inf`` where it ends below; NaN where curve or level is NaN.
+
+    Examples
+    --------
+    >>> float(crossing_size([10, 100, 1000], np.array([0.0, 0.2, 0.4]), 0.1).round(3))
+    31.623
+    """
+    where = np.log(np.asarray(sizes, dtype=np.float64))
+    curve = np.asarray(curve, dtype=np.float64)
+    goal = np.broadcast_to(np.asarray(level, dtype=np.float64), curve.shape[:-1])
+    below = curve < goal[..., None]
+    last = len(where) - 1 - np.argmax(below[..., ::-1], axis=-1)  # the last size below the level
+    left = np.minimum(last, len(where) - 2)
+    a, b = (
+        np.take_along_axis(curve, (left + step)[..., None], axis=-1)[..., 0] for step in (0, 1)
+    )
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):  # replaced below
+        found = np.exp(where[left] + (goal - a) / (b - a) * (where[left + 1] - where[left]))
+    found = np.where(below[..., -1], np.inf, found)
+    found = np.where(below.any(axis=-1), found, -np.inf)
+    return np.where(np.isnan(goal) | np.isnan(curve).any(axis=-1), np.nan, found)[()]
+
+
+def structures_needed(
+    curve: LearningCurve,
+    draws: np.ndarray,
+    *,
+    score: str = "r2_partial",
+    fractions: Sequence[float] = (0.25, 0.5),
+    levels: Sequence[float] = (),
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Training structures from which the mean curve stays above a share of its final score.
+
+    Parameters
+    ----------
+    curve, draws, score, level
+        As in `curve_table`.
+    fractions : sequence of float
+        Shares of the curve's own final score, drawn anew with it.
+    levels : sequence of float, optional
+        Scores that are the same for every curve.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per target and goal: ``target, criterion, goal`` (a score), ``final``, ``needed``,
+        ``low``, ``high``, ``bound`` and ``note``. ``bound`` is ``"exact"``; ``"below"`` or
+        ``"above"`` where the answer lies outside the sizes; ``"undefined"`` where the final score
+        is not above zero. Then ``needed`` is NaN and ``note`` says why; so is an end of the
+        interval that lies outside the sizes.
+
+    Raises
+    ------
+    ValueError
+        If a fraction does not lie between 0 and 1.
+    """
+    if any(not 0 < f < 1 for f in fractions):
+        raise ValueError(f"fractions={list(fractions)!r} must lie between 0 and 1, such as 0.5.")
+    mean = curve.scores(score).mean(axis=0)
+    rows = []
+    goals = [(f"{f:.0%} of final", f, True) for f in fractions]
+    goals += [(f"score {g:g}", g, False) for g in levels]
+    for t, target in enumerate(curve.targets):
+        final, finals = mean[-1, t], draws[:, -1, t]
+        for criterion, value, relative in goals:
+            goal = value * final if relative else value
+            each = np.where(finals > 0, value * finals, np.nan) if relative else value
+            row = {"target": target, "criterion": criterion, "goal": goal, "final": final}
+            if relative and not final > 0:
+                nothing = {"needed": np.nan, "low": np.nan, "high": np.nan, "bound": "undefined"}
+                note = f"the final score, {final:.2f}, is not above zero"
+                rows.append(row | nothing | {"note": note})
+                continue
+            found = float(crossing_size(curve.sizes, mean[:, t], goal))
+            spread = crossing_size(curve.sizes, draws[:, :, t], each)
+            rows.append(row | _described(found, spread, curve.sizes, level))
+    return pd.DataFrame(rows)
+
+
+def _described(
+    found: float, spread: np.ndarray, sizes: Sequence[int], level: float
+) -> dict[str, float | str]:
+    bound, note = "exact", []
+    if found == -np.inf:
+        bound, found = "below", np.nan
+        note.append(f"already reached with {sizes[0]} structures, the smallest subset")
+    elif found == np.inf:
+        bound, found = "above", np.nan
+        note.append(f"not reached with {sizes[-1]} structures, the largest subset")
+    low = high = np.nan
+    if np.isnan(spread).mean() > _MOST:
+        note.append("no interval: in some draws the final score is not above zero")
+    else:
+        kept = spread[~np.isnan(spread)]
+        tails = [(1 - level) / 2, (1 + level) / 2]
+        # Without interpolation, which infinite values would not survive.
+        low, high = np.quantile(kept, tails, method="inverted_cdf")
+        if bound == "exact" and not np.isfinite([low, high]).all():
+            note.append(
+                "the interval is open " + ("below" if np.isinf(low) else "above")
+                if np.isfinite(low) or np.isfinite(high)
+                else "the interval is open on both sides"
+            )
+        low, high = (v if np.isfinite(v) else np.nan for v in (low, high))
+    return {
+        "needed": found, "low": float(low), "high": float(high), "bound": bound,
+        "note": "; ".join(note),
+    }
+
+
+@dataclass(frozen=True)
+class PowerLaw:
+    r"""The law :math:`a + b\, n^{-c}` of an error.
+
+    Attributes
+    ----------
+    a : float
+        Error with endlessly many structures.
+    b : float
+        What one structure would leave to learn.
+    c : float
+        Exponent.
+    misfit : float
+        Root mean square of the relative residuals.
+    """
+
+    a: float
+    b: float
+    c: float
+    misfit: float
+
+    def __call__(self, n: np.ndarray | float) -> np.ndarray:
+        """Error with n structures."""
+        return self.a + self.b * np.asarray(n, dtype=np.float64) ** -self.c
+
+
+def fit_power_law(sizes: Sequence[int], error: Sequence[float] | np.ndarray) -> PowerLaw:
+    r"""Fit :math:`a + b\, n^{-c}`, :math:`a, b \ge 0`, with equal weight on relative errors.
+
+    For each exponent the best a and b follow from non-negative least squares; only the exponent is
+    searched (variable projection [1]_), so no starting values are needed.
+
+    Parameters
+    ----------
+    sizes : sequence of int, shape (n_sizes,)
+        Training rows; at least four sizes for three parameters.
+    error : sequence of float, shape (n_sizes,)
+        Positive errors, such as ``1 - r2_partial``.
+
+    Returns
+    -------
+    PowerLaw
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than four sizes or an error is not positive and finite.
+
+    References
+    ----------
+    .. [1] G. H. Golub and V. Pereyra, The differentiation of pseudo-inverses and nonlinear least
+       squares problems whose variables separate, SIAM J. Numer. Anal. 10, 413 (1973).
+
+    Examples
+    --------
+    >>> law = fit_power_law([25, 50, 100, 200, 400], [0.5, 0.35, 0.275, 0.2375, 0.21875])
+    >>> round(law.a, 3), round(law.b, 3), round(law.c, 3)
+    (0.2, 7.5, 1.0)
+    """
+    n, e = np.asarray(sizes, dtype=np.float64), np.asarray(error, dtype=np.float64)
+    if len(n) < 4 or n.shape != e.shape:
+        raise ValueError(f"a power law needs at least 4 sizes and as many errors; got {len(n)}.")
+    if not (np.isfinite(e) & (e > 0)).all():
+        raise ValueError("errors must be positive and finite, such as 1 - r2_partial.")
+    scale, ones = n[-1], np.ones_like(e)
+
+    def solve(c: float) -> tuple[np.ndarray, float]:
+        return nnls(np.column_stack([1 / e, (n / scale) ** -c / e]), ones)
+
+    best = int(np.argmin([solve(c)[1] for c in _GRID]))
+    span = np.log(_GRID[[max(best - 1, 0), min(best + 1, len(_GRID) - 1)]])
+    found = minimize_scalar(
+        lambda log_c: solve(np.exp(log_c))[1], bounds=tuple(span), method="bounded",
+        options={"xatol": 1e-6},
+    )
+    c = float(np.exp(found.x))
+    (a, b), distance = solve(c)
+    return PowerLaw(float(a), float(b * scale**c), c, float(distance / np.sqrt(len(n))))
+
+
+def power_law_table(
+    curve: LearningCurve,
+    draws: np.ndarray,
+    *,
+    score: str = "r2_partial",
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Power law of ``1 - score`` for every target, with bootstrap intervals.
+
+    Parameters
+    ----------
+    curve, draws, score, level
+        As in `curve_table`; each draw is fitted.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per target: ``target, a, b, c``, each with ``_low`` and ``_high``; ``limit`` (the
+        score with endlessly many structures, ``1 - a``); ``misfit``; and ``note``, which says where
+        the exponent sticks to a bound of `EXPONENTS` and the law is no more than a smooth curve.
+    """
+    mean = curve.scores(score).mean(axis=0)
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    rows = []
+    for t, target in enumerate(curve.targets):
+        if np.isnan(mean[:, t]).any():
+            gone = {name: np.nan for name in _COLUMNS}
+            rows.append({"target": target, **gone, "note": "linear in composition: no score"})
+            continue
+        law = fit_power_law(curve.sizes, 1 - mean[:, t])
+        fits = [fit_power_law(curve.sizes, 1 - draw) for draw in draws[:, :, t]]
+        values = np.array([(f.a, f.b, f.c) for f in fits])
+        low, high = np.quantile(values, tails, axis=0)
+        c = np.append(values[:, 2], law.c)
+        stuck = (c < EXPONENTS[0] * _AT_BOUND) | (c > EXPONENTS[1] / _AT_BOUND)
+        note = ""
+        if stuck.mean() > _MOST or stuck[-1]:
+            note = f"exponent at a bound in {stuck.mean():.0%} of the fits: not determined"
+        numbers = {"limit": 1 - law.a, "misfit": law.misfit}
+        for i, name in enumerate("abc"):
+            numbers |= {name: getattr(law, name), f"{name}_low": low[i], f"{name}_high": high[i]}
+        rows.append({"target": target, **{k: float(numbers[k]) for k in _COLUMNS}, "note": note})
+    return pd.DataFrame(rows)
+
+
+_COLUMNS = (
+    "limit", "a", "a_low", "a_high", "b", "b_low", "b_high", "c", "c_low", "c_high", "misfit",
+)
