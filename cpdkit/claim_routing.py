@@ -1,0 +1,152 @@
+"""Claim 2: which models send the dipole to l=1 and the gap to l=0."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from cpdkit.intervals import corrected_t
+from cpdkit.verdicts import Verdict
+
+__all__ = ["STATES", "family", "irrep_routing", "is_trained", "routing_states"]
+
+STATES = ("routes", "does not route", "open")
+CLAIM = "MACE sends the dipole to l=1 and the gap to l=0; ViSNet does not."
+_SIDES = ("vector side", "scalar side")
+
+
+def family(encoder: str) -> str:
+    """Architecture an encoder's name begins with.
+
+    Examples
+    --------
+    >>> family("zoo/mace-gap-0"), family("mace:my.model"), family("sevennet-l3i5")
+    ('mace', 'mace', 'sevennet')
+    """
+    return re.split(r"[-:]", encoder.removeprefix("zoo/"))[0]
+
+
+def is_trained(encoder: str) -> bool:
+    """Whether the name is not that of an untrained network."""
+    return "untrained" not in encoder
+
+
+def routing_states(index: pd.DataFrame) -> pd.DataFrame:
+    r"""Say of every model whether it routes.
+
+    A model **routes** if in at least one of its layers the intervals of both sides of the index of
+    l=1 lie above zero; it **does not route** if in each of its layers the interval of one of the
+    sides lies below zero; otherwise that is **open**. With m layers the intervals have level
+    :math:`1 - (1 - \text{level}) / m` (Bonferroni), so that more layers are not more chances.
+
+    Parameters
+    ----------
+    index : DataFrame
+        From `cpdkit.routing.routing_index`, with a column ``encoder``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per encoder: ``encoder, family, trained, state``, and of its layer with the
+        largest index ``name, mean, low, high`` (at the level of the table) and ``fold_values``.
+    """
+    rows = []
+    one = index[index["l"] == 1]
+    for encoder, here in one.groupby("encoder", sort=False):
+        layers = here.groupby(["name", "irrep"], sort=False)
+        level = 1 - (1 - index.attrs["level"]) / layers.ngroups
+        sides = []
+        for _, layer in layers:
+            values = layer.set_index("quantity")["fold_values"]
+            share = 1 / (index.attrs["n_folds"] - 1)
+            sides.append(
+                [corrected_t(np.asarray(values[s]), test_share=share, level=level) for s in _SIDES]
+            )
+        if any(all(low > 0 for low, _ in pair) for pair in sides):
+            state = "routes"
+        elif all(any(high < 0 for _, high in pair) for pair in sides):
+            state = "does not route"
+        else:
+            state = "open"
+        best = here[here["quantity"] == "index"]
+        top = best.loc[best["mean"].idxmax()]
+        about = {"encoder": encoder, "family": family(encoder), "trained": is_trained(encoder)}
+        kept = {key: top[key] for key in ("name", "mean", "low", "high", "fold_values")}
+        rows.append({**about, "state": state, **kept})
+    columns = ["encoder", "family", "trained", "state", "name", "mean", "low", "high"]
+    states = pd.DataFrame(rows, columns=[*columns, "fold_values"])
+    states.attrs = dict(index.attrs)
+    return states
+
+
+def irrep_routing(index: pd.DataFrame) -> Verdict:
+    """Judge claim 2 by the states of `routing_states`.
+
+    The claim **holds** if every trained MACE routes and no trained ViSNet does; it **fails** if a
+    trained MACE does not route or a trained ViSNet does; otherwise, or where one of them is
+    missing, it is **undecided**.
+
+    Parameters
+    ----------
+    index : DataFrame
+        From `cpdkit.routing.routing_index`, with a column ``encoder``.
+
+    Returns
+    -------
+    Verdict
+
+    Raises
+    ------
+    ValueError
+        If no encoder of the table has l=1 beside l=0.
+    """
+    states = routing_states(index)
+    if states.empty:
+        raise ValueError("no encoder has a layer with both l=0 and l=1; there is nothing to judge.")
+    trained = states[states["trained"]]
+    mace, visnet = (trained[trained["family"] == name] for name in ("mace", "visnet"))
+    missing = [name for name, rows in (("MACE", mace), ("ViSNet", visnet)) if rows.empty]
+    if missing:
+        outcome = "undecided"
+        reason = f"the run has no trained {' and no trained '.join(missing)}"
+    elif (mace["state"] == "does not route").any() or (visnet["state"] == "routes").any():
+        outcome = "fails"
+        reason = _reason(mace, visnet)
+    elif (mace["state"] == "routes").all() and (visnet["state"] == "does not route").all():
+        outcome = "holds"
+        reason = _reason(mace, visnet)
+    else:
+        outcome = "undecided"
+        reason = _reason(mace, visnet)
+    verb = "is undecided" if outcome == "undecided" else outcome
+    shown = trained[trained["family"].isin(["mace", "visnet"])]
+    shown = trained if shown.empty else shown
+    sentence = f"Claim 2 {verb} here: {reason}."
+    if len(shown):
+        sentence += f" Largest routing index: {'; '.join(map(_number, shown.to_dict('records')))}."
+    null = states[~states["trained"]]
+    if not shown.empty and set(null["family"]) & set(shown["family"]):
+        null = null[null["family"].isin(set(shown["family"]))]
+    if len(null):
+        sentence += f" Untrained: {'; '.join(map(_number, null.to_dict('records')))}."
+    return Verdict(CLAIM, outcome, sentence)
+
+
+def _reason(mace: pd.DataFrame, visnet: pd.DataFrame) -> str:
+    words = {
+        "routes": "{} routes",
+        "does not route": "{} does not route",
+        "open": "whether {} routes stays open",
+    }
+    return ", ".join(
+        words[row["state"]].format(row["encoder"])
+        for row in [*mace.to_dict("records"), *visnet.to_dict("records")]
+    )
+
+
+def _number(row: dict) -> str:
+    low, high = (f"{round(row[key], 2) + 0.0:+.2f}" for key in ("low", "high"))
+    mean = f"{round(row['mean'], 2) + 0.0:+.2f}"
+    return f"{row['encoder']} {mean} ({low} to {high}, {row['name']})"

@@ -1,0 +1,181 @@
+"""Figures of irrep routing, from the tables of `cpdkit.routing`; style as in `cpdkit.figures`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from cpdkit.figures import _COLOURS, _MARKERS, _STYLE, _intervals, _needs
+
+__all__ = ["index_figure", "score_heatmap", "vector_figure"]
+
+_QUANTITIES = ("vector side", "scalar side", "index")
+
+
+def index_figure(index: pd.DataFrame) -> Figure:
+    """Both sides of the routing index of l=1 and their sum, for each layer of each encoder.
+
+    Parameters
+    ----------
+    index : DataFrame
+        From `cpdkit.routing.routing_index`, with a column ``encoder``; untrained networks are
+        drawn hollow.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If a column is missing or no row has l=1.
+    """
+    _needs(index, ["encoder", "name", "l", "quantity", "mean", "low", "high"])
+    here = index[index["l"] == 1]
+    if here.empty:
+        raise ValueError("no row has l=1; no encoder of this table has vectors.")
+    vector, scalar = (index.attrs.get(k, k) for k in ("vector", "scalar"))
+    titles = {
+        "vector side": f"{vector}: $\\ell=1$ minus $\\ell=0$",
+        "scalar side": f"{scalar}: $\\ell=0$ minus $\\ell=1$",
+        "index": "routing index: their sum",
+    }
+    rows = here.assign(row=_label(here))
+    names = list(dict.fromkeys(rows["row"]))
+    hollow = rows.groupby("row")["encoder"].first().str.contains("untrained")
+    figure, axes = _figure(3, len(names), width=2.7)
+    for axis, quantity, colour, marker in zip(axes, _QUANTITIES, _COLOURS, _MARKERS, strict=False):
+        part = rows[rows["quantity"] == quantity].set_index("row").reindex(names)
+        _intervals(axis, part, np.arange(len(names)), colour, marker)
+        bare = np.flatnonzero(hollow.reindex(names).to_numpy())
+        axis.plot(
+            part["mean"].to_numpy()[bare], bare, marker, color=colour, markerfacecolor="white",
+            linestyle="", markersize=6, zorder=3,
+        )  # fmt: skip
+        axis.axvline(0, color="0.2", linewidth=0.8)
+        axis.set(title=titles[quantity], xlabel=r"difference of $R^2_\mathrm{partial}$")
+    axes[0].set_yticks(range(len(names)), names)
+    axes[0].set_ylim(len(names) - 0.5, -0.5)
+    handles = [
+        Line2D([], [], color="0.3", marker="o", linestyle="", label="trained"),
+        Line2D(
+            [], [], color="0.3", marker="o", linestyle="", markerfacecolor="white",
+            label="untrained",
+        ),
+    ]  # fmt: skip
+    figure.legend(handles=handles, loc="outside upper center", ncols=2, frameon=False)
+    return figure
+
+
+def score_heatmap(table: pd.DataFrame, *, matched: str = "subset") -> Figure:
+    """``r2_partial`` of every layer (rows) and reading of an irrep (columns), a panel per target.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `cpdkit.routing.routing_scores`, with a column ``encoder``.
+    matched : str, default "subset"
+        Of `cpdkit.matching.MATCHINGS`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If a column is missing or there is no such matching.
+    """
+    _needs(table, ["encoder", "name", "l", "kind", "matched", "target", "mean"])
+    here = table[table["matched"] == matched]
+    if here.empty:
+        raise ValueError(f"the table has no rows with matched={matched!r}.")
+    readings = here[["l", "kind"]].drop_duplicates().sort_values("l", kind="stable")
+    columns = [_reading(r.l, r.kind) for r in readings.itertuples()]
+    here = here.assign(
+        row=_label(here), column=[_reading(r.l, r.kind) for r in here.itertuples()]
+    )
+    names, targets = list(dict.fromkeys(here["row"])), list(dict.fromkeys(here["target"]))
+    figure, axes = _figure(len(targets), len(names), width=0.6 + 0.44 * len(columns), height=0.3)
+    top = max(0.1, float(here["mean"].max()))
+    for axis, target in zip(axes, targets, strict=True):
+        part = here[here["target"] == target]
+        values = part.pivot_table(index="row", columns="column", values="mean", aggfunc="max")
+        values = values.reindex(index=names, columns=columns)
+        sns.heatmap(
+            values, ax=axis, cmap="cividis", vmin=0, vmax=top, annot=True, fmt=".2f",
+            annot_kws={"size": 7}, linewidths=0.5, cbar=axis is axes[-1],
+            cbar_kws={"label": r"$R^2_\mathrm{partial}$"},
+        )  # fmt: skip
+        axis.set(title=target, xlabel="", ylabel="")
+        axis.tick_params(axis="x", rotation=90)
+        axis.tick_params(axis="y", rotation=0)
+    return figure
+
+
+def vector_figure(table: pd.DataFrame, *, matched: str = "subset") -> Figure:
+    """Held-out R2 of equivariant ridge per layer and encoder, one panel per target.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `cpdkit.routing.vector_scores`, with a column ``encoder``; rows without a layer's
+        name are baselines, drawn as vertical lines.
+    matched : str, default "subset"
+        Which rows to draw, ``"subset"`` or ``"all"``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If a column is missing or there are no rows to draw.
+    """
+    _needs(table, ["encoder", "name", "matched", "target", "mean", "low", "high"])
+    baseline = table[table["name"] == ""]
+    here = table[(table["matched"] == matched) & (table["name"] != "")]
+    if here.empty:
+        raise ValueError(f"the table has no layers with matched={matched!r}.")
+    here = here.assign(row=_label(here))
+    names, targets = list(dict.fromkeys(here["row"])), list(dict.fromkeys(here["target"]))
+    figure, axes = _figure(len(targets), len(names), width=3.2)
+    for i, (axis, target) in enumerate(zip(axes, targets, strict=True)):
+        part = here[here["target"] == target].drop_duplicates("row").set_index("row")
+        _intervals(axis, part.reindex(names), np.arange(len(names)), _COLOURS[i], _MARKERS[i])
+        for row in baseline[baseline["target"] == target].itertuples():
+            axis.axvline(row.mean, color="0.35", linestyle=":", linewidth=1.5)
+            axis.axvspan(row.low, row.high, color="0.5", alpha=0.15, zorder=0)
+        axis.axvline(0, color="0.2", linewidth=0.8)
+        axis.set(title=target, xlabel=r"held-out $R^2$ of equivariant ridge")
+    axes[0].set_yticks(range(len(names)), names)
+    axes[0].set_ylim(len(names) - 0.5, -0.5)
+    handles = [Line2D([], [], color="0.35", linestyle=":", label="one charge per element")]
+    if len(baseline):
+        figure.legend(handles=handles, loc="outside upper center", frameon=False)
+    return figure
+
+
+def _reading(degree: int, kind: str) -> str:
+    """Short name of a way to enter the probe."""
+    return {
+        "scalar": "l=0",
+        "scalar and square": "l=0, squares",
+        "norm of pooled": f"l={degree}",
+        "pooled norm": f"l={degree}, per atom",
+    }.get(kind, kind)
+
+
+def _label(table: pd.DataFrame) -> pd.Series:
+    return table["encoder"] + " / " + table["name"]
+
+
+def _figure(panels: int, rows: int, *, width: float, height: float = 0.28) -> tuple[Figure, list]:
+    with sns.axes_style("whitegrid", rc=_STYLE):
+        figure = Figure(figsize=(2.6 + width * panels, 1.6 + height * rows), layout="constrained")
+        axes = figure.subplots(1, panels, sharey=True, squeeze=False)[0]
+    return figure, list(axes)

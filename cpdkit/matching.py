@@ -1,0 +1,150 @@
+r"""Blocks of features cut to equal width: random columns, or leading principal components.
+
+A ridge probe of more columns has more to choose from, so blocks of different width cannot be
+compared as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from cpdkit.moments import Moments, Pooled
+from cpdkit.probes import DEFAULT_ALPHAS, RESIDUAL_FLOOR, SPREAD_FLOOR
+from cpdkit.ridge_moments import FoldRidge, HeldOutSums
+from cpdkit.summary import NOTHING_LEFT
+
+__all__ = ["MATCHINGS", "channel_draws", "partial_scores"]
+
+MATCHINGS = ("all", "subset", "pca")
+"""All columns, random columns to equal width, or leading principal components to equal width."""
+
+
+def channel_draws(n_columns: int, width: int, n_draws: int, *, seed: int = 0) -> list[np.ndarray]:
+    """Random sets of `width` columns, the same for the same seed.
+
+    Parameters
+    ----------
+    n_columns, width, n_draws : int
+        Columns there are, columns to keep, and sets to draw.
+    seed : int, default 0
+        Of the draws.
+
+    Returns
+    -------
+    list of ndarray of int, each of shape (width,)
+        Ascending column numbers; a single set where there is nothing to choose.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer columns than `width`, or a number is below 1.
+    """
+    if width < 1 or n_draws < 1:
+        raise ValueError(f"width={width} and n_draws={n_draws} must be at least 1.")
+    if width > n_columns:
+        raise ValueError(
+            f"a block of {n_columns} columns cannot be cut to width={width}; the width must not "
+            "exceed that of the narrowest block."
+        )
+    if width == n_columns:
+        return [np.arange(width)]
+    rng = np.random.default_rng(seed)
+    return [np.sort(rng.choice(n_columns, width, replace=False)) for _ in range(n_draws)]
+
+
+def partial_scores(
+    folds: Moments,
+    *,
+    components: int | None = None,
+    alphas: Sequence[float] = DEFAULT_ALPHAS,
+) -> np.ndarray:
+    """``r2_partial`` of `cpdkit.cpd` on every fold, on all features or on their leading components.
+
+    Principal components are those of the conditioned residual of the training rows, so that none
+    of them is spent on composition; every inner fold has its own.
+
+    Parameters
+    ----------
+    folds : Moments
+        One bucket per fold.
+    components : int, optional
+        Number of principal components to keep; without it the features as they are.
+    alphas : sequence of float
+        Penalties per training row, chosen by inner folds.
+
+    Returns
+    -------
+    ndarray of shape (n_folds, n_targets)
+        NaN where composition leaves nothing of the target.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than three folds, or fewer features than `components`.
+    """
+    n = folds.n_buckets
+    if n < 3:
+        raise ValueError(f"choosing the penalty on inner folds needs at least 3 folds, got {n}.")
+    if components is not None and not 1 <= components <= folds.n_features:
+        raise ValueError(
+            f"components={components} must lie between 1 and the number of features, "
+            f"{folds.n_features}."
+        )
+
+    def fitted(without: tuple[int, ...]) -> tuple[FoldRidge, np.ndarray | None]:
+        train = folds.pool([i for i in range(n) if i not in without])
+        directions = None if components is None else _directions(train, components)
+        return FoldRidge(_turned(train, directions), full=False), directions
+
+    error = np.zeros((n, len(alphas), len(folds.targets)))
+    for j, k in combinations(range(n), 2):
+        fit, directions = fitted((j, k))
+        weights = fit.weights("geom", alphas)
+        for outer, inner in ((j, k), (k, j)):
+            test = _turned(folds.pool([inner]), directions)
+            error[outer] += HeldOutSums.of(fit, weights, test).joint
+    scores = []
+    for k in range(n):
+        fit, directions = fitted((k,))
+        chosen = np.asarray(alphas)[error[k].argmin(axis=0)]
+        weights = fit.chosen_weights("joint", chosen)[:, None]
+        sums = HeldOutSums.of(fit, weights, _turned(folds.pool([k]), directions))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            left = np.where(sums.comp <= NOTHING_LEFT * sums.total, np.nan, sums.comp)
+            scores.append(1 - sums.joint[0] / left)
+    return np.stack(scores)
+
+
+def _directions(train: Pooled, components: int) -> np.ndarray:
+    """Columns that turn X into the leading principal components of its conditioned residual."""
+    c, x = train.c, train.x
+    variance = np.diag(train.scatter)[x] / train.n
+    floor = np.maximum(RESIDUAL_FLOOR * variance, SPREAD_FLOOR**2 * variance.mean())
+    norm = np.sqrt(np.diag(train.scatter)[c])
+    norm = np.where(norm > 0, norm, 1.0)
+    between = train.scatter[c, x] / norm[:, None]
+    of_c = train.scatter[c, c] / norm / norm[:, None]
+    explained = between.T @ np.linalg.lstsq(of_c, between, rcond=1e-10)[0]
+    residual = train.scatter[x, x] - (explained + explained.T) / 2
+    scale = np.sqrt(np.maximum(np.diag(residual) / train.n, floor))
+    scale[scale == 0] = 1.0
+    _, vectors = np.linalg.eigh(residual / scale / scale[:, None])
+    return vectors[:, ::-1][:, :components] / scale[:, None]
+
+
+def _turned(pooled: Pooled, directions: np.ndarray | None) -> Pooled:
+    """Moments of [C, X directions, Y]."""
+    if directions is None:
+        return pooled
+    k, (d, width) = pooled.n_composition, directions.shape
+    t = len(pooled.mean) - k - d
+    turn = np.zeros((len(pooled.mean), k + width + t))
+    turn[:k, :k] = np.eye(k)
+    turn[pooled.x, k : k + width] = directions
+    turn[k + d :, k + width :] = np.eye(t)
+    return Pooled(
+        pooled.n, pooled.mean @ turn, turn.T @ pooled.scatter @ turn, k, width
+    )

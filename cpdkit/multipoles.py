@@ -1,0 +1,83 @@
+r"""Dipoles and quadrupoles as targets of equivariant probes, and what geometry alone says of them.
+
+Components are ordered as e3nn orders them: x, y, z for l=1, and for l=2 those of
+:math:`\sqrt 3 xz,\ \sqrt 3 xy,\ y^2 - (x^2 + z^2)/2,\ \sqrt 3 yz,\ \sqrt 3 (z^2 - x^2)/2`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from ase.data import atomic_masses
+
+from cpdkit.datasets._dataset import AtomsSequence
+
+__all__ = ["element_moments", "l2_components"]
+
+
+def l2_components(tensors: np.ndarray) -> np.ndarray:
+    """Components of degree 2 of symmetric Cartesian tensors, in e3nn's order.
+
+    Parameters
+    ----------
+    tensors : ndarray of shape (n, 3, 3) or (n, 6)
+        Tensors, or their elements xx, xy, yy, xz, yz, zz. The trace drops out.
+
+    Returns
+    -------
+    ndarray of shape (n, 5)
+        For ``r r^T`` the polynomials above; squares add up to 3/2 of those of the traceless part.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another.
+    """
+    tensors = np.asarray(tensors, dtype=np.float64)
+    if tensors.ndim == 3 and tensors.shape[1:] == (3, 3):
+        rows, columns = [0, 0, 1, 0, 1, 2], [0, 1, 1, 2, 2, 2]
+        tensors = tensors[:, rows, columns]
+    if tensors.ndim != 2 or tensors.shape[1] != 6:
+        raise ValueError(
+            f"tensors have shape {tensors.shape}; expected (n, 3, 3), or (n, 6) with the elements "
+            "xx, xy, yy, xz, yz, zz."
+        )
+    xx, xy, yy, xz, yz, zz = tensors.T
+    root = np.sqrt(3.0)
+    return np.stack([root * xz, root * xy, yy - (xx + zz) / 2, root * yz, root * (zz - xx) / 2], 1)
+
+
+def element_moments(atoms: AtomsSequence, *, l: int) -> np.ndarray:  # noqa: E741
+    """Sums of positions (l=1) or of their squares (l=2) over the atoms of each element.
+
+    An equivariant linear probe of these gives every element one charge: what the places of the
+    elements say of a dipole or quadrupole without any model.
+
+    Parameters
+    ----------
+    atoms : AtomsSequence
+        Molecules.
+    l : {1, 2}
+        Degree.
+
+    Returns
+    -------
+    ndarray of shape (n_structures, n_elements, 2 l + 1)
+        In Angstrom or its square, about the centre of mass.
+
+    Raises
+    ------
+    ValueError
+        For another degree.
+    """
+    if l not in (1, 2):
+        raise ValueError(f"l={l!r}: moments of degree 1 and 2 are known.")
+    owner = np.repeat(np.arange(len(atoms)), atoms.n_atoms)
+    masses = atomic_masses[atoms.numbers]
+    total = np.bincount(owner, masses, minlength=len(atoms))
+    weighted = [np.bincount(owner, masses * p, minlength=len(atoms)) for p in atoms.positions.T]
+    shifted = atoms.positions - (np.stack(weighted, axis=1) / total[:, None])[owner]
+    values = shifted if l == 1 else l2_components(shifted[:, :, None] * shifted[:, None, :])
+    elements, column = np.unique(atoms.numbers, return_inverse=True)
+    result = np.zeros((len(atoms), len(elements), 2 * l + 1))
+    np.add.at(result, (owner, column), values)
+    return result

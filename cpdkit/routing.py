@@ -1,0 +1,399 @@
+r"""Irrep routing: the same probe on every degree of every layer, matched for width.
+
+A model whose features are labelled by degree l may keep one kind of information in l=0 and another
+in l=1. To compare degrees, each must enter the probe with equally many columns, and with the same
+nonlinearity: vectors and tensors enter scalar targets by norms, so scalars are also given with
+their squares beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cpdkit._messages import unknown
+from cpdkit._validation import check_composition, check_targets
+from cpdkit.equivariant import equivariant_scores
+from cpdkit.folds import make_folds
+from cpdkit.intervals import corrected_t
+from cpdkit.matching import MATCHINGS, channel_draws, partial_scores
+from cpdkit.moment_sources import moments_from_arrays
+from cpdkit.representation import Representation
+
+__all__ = [
+    "readings",
+    "routing_difference",
+    "routing_index",
+    "routing_scores",
+    "vector_scores",
+]
+
+_KEYS = ["layer", "name", "irrep", "l", "kind", "matched", "target"]
+_VALUES = ["mean", "low", "high", "draw_sd", "fold_values"]
+_COLUMNS = [*_KEYS[:-1], "channels", "width", "target", "score", *_VALUES]
+_INDEX = ["layer", "name", "irrep", "l", "quantity", "mean", "low", "high", "fold_values"]
+
+
+def readings(
+    representation: Representation, layer: int, *, pooling: str = "mean"
+) -> Iterator[tuple[str, int, str, np.ndarray]]:
+    """Each way in which an irrep of a layer can enter a probe of a scalar.
+
+    Parameters
+    ----------
+    representation : Representation
+        Pooled features; with ``"mean_norm"`` among its poolings, norms taken atom by atom too.
+    layer : int
+        Index of the layer.
+    pooling : str, default "mean"
+        How scalars, and vectors before their norm is taken, were pooled.
+
+    Yields
+    ------
+    irrep : str
+        Such as ``"1o"``.
+    l : int
+        Its degree.
+    kind : str
+        ``"scalar"`` or ``"scalar and square"`` for l=0, else ``"norm of pooled"`` or
+        ``"pooled norm"``.
+    features : ndarray of shape (n_structures, n_columns)
+        Invariant columns.
+    """
+    here = representation.select(layer=layer, pooling=pooling)
+    for l, p in dict.fromkeys((block.l, block.p) for block in here.blocks):  # noqa: E741
+        part = here.select(l=l, p=p)
+        if l == 0:
+            yield f"0{p}", 0, "scalar", part.features
+            yield f"0{p}", 0, "scalar and square", part.with_squares().features
+            continue
+        yield f"{l}{p}", l, "norm of pooled", part.features
+        if any(b.pooling == "mean_norm" for b in representation.blocks):
+            norms = representation.select(layer=layer, l=l, p=p, pooling="mean_norm")
+            yield f"{l}{p}", l, "pooled norm", norms.features
+
+
+def routing_scores(
+    representation: Representation,
+    composition: Any,
+    targets: Any,
+    *,
+    width: int,
+    n_draws: int = 5,
+    pooling: str = "mean",
+    matchings: Sequence[str] = MATCHINGS,
+    groups: Sequence[str] | None = None,
+    ids: Sequence[object] | None = None,
+    folds: str = "random",
+    n_folds: int = 5,
+    repeats: int = 1,
+    seed: int = 0,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Score every layer, irrep and way of entering the probe by ``r2_partial``.
+
+    Parameters
+    ----------
+    representation : Representation
+        Pooled features of one encoder, all layers.
+    composition : array of shape (n, k)
+        Nuisance that is removed.
+    targets : DataFrame, Series, mapping or array
+        As in `cpdkit.cpd`.
+    width : int
+        Columns that every block is cut to.
+    n_draws : int, default 5
+        Random subsets of columns; a score is the mean over them, fold by fold.
+    pooling : str, default "mean"
+        As in `readings`.
+    matchings : sequence of str
+        Of `MATCHINGS`.
+    groups, ids, folds, n_folds, repeats, seed
+        As in `cpdkit.cpd`; `seed` also draws the subsets.
+    level : float, default 0.95
+        Level of the corrected resampled t interval.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per layer, irrep, kind (see `readings`), matching and target: ``layer, name, irrep,
+        l, kind, matched, channels`` (of the block), ``width`` (columns probed), ``target, score,
+        mean, low, high, draw_sd`` (spread of the mean over draws; NaN where there is one draw),
+        ``fold_values``.
+
+    Raises
+    ------
+    ValueError
+        As from `cpdkit.cpd`, `channel_draws` and `Representation.select`.
+    """
+    for name in matchings:
+        if name not in MATCHINGS:
+            raise ValueError(unknown("matching", name, MATCHINGS))
+    n = len(representation)
+    C, frame = check_composition(composition, n), check_targets(targets, n)
+    split = make_folds(
+        n, scheme=folds, groups=groups, ids=ids, n_folds=n_folds, repeats=repeats, seed=seed
+    )
+    rows: list[dict[str, Any]] = []
+    for layer in dict.fromkeys(block.layer for block in representation.blocks):
+        ways = list(readings(representation, layer, pooling=pooling))
+        for irrep, degree, kind, features in ways:
+            columns = features.shape[1]
+            draws = channel_draws(columns, width, n_draws, seed=seed)
+            found: dict[str, list[np.ndarray]] = {name: [] for name in matchings}
+            for fold in split:
+                moments = moments_from_arrays(
+                    features, C, frame, buckets=fold, n_buckets=n_folds, targets=list(frame)
+                )
+                if "all" in found:
+                    found["all"].append(partial_scores(moments)[None])
+                if "subset" in found:
+                    parts = [partial_scores(moments.select(features=draw)) for draw in draws]
+                    found["subset"].append(np.stack(parts))
+                if "pca" in found:
+                    found["pca"].append(partial_scores(moments, components=width)[None])
+            for matched, parts in found.items():
+                values = np.concatenate(parts, axis=1)  # draws, folds of all repeats, targets
+                for t, target in enumerate(frame.columns):
+                    rows.append(
+                        {
+                            "layer": layer,
+                            "name": representation.select(layer=layer).layers[0],
+                            "irrep": irrep,
+                            "l": degree,
+                            "kind": kind,
+                            "matched": matched,
+                            "channels": columns,
+                            "width": columns if matched == "all" else width,
+                            "target": target,
+                            "score": "r2_partial",
+                            **_over_draws(values[:, :, t], n_folds, level),
+                        }
+                    )
+    table = pd.DataFrame(rows, columns=_COLUMNS)
+    table.attrs = {
+        "n": n,
+        "width": width,
+        "n_draws": n_draws,
+        "pooling": pooling,
+        "folds": folds,
+        "n_folds": n_folds,
+        "repeats": repeats,
+        "seed": seed,
+        "interval": "corrected-t",
+        "level": level,
+    }
+    return table
+
+
+def vector_scores(
+    representation: Representation,
+    targets: Any,
+    *,
+    l: int,  # noqa: E741
+    width: int,
+    n_draws: int = 5,
+    pooling: str = "sum",
+    ids: Sequence[object] | None = None,
+    groups: Sequence[str] | None = None,
+    folds: str = "random",
+    n_folds: int = 5,
+    repeats: int = 1,
+    seed: int = 0,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Score every layer and irrep of degree `l` on targets of that degree, by equivariant ridge.
+
+    Parameters
+    ----------
+    representation : Representation
+        Pooled features of one encoder.
+    targets : mapping of name to array (n, 2 l + 1)
+        Vectors (l=1) or traceless tensors (l=2) in e3nn's order of components.
+    l : int
+        Their degree.
+    width, n_draws
+        As in `routing_scores`.
+    pooling : str, default "sum"
+        Dipoles and quadrupoles add up over atoms, so sums are their natural partner.
+    ids, groups, folds, n_folds, repeats, seed, level
+        As in `cpdkit.equivariant_scores`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns as from `routing_scores`, with the score ``r2_equivariant`` and ``matched``
+        ``"all"`` or ``"subset"``.
+
+    Raises
+    ------
+    ValueError
+        As from `cpdkit.equivariant_scores` and `cpdkit.matching.channel_draws`.
+    """
+    options: dict[str, Any] = {
+        "ids": ids, "groups": groups, "folds": folds, "n_folds": n_folds,
+        "repeats": repeats, "seed": seed, "level": level,
+    }  # fmt: skip
+    rows: list[dict[str, Any]] = []
+    blocks = [b for b in representation.blocks if b.l == l and b.pooling == pooling]
+    for layer, p in dict.fromkeys((b.layer, b.p) for b in blocks):
+        part = representation.select(layer=layer, l=l, p=p, pooling=pooling)
+        vectors = part.vectors(l=l, layer=layer)
+        channels = vectors.shape[1]
+        draws = {
+            "all": [np.arange(channels)],
+            "subset": channel_draws(channels, width, n_draws, seed=seed),
+        }
+        for matched, chosen in draws.items():
+            tables = [equivariant_scores(vectors[:, draw], targets, **options) for draw in chosen]
+            for same in zip(*(table.to_dict("records") for table in tables), strict=True):
+                values = np.array([row["fold_values"] for row in same])
+                about = {
+                    "layer": layer, "name": part.layers[0], "irrep": f"{l}{p}", "l": l,
+                    "kind": "component", "matched": matched, "channels": channels,
+                    "width": len(chosen[0]), "target": same[0]["target"],
+                    "score": "r2_equivariant",
+                }  # fmt: skip
+                rows.append({**about, **_over_draws(values, n_folds, level)})
+    table = pd.DataFrame(rows, columns=_COLUMNS)
+    table.attrs = {
+        "n": len(representation), "width": width, "n_draws": n_draws, "pooling": pooling,
+        "folds": folds, "n_folds": n_folds, "repeats": repeats, "seed": seed,
+        "interval": "corrected-t", "level": level,
+    }  # fmt: skip
+    return table
+
+
+def routing_index(
+    table: pd.DataFrame,
+    *,
+    vector: str = "mu",
+    scalar: str = "gap",
+    matched: str = "subset",
+    scalars: str = "scalar and square",
+    norms: str = "norm of pooled",
+) -> pd.DataFrame:
+    r"""Routing index: a double difference of scores between degrees and targets.
+
+    With R the score ``r2_partial`` of a target from one degree at equal width, for each l > 0
+
+    .. math:: I_l = \underbrace{R(\text{vector}, l) - R(\text{vector}, 0)}_{\text{vector side}}
+                  + \underbrace{R(\text{scalar}, 0) - R(\text{scalar}, l)}_{\text{scalar side}} .
+
+    A degree that is better for every target, or a target that is easier from every degree, adds
+    nothing. :math:`I_l > 0` says that degree l favours the norm of the vector and l=0 the scalar,
+    relative to each other; routing in the full sense needs both sides above zero. Differences are
+    taken on the same folds, and the interval is that of the differences.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `routing_scores`; a column ``encoder`` may tell several models apart.
+    vector, scalar : str
+        Targets: the norm of a vector, and a scalar.
+    matched : str, default "subset"
+        Of `MATCHINGS`.
+    scalars, norms : str
+        Kinds (see `readings`) that stand for l=0 and for l > 0.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per layer with scalars and each of its irreps of l > 0, and per quantity:
+        ``layer, name, irrep, l, quantity`` (``"index"``, ``"vector side"``, ``"scalar side"``),
+        ``mean, low, high, fold_values``.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a target, a matching or a kind.
+    """
+    for column, wanted in (("target", vector), ("target", scalar), ("matched", matched)):
+        if wanted not in set(table[column]):
+            raise ValueError(unknown(column, wanted, sorted(set(table[column]))))
+    for wanted in (scalars, norms):
+        if wanted not in set(table["kind"]):
+            raise ValueError(unknown("kind", wanted, sorted(set(table["kind"]))))
+    chosen = table[(table["matched"] == matched) & table["kind"].isin([scalars, norms])]
+    by = [*(["encoder"] if "encoder" in table else []), "layer", "name"]
+    rows = []
+    for keys, here in chosen.groupby(by, sort=False):
+        score = {(r.irrep, r.target): np.asarray(r.fold_values) for r in here.itertuples()}
+        degrees = dict(zip(here["irrep"], here["l"], strict=True))
+        for irrep, degree in degrees.items():
+            if degree == 0 or "0e" not in degrees:
+                continue
+            vector_side = score[irrep, vector] - score["0e", vector]
+            scalar_side = score["0e", scalar] - score[irrep, scalar]
+            quantities = {
+                "index": vector_side + scalar_side,
+                "vector side": vector_side,
+                "scalar side": scalar_side,
+            }
+            for quantity, values in quantities.items():
+                about = {"irrep": irrep, "l": degree, "quantity": quantity}
+                summary = _summary(values, table.attrs["n_folds"], table.attrs["level"])
+                rows.append({**dict(zip(by, keys, strict=True)), **about, **summary})
+    result = pd.DataFrame(rows, columns=[*by[:-2], *_INDEX])
+    result.attrs = {**table.attrs, "vector": vector, "scalar": scalar, "matched": matched}
+    return result
+
+
+def routing_difference(trained: pd.DataFrame, untrained: pd.DataFrame) -> pd.DataFrame:
+    """What training changed: rows of one table minus the same rows of another, fold by fold.
+
+    Parameters
+    ----------
+    trained, untrained : DataFrame
+        Both from `routing_scores`, or both from `routing_index`, on the same structures and
+        folds; layers are matched by name.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows that both have, with ``mean, low, high, fold_values`` of the difference.
+
+    Raises
+    ------
+    ValueError
+        If the tables are of other folds, or share no row.
+    """
+    settings = ("n", "folds", "n_folds", "repeats", "seed", "width")
+    for key in settings:
+        if trained.attrs.get(key) != untrained.attrs.get(key):
+            raise ValueError(
+                f"the tables differ in {key}: {trained.attrs.get(key)} and "
+                f"{untrained.attrs.get(key)}; score both with the same structures and settings."
+            )
+    keys = [c for c in (*_KEYS, "quantity") if c in trained and c in untrained]
+    both = trained.merge(untrained[[*keys, "fold_values"]], on=keys, suffixes=("", "_untrained"))
+    if both.empty:
+        raise ValueError("the tables have no layer and irrep in common.")
+    values = [
+        _summary(np.subtract(a, b), trained.attrs["n_folds"], trained.attrs["level"])
+        for a, b in zip(both["fold_values"], both["fold_values_untrained"], strict=True)
+    ]
+    dropped = ["fold_values_untrained", "fold_values", "mean", "low", "high", "draw_sd"]
+    result = both.drop(columns=[c for c in dropped if c in both])
+    result = pd.concat([result, pd.DataFrame(values)], axis=1)
+    result.attrs = dict(trained.attrs)
+    return result
+
+
+def _over_draws(values: np.ndarray, n_folds: int, level: float) -> dict[str, Any]:
+    """Mean over draws, fold by fold, of values (n_draws, n_folds), and the spread of the draws."""
+    spread = float(values.mean(axis=1).std(ddof=1)) if len(values) > 1 else np.nan
+    return {**_summary(values.mean(axis=0), n_folds, level), "draw_sd": spread}
+
+
+def _summary(values: np.ndarray, n_folds: int, level: float) -> dict[str, Any]:
+    low, high = corrected_t(values, test_share=1 / (n_folds - 1), level=level)
+    return {
+        "mean": float(values.mean()),
+        "low": low,
+        "high": high,
+        "fold_values": tuple(values.tolist()),
+    }
