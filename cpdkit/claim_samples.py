@@ -1,0 +1,231 @@
+"""Claim 4: do linearly disentangled representations need fewer samples?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from cpdkit.verdicts import Verdict
+
+__all__ = [
+    "RankCorrelation",
+    "efficiency_correlations",
+    "rank_correlation",
+    "sample_efficiency",
+]
+
+CLAIM = "Linearly disentangled representations need fewer samples."
+
+_LEAST = 5  # representations, below which no interval is worth giving
+
+
+@dataclass(frozen=True)
+class RankCorrelation:
+    """Spearman's rank correlation over representations.
+
+    Attributes
+    ----------
+    rho, low, high : float
+        Correlation and its interval; NaN where undefined.
+    p : float
+        Two-sided, by permutation.
+    n : int
+        Pairs that entered.
+    """
+
+    rho: float
+    low: float
+    high: float
+    p: float
+    n: int
+
+
+def rank_correlation(
+    x: Sequence[float] | np.ndarray,
+    y: Sequence[float] | np.ndarray,
+    *,
+    level: float = 0.95,
+    n_permutations: int = 9999,
+    seed: int = 0,
+) -> RankCorrelation:
+    r"""Spearman's rho with an interval for few points.
+
+    The interval is that of Bonett and Wright [1]_: Fisher's z with variance
+    :math:`(1 + \rho^2/2)/(n - 3)`. For normal pairs it covered 92 to 98 % of the time at
+    n = 6, 10 and 18, and is about 1.4 wide at n = 6. The end next to a perfect correlation is taken
+    from the nearest imperfect ranking, :math:`1 - 12/(n^3 - n)`, or the interval would be a point.
+    The p-value permutes the pairing, exactly where `n_permutations` suffice.
+
+    Parameters
+    ----------
+    x, y : sequence of float, shape (n,)
+        Paired values; infinite ones rank first or last, pairs with NaN are left out.
+    level : float, default 0.95
+        Confidence level.
+    n_permutations : int, default 9999
+        Most permutations to make.
+    seed : int, default 0
+        Of random permutations.
+
+    Returns
+    -------
+    RankCorrelation
+        Interval NaN with fewer than 5 pairs; all NaN with fewer than 3 or where one side does not
+        vary.
+
+    References
+    ----------
+    .. [1] D. G. Bonett and T. A. Wright, Sample size requirements for estimating Pearson, Kendall
+       and Spearman correlations, Psychometrika 65, 23 (2000).
+
+    Examples
+    --------
+    >>> found = rank_correlation([1, 2, 3, 4, 5, 6], [2, 1, 3, 4, 6, 5])
+    >>> round(found.rho, 2), found.n
+    (0.89, 6)
+    """
+    a, b = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if a.ndim != 1 or a.shape != b.shape:
+        raise ValueError(f"x and y must be paired; got shapes {a.shape} and {b.shape}.")
+    there = ~(np.isnan(a) | np.isnan(b))
+    a, b = stats.rankdata(a[there]), stats.rankdata(b[there])
+    n = len(a)
+    if n < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return RankCorrelation(np.nan, np.nan, np.nan, np.nan, n)
+    a, b = (a - a.mean()) / a.std(), (b - b.mean()) / b.std()
+
+    def statistic(permuted: np.ndarray, axis: int = -1) -> np.ndarray:
+        return (permuted * b).mean(axis=axis)
+
+    test = stats.permutation_test(
+        (a,), statistic, permutation_type="pairings", vectorized=True,
+        n_resamples=n_permutations, rng=np.random.default_rng(seed),
+    )
+    rho = float(np.clip(test.statistic, -1, 1))
+    low = high = np.nan
+    if n >= _LEAST:
+        imperfect = 1 - 12 / (n**3 - n)
+        z = np.arctanh(np.clip(rho, -imperfect, imperfect))
+        half = stats.norm.ppf(0.5 + level / 2) * np.sqrt((1 + np.tanh(z) ** 2 / 2) / (n - 3))
+        low, high = float(np.tanh(z - half)), float(np.tanh(z + half))
+        low, high = min(low, rho), max(high, rho)
+    return RankCorrelation(rho, low, high, float(test.pvalue), n)
+
+
+def efficiency_correlations(needed: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+    """Correlate, over representations, structures needed with the final score.
+
+    Parameters
+    ----------
+    needed : DataFrame
+        Tables of `cpdkit.power_law.structures_needed` with the columns ``representation`` and
+        ``width`` (``"own"`` or ``"matched"``) added. Where fewer structures suffice than the
+        smallest subset has, a representation ranks first; where more are needed than there are, it
+        ranks last; those without a final score above zero are left out.
+    level : float, default 0.95
+        Confidence level.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per width, target and criterion: ``width, target, criterion, rho, low, high, p,
+        models`` and ``left_out``.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing.
+    """
+    columns = ["representation", "width", "target", "criterion", "final", "needed", "bound"]
+    missing = [c for c in columns if c not in needed]
+    if missing:
+        raise ValueError(f"the table lacks the columns {missing}; it has {list(needed.columns)}.")
+    rows = []
+    for (width, target, criterion), part in needed.groupby(columns[1:4], sort=False):
+        n = part["needed"].mask(part["bound"] == "below", -np.inf)
+        n = n.mask(part["bound"] == "above", np.inf)
+        found = rank_correlation(part["final"].to_numpy(), n.to_numpy(dtype=float), level=level)
+        rows.append(
+            {
+                "width": width,
+                "target": target,
+                "criterion": criterion,
+                "rho": found.rho,
+                "low": found.low,
+                "high": found.high,
+                "p": found.p,
+                "models": found.n,
+                "left_out": len(part) - found.n,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def sample_efficiency(
+    correlations: pd.DataFrame, *, target: str, criterion: str = "50% of final"
+) -> Verdict:
+    """Judge claim 4 by the rank correlation of structures needed with the final score.
+
+    The claim expects a negative correlation. It **holds** if the interval lies below zero at the
+    representations' own widths and at matched width; it **fails** if the interval lies above zero
+    at matched width and not below zero at their own; otherwise it is **undecided**.
+
+    Parameters
+    ----------
+    correlations : DataFrame
+        From `efficiency_correlations`, with rows for both widths.
+    target : str
+        The target to judge by.
+    criterion : str, default "50% of final"
+        Which structures needed.
+
+    Returns
+    -------
+    Verdict
+
+    Raises
+    ------
+    ValueError
+        If a row is missing.
+    """
+    rows = correlations[
+        (correlations["target"] == target) & (correlations["criterion"] == criterion)
+    ].set_index("width")
+    for width in ("own", "matched"):
+        if width not in rows.index:
+            raise ValueError(f"no {criterion!r} of {target!r} at {width} width in the table.")
+    own, matched = rows.loc["own"], rows.loc["matched"]
+    if own["high"] < 0 and matched["high"] < 0:
+        outcome = "holds"
+        reason = "the higher the final score, the fewer structures were needed, at any width"
+    elif matched["low"] > 0 and not own["high"] < 0:
+        outcome = "fails"
+        reason = "the higher the final score, the more structures were needed"
+    else:
+        outcome = "undecided"
+        if np.isnan([own["low"], matched["low"]]).any():
+            reason = f"{int(min(own['models'], matched['models']))} representations are too few"
+        elif own["high"] < 0:
+            reason = "score and need go together, but not once widths are matched"
+        else:
+            reason = "an interval includes zero"
+    verb = "is undecided" if outcome == "undecided" else outcome
+    sentence = (
+        f"Claim 4 {verb} here: {reason}. Over {int(own['models'])} representations the rank "
+        f"correlation between the final score for {target} and the structures needed for "
+        f"{criterion.replace('of final', 'of it')} is {_number(own)}, and {_number(matched)} "
+        "at matched width."
+    )
+    return Verdict(CLAIM, outcome, sentence)
+
+
+def _number(row: pd.Series) -> str:
+    if np.isnan(row["rho"]):
+        return "not defined"
+    if np.isnan(row["low"]):
+        return f"{row['rho']:+.2f} (no interval)"
+    return f"{row['rho']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})"
