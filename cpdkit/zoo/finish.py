@@ -150,7 +150,7 @@ def finish(
     model, identity = training.model, training.identity
     task = TASKS[identity["task"]]
     truth = probe.targets[task.target].to_numpy(dtype=float)
-    validation = {row["epoch"]: row["validation_mae"] for row in trained.history}
+    validation = {row["step"]: row["validation_mae"] for row in trained.history}
     places = dict(model.named_parameters())
     rows, kept = [], {}
     for epoch in sorted(trained.weights):
@@ -166,7 +166,7 @@ def finish(
         rows.append(
             {
                 "epoch": epoch,
-                "validation_mae": validation[round(epoch, 4)],
+                "validation_mae": validation[training.step_of(epoch)],
                 **scores(truth, predicted),
             }
         )

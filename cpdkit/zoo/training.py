@@ -35,7 +35,7 @@ class Trained:
     weights : dict of float to dict of str to Tensor
         Averaged weights by epoch; the last epoch is the final model.
     history : list of dict
-        Epoch, training loss, validation error and seconds, a row per validation.
+        Step, epoch, training loss, validation error and seconds, a row per validation.
     parameters : int
         Number of weights that are trained.
     seconds : float
@@ -136,6 +136,10 @@ class Training:
         """Optimiser steps of the whole training."""
         return self.steps_per_epoch * self.recipe.epochs
 
+    def step_of(self, epoch: float) -> int:
+        """The step after which `epoch` passes are over, as nearly as whole steps allow."""
+        return round(epoch * self.steps_per_epoch)
+
     @property
     def parameters(self) -> int:
         """Number of weights that the loss depends on."""
@@ -196,7 +200,7 @@ class Training:
             Weights kept so far.
         """
         recipe, total = self.recipe, min(until or self.n_steps, self.n_steps)
-        keep = {round(epoch * self.steps_per_epoch): epoch for epoch in recipe.checkpoints}
+        keep = {self.step_of(epoch): epoch for epoch in recipe.checkpoints}
         keep[self.n_steps] = float(recipe.epochs)
         weights: list[torch.Tensor] = list(self._trained.values())
         averages = list(self._average.values())
@@ -222,6 +226,7 @@ class Training:
                     error = self._validate()
                     self.history.append(
                         {
+                            "step": self.step,
                             "epoch": round(self.step / self.steps_per_epoch, 4),
                             "train_loss": float(np.mean(self._losses)) * self._spread,
                             "validation_mae": error,
