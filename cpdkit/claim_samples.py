@@ -20,6 +20,7 @@ __all__ = [
 
 CLAIM = "Linearly disentangled representations need fewer samples."
 
+_MATCHED = {"channels": "channels drawn at random", "pca": "principal components"}
 _LEAST = 5  # representations, below which no interval is worth giving
 
 
@@ -123,9 +124,9 @@ def efficiency_correlations(needed: pd.DataFrame, *, level: float = 0.95) -> pd.
     ----------
     needed : DataFrame
         Tables of `cpdkit.power_law.structures_needed` with the columns ``representation`` and
-        ``width`` (``"own"`` or ``"matched"``) added. Where fewer structures suffice than the
-        smallest subset has, a representation ranks first; where more are needed than there are, it
-        ranks last; those without a final score above zero are left out.
+        ``width`` (``"own"``, or how widths were matched) added. Where fewer structures suffice
+        than the smallest subset has, a representation ranks first; where more are needed than
+        there are, it ranks last; those without a final score above zero are left out.
     level : float, default 0.95
         Confidence level.
 
@@ -171,13 +172,14 @@ def sample_efficiency(
     """Judge claim 4 by the rank correlation of structures needed with the final score.
 
     The claim expects a negative correlation. It **holds** if the interval lies below zero at the
-    representations' own widths and at matched width; it **fails** if the interval lies above zero
-    at matched width and not below zero at their own; otherwise it is **undecided**.
+    representations' own widths and in every way of matching widths; it **fails** if the interval
+    lies above zero in every way of matching and not below zero at their own widths; otherwise it
+    is **undecided**.
 
     Parameters
     ----------
     correlations : DataFrame
-        From `efficiency_correlations`, with rows for both widths.
+        From `efficiency_correlations`, with rows for the width ``"own"`` and at least one other.
     target : str
         The target to judge by.
     criterion : str, default "50% of final"
@@ -195,30 +197,37 @@ def sample_efficiency(
     rows = correlations[
         (correlations["target"] == target) & (correlations["criterion"] == criterion)
     ].set_index("width")
-    for width in ("own", "matched"):
-        if width not in rows.index:
-            raise ValueError(f"no {criterion!r} of {target!r} at {width} width in the table.")
-    own, matched = rows.loc["own"], rows.loc["matched"]
-    if own["high"] < 0 and matched["high"] < 0:
+    if "own" not in rows.index or len(rows) < 2:
+        raise ValueError(
+            f"the table has {criterion!r} of {target!r} for the widths {list(rows.index)}; needed "
+            "are 'own' and at least one way of matching widths."
+        )
+    own, matched = rows.loc["own"], rows.drop(index="own")
+    below, above = (matched["high"] < 0).all(), (matched["low"] > 0).all()
+    if own["high"] < 0 and below:
         outcome = "holds"
         reason = "the higher the final score, the fewer structures were needed, at any width"
-    elif matched["low"] > 0 and not own["high"] < 0:
+    elif above and not own["high"] < 0:
         outcome = "fails"
         reason = "the higher the final score, the more structures were needed"
     else:
         outcome = "undecided"
-        if np.isnan([own["low"], matched["low"]]).any():
-            reason = f"{int(min(own['models'], matched['models']))} representations are too few"
+        if rows["low"].isna().any():
+            reason = f"{rows['models'].min()} representations are too few"
         elif own["high"] < 0:
-            reason = "score and need go together, but not once widths are matched"
+            reason = "score and need go together, but not in every way of matching widths"
+        elif below:
+            reason = "score and need go together once widths are matched, but not before"
         else:
-            reason = "an interval includes zero"
+            reason = "intervals include zero"
     verb = "is undecided" if outcome == "undecided" else outcome
+    others = " and ".join(
+        f"{_number(row)} with {_MATCHED.get(str(width), width)}" for width, row in matched.iterrows()
+    )
     sentence = (
-        f"Claim 4 {verb} here: {reason}. Over {int(own['models'])} representations the rank "
-        f"correlation between the final score for {target} and the structures needed for "
-        f"{criterion.replace('of final', 'of it')} is {_number(own)}, and {_number(matched)} "
-        "at matched width."
+        f"Claim 4 {verb} here: {reason}. Over {own['models']} representations the rank correlation "
+        f"between the final score for {target} and the structures needed for "
+        f"{criterion.replace('of final', 'of it')} is {_number(own)}; at one width, {others}."
     )
     return Verdict(CLAIM, outcome, sentence)
 

@@ -35,7 +35,7 @@ __all__ = [
     "nested_subsets",
 ]
 
-CURVE_SCORES = ("r2_partial", "r2_partial_subset", "r2_geom")
+CURVE_SCORES = ("r2_partial", "r2_partial_fixed", "r2_geom")
 """Scores of a learning curve; see `LearningCurve.scores`."""
 
 MATCHES = ("channels", "pca")
@@ -209,12 +209,13 @@ class LearningCurve:
         r"""Score every repeat and size.
 
         ``r2_partial``
-            :math:`1 - \mathrm{SSE}_n(Z, X_\text{geom}) / \mathrm{SSE}_N(Z)`, with Z fitted to all N
-            training rows in the denominator. One yardstick for all sizes: negative where n
-            structures predict worse than composition fitted to all of them.
-        ``r2_partial_subset``
-            The same with :math:`\mathrm{SSE}_n(Z)`, least squares on the same subset, below. At
-            small n that baseline is poor, and a probe is credited for its being poor.
+            :math:`1 - \mathrm{SSE}_n(Z, X_\text{geom}) / \mathrm{SSE}_n(Z)`, both fitted to the
+            same n rows, as in `cpdkit.cpd`: zero is a probe that adds nothing to what the same
+            structures tell about composition, at every n.
+        ``r2_partial_fixed``
+            The same with :math:`\mathrm{SSE}_N(Z)`, least squares on all N training rows, below.
+            One yardstick for all sizes, so that one minus it is an error; but learning composition
+            counts against every probe, most where there is little to gain.
         ``r2_geom``
             Ridge on X_geom against raw y.
 
@@ -242,8 +243,8 @@ class LearningCurve:
         if score == "r2_geom":
             values = 1 - _sums(W, self.geom) / spread
         else:
-            subset = score == "r2_partial_subset"
-            left = _sums(W, self.comp if subset else self.comp[:, -1:])
+            fixed = score == "r2_partial_fixed"
+            left = _sums(W, self.comp[:, -1:] if fixed else self.comp)
             left = np.where(left <= NOTHING_LEFT * spread, np.nan, left)
             values = 1 - _sums(W, self.joint) / left
         return values[0] if weights is None else values

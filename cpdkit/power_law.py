@@ -150,9 +150,9 @@ def structures_needed(
     pandas.DataFrame
         One row per target and goal: ``target, criterion, goal`` (a score), ``final``, ``needed``,
         ``low``, ``high``, ``bound`` and ``note``. ``bound`` is ``"exact"``; ``"below"`` or
-        ``"above"`` where the answer lies outside the sizes; ``"undefined"`` where the final score
-        is not above zero. Then ``needed`` is NaN and ``note`` says why; so is an end of the
-        interval that lies outside the sizes.
+        ``"above"`` where the answer lies outside the sizes; ``"undefined"`` where the interval of
+        the final score does not lie above zero. Then ``needed`` is NaN and ``note`` says why; so
+        is an end of the interval that lies outside the sizes.
 
     Raises
     ------
@@ -162,6 +162,7 @@ def structures_needed(
     if any(not 0 < f < 1 for f in fractions):
         raise ValueError(f"fractions={list(fractions)!r} must lie between 0 and 1, such as 0.5.")
     mean = curve.scores(score).mean(axis=0)
+    least = np.quantile(draws[:, -1], (1 - level) / 2, axis=0)
     rows = []
     goals = [(f"{f:.0%} of final", f, True) for f in fractions]
     goals += [(f"score {g:g}", g, False) for g in levels]
@@ -171,9 +172,9 @@ def structures_needed(
             goal = value * final if relative else value
             each = np.where(finals > 0, value * finals, np.nan) if relative else value
             row = {"target": target, "criterion": criterion, "goal": goal, "final": final}
-            if relative and not final > 0:
+            if relative and not least[t] > 0:
                 nothing = {"needed": np.nan, "low": np.nan, "high": np.nan, "bound": "undefined"}
-                note = f"the final score, {final:.2f}, is not above zero"
+                note = f"the final score, {final:.2f}, is not clearly above zero"
                 rows.append(row | nothing | {"note": note})
                 continue
             found = float(crossing_size(curve.sizes, mean[:, t], goal))
@@ -297,7 +298,7 @@ def power_law_table(
     curve: LearningCurve,
     draws: np.ndarray,
     *,
-    score: str = "r2_partial",
+    score: str = "r2_partial_fixed",
     level: float = 0.95,
 ) -> pd.DataFrame:
     """Power law of ``1 - score`` for every target, with bootstrap intervals.
@@ -305,7 +306,8 @@ def power_law_table(
     Parameters
     ----------
     curve, draws, score, level
-        As in `curve_table`; each draw is fitted.
+        As in `curve_table`; each draw is fitted. The default score has one yardstick for all
+        sizes, so that ``1 - score`` is an error.
 
     Returns
     -------

@@ -1,0 +1,220 @@
+"""Exercises of chapter 4: sample efficiency."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from scipy.optimize import brentq
+
+from cpdkit.claim_samples import efficiency_correlations
+from cpdkit.exercises import Feedback
+
+__all__ = ["exercise_4_1", "exercise_4_2", "exercise_4_3", "expected_r2"]
+
+
+def expected_r2(n: float, *, channels: int, share: float) -> float:
+    r"""Expected held-out :math:`R^2` of least squares on isotropic Gaussian features.
+
+    With intercept, p channels and n rows the expected squared error is [1]_
+
+    .. math::
+
+        \sigma^2 \Big(1 + \frac1n\Big) \frac{n - 2}{n - p - 2},
+
+    where :math:`\sigma^2` is what no linear function of the features explains.
+
+    Parameters
+    ----------
+    n : float
+        Training rows, more than ``channels + 2``.
+    channels : int
+        Number of features p.
+    share : float
+        :math:`1 - \sigma^2 / \operatorname{var}(y)`, the score with endlessly many rows.
+
+    Returns
+    -------
+    float
+        One minus the expected error over the variance of y.
+
+    References
+    ----------
+    .. [1] C. Stein, Multiple regression, in Contributions to Probability and Statistics (Stanford,
+       1960), p. 424.
+    """
+    return 1 - (1 - share) * (1 + 1 / n) * (n - 2) / (n - channels - 2)
+
+
+def exercise_4_1(answer: Any, *, channels: int, share: float) -> Feedback:
+    """Rows from which least squares on noise-like features reaches half of its final score.
+
+    Parameters
+    ----------
+    answer : float
+        Number of training rows.
+    channels : int
+        Number of isotropic Gaussian features.
+    share : float
+        Share of the target's variance that they explain with endlessly many rows.
+
+    Returns
+    -------
+    Feedback
+        Right within 5 % or one row.
+    """
+    number = _number(answer)
+    if isinstance(number, Feedback):
+        return number
+    truth = _rows_for(0.5, channels, share)
+    said = f"with {channels} channels and a share of {share:g}"
+    if abs(number - truth) <= max(1.0, 0.05 * truth):
+        return Feedback(
+            True,
+            f"{truth:.0f} rows {said}. The lower the share, the more rows half of it takes, with no "
+            "difference in how it is encoded.",
+        )
+    if number <= channels + 2:
+        return Feedback(
+            False,
+            f"with {number:.0f} rows least squares on {channels} channels has no finite expected "
+            f"error; the answer lies above {channels + 2}.",
+        )
+    if abs(number - _rows_for(0.25, channels, share)) <= max(1.0, 0.05 * number):
+        return Feedback(False, "that many rows reach a quarter of the final score; asked was half.")
+    reached = expected_r2(number, channels=channels, share=share)
+    return Feedback(
+        False,
+        f"{number:.0f} rows are expected to score {reached:.3f}; half of the final score is "
+        f"{share / 2:.3f}.",
+    )
+
+
+def _rows_for(fraction: float, channels: int, share: float) -> float:
+    def distance(n: float) -> float:
+        return expected_r2(n, channels=channels, share=share) - fraction * share
+
+    return float(brentq(distance, channels + 2 + 1e-9, 1e12))
+
+
+def exercise_4_2(
+    answer: Any, *, needed: pd.DataFrame, target: str, criterion: str = "50% of final"
+) -> Feedback:
+    """Rank correlation of final score and structures needed at the representations' own widths.
+
+    Parameters
+    ----------
+    answer : float
+        Spearman's rho.
+    needed : DataFrame
+        Structures needed, as in the chapter.
+    target, criterion : str
+        Which rows.
+
+    Returns
+    -------
+    Feedback
+        Right within 0.01.
+    """
+    number = _number(answer)
+    if isinstance(number, Feedback):
+        return number
+    table = efficiency_correlations(needed)
+    table = table[(table["target"] == target) & (table["criterion"] == criterion)]
+    table = table.set_index("width")
+    if "own" not in table.index or np.isnan(table.loc["own", "rho"]):
+        return Feedback(False, f"these data have no rank correlation for {target}; use more models.")
+    truth = table.loc["own", "rho"]
+    if abs(number - truth) <= 0.01:
+        return Feedback(
+            True,
+            f"{truth:+.2f} over {table.loc['own', 'models']} representations, interval "
+            f"{table.loc['own', 'low']:+.2f} to {table.loc['own', 'high']:+.2f}.",
+        )
+    if abs(number) > 1:
+        return Feedback(False, "a correlation lies between -1 and 1.")
+    for width, rho in table["rho"].drop("own").items():
+        if abs(number - rho) <= 0.01:
+            return Feedback(False, f"that is the correlation at matched width ({width}).")
+    rows = needed[
+        (needed["width"] == "own")
+        & (needed["target"] == target)
+        & (needed["criterion"] == criterion)
+    ]
+    seen = rows[rows["bound"] == "exact"]
+    if len(seen) > 2:
+        if abs(number - stats.pearsonr(seen["final"], seen["needed"]).statistic) <= 0.01:
+            return Feedback(False, "that is Pearson's correlation; rank both columns first.")
+        if abs(number - stats.spearmanr(seen["final"], seen["needed"]).statistic) <= 0.01:
+            return Feedback(
+                False,
+                "you left out the representations whose need lies outside the sizes; they rank "
+                "first (bound 'below') or last ('above').",
+            )
+    if abs(number + truth) <= 0.01:
+        return Feedback(
+            False, "the sign is turned: negative means that a high score goes with a small need."
+        )
+    return Feedback(
+        False,
+        f"not the rank correlation of the columns final and needed; take the {len(rows)} rows of "
+        f"width 'own', {target} and {criterion!r}, without those of bound 'undefined'.",
+    )
+
+
+def exercise_4_3(
+    answer: Any, *, laws: pd.DataFrame, representation: str, target: str
+) -> Feedback:
+    """Factor in structures that halves the distance of a curve to its limit.
+
+    Parameters
+    ----------
+    answer : float
+        Factor by which the training set must grow.
+    laws : DataFrame
+        Power laws, as in the chapter.
+    representation, target : str
+        Which row.
+
+    Returns
+    -------
+    Feedback
+        Right within 2 %.
+    """
+    number = _number(answer)
+    if isinstance(number, Feedback):
+        return number
+    rows = laws[(laws["representation"] == representation) & (laws["target"] == target)]
+    if len(rows) != 1:
+        raise ValueError(
+            f"the table has {len(rows)} laws for {representation!r} and {target!r}; needed is one."
+        )
+    law = rows.iloc[0]
+    truth = 2 ** (1 / law["c"])
+    if abs(number - truth) <= 0.02 * truth:
+        return Feedback(
+            True,
+            f"2^(1/c) = {truth:.3g} for c = {law['c']:.2f}, whatever a, b and n are. With the "
+            f"interval of c it lies between {2 ** (1 / law['c_high']):.3g} and "
+            f"{2 ** (1 / law['c_low']):.3g}.",
+        )
+    if abs(number - 2 ** law["c"]) <= 0.02 * number:
+        return Feedback(False, "2^c is by how much the distance shrinks when n doubles; turn it.")
+    if abs(number - 2) <= 0.02:
+        return Feedback(False, f"twice as many would do for c = 1; here c = {law['c']:.2f}.")
+    if number <= 1:
+        return Feedback(False, "fewer structures never come nearer to the limit.")
+    left = number ** -law["c"]
+    return Feedback(False, f"{number:g} times as many leave {left:.0%} of the distance, not half.")
+
+
+def _number(answer: Any) -> float | Feedback:
+    if isinstance(answer, bool) or np.ndim(answer) != 0:
+        return Feedback(False, f"one number is asked for, not {type(answer).__name__}.")
+    try:
+        number = float(answer)
+    except (TypeError, ValueError):
+        return Feedback(False, f"one number is asked for, not {type(answer).__name__}.")
+    return number if np.isfinite(number) else Feedback(False, f"{number} is no finite number.")
