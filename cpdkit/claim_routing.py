@@ -121,6 +121,7 @@ def irrep_routing(index: pd.DataFrame) -> Verdict:
         outcome = "undecided"
         reason = _reason(mace, visnet)
     verb = "is undecided" if outcome == "undecided" else outcome
+    # The numbers of the two models the claim is about, or of whatever the run has.
     shown = trained[trained["family"].isin(["mace", "visnet"])]
     shown = trained if shown.empty else shown
     sentence = f"Claim 2 {verb} here: {reason}."
@@ -130,7 +131,8 @@ def irrep_routing(index: pd.DataFrame) -> Verdict:
     if not shown.empty and set(null["family"]) & set(shown["family"]):
         null = null[null["family"].isin(set(shown["family"]))]
     if len(null):
-        sentence += f" Untrained: {'; '.join(map(_number, null.to_dict('records')))}."
+        told = [f"{r['encoder']} {r['state']}: {_index(r)}" for r in null.to_dict("records")]
+        sentence += f" Without training, {'; '.join(told)}."
     return Verdict(CLAIM, outcome, sentence)
 
 
@@ -147,6 +149,10 @@ def _reason(mace: pd.DataFrame, visnet: pd.DataFrame) -> str:
 
 
 def _number(row: dict) -> str:
+    return f"{row['encoder']} {_index(row)}"
+
+
+def _index(row: dict) -> str:
     low, high = (f"{round(row[key], 2) + 0.0:+.2f}" for key in ("low", "high"))
     mean = f"{round(row['mean'], 2) + 0.0:+.2f}"
-    return f"{row['encoder']} {mean} ({low} to {high}, {row['name']})"
+    return f"{mean} ({low} to {high}, {row['name']})"

@@ -33,7 +33,7 @@ def index_figure(index: pd.DataFrame) -> Figure:
     ValueError
         If a column is missing or no row has l=1.
     """
-    _needs(index, ["encoder", "name", "l", "quantity", "mean", "low", "high"])
+    _needs(index, ["encoder", "name", "irrep", "l", "quantity", "mean", "low", "high"])
     here = index[index["l"] == 1]
     if here.empty:
         raise ValueError("no row has l=1; no encoder of this table has vectors.")
@@ -43,7 +43,7 @@ def index_figure(index: pd.DataFrame) -> Figure:
         "scalar side": f"{scalar}: $\\ell=0$ minus $\\ell=1$",
         "index": "routing index: their sum",
     }
-    rows = here.assign(row=_label(here))
+    rows = here.assign(row=_label(here) + " (" + here["irrep"] + ")")
     names = list(dict.fromkeys(rows["row"]))
     hollow = rows.groupby("row")["encoder"].first().str.contains("untrained")
     figure, axes = _figure(3, len(names), width=2.7)
@@ -72,6 +72,8 @@ def index_figure(index: pd.DataFrame) -> Figure:
 
 def score_heatmap(table: pd.DataFrame, *, matched: str = "subset") -> Figure:
     """``r2_partial`` of every layer (rows) and reading of an irrep (columns), a panel per target.
+
+    Where a layer has both parities of a degree, the better one is shown.
 
     Parameters
     ----------
@@ -145,8 +147,9 @@ def vector_figure(table: pd.DataFrame, *, matched: str = "subset") -> Figure:
     names, targets = list(dict.fromkeys(here["row"])), list(dict.fromkeys(here["target"]))
     figure, axes = _figure(len(targets), len(names), width=3.2)
     for i, (axis, target) in enumerate(zip(axes, targets, strict=True)):
-        part = here[here["target"] == target].drop_duplicates("row").set_index("row")
-        _intervals(axis, part.reindex(names), np.arange(len(names)), _COLOURS[i], _MARKERS[i])
+        part = here[here["target"] == target]
+        places = np.array([names.index(row) for row in part["row"]])
+        _intervals(axis, part, places, _COLOURS[i], _MARKERS[i])
         for row in baseline[baseline["target"] == target].itertuples():
             axis.axvline(row.mean, color="0.35", linestyle=":", linewidth=1.5)
             axis.axvspan(row.low, row.high, color="0.5", alpha=0.15, zorder=0)

@@ -9,9 +9,37 @@ from __future__ import annotations
 import numpy as np
 from ase.data import atomic_masses
 
-from cpdkit.datasets._dataset import AtomsSequence
+from cpdkit.datasets._dataset import AtomsSequence, Dataset
 
-__all__ = ["element_moments", "l2_components"]
+__all__ = ["element_moments", "l2_components", "multipole_targets"]
+
+_DIPOLE = ["dipole_x", "dipole_y", "dipole_z"]
+_QUADRUPOLE = [f"quadrupole_{pair}" for pair in ("xx", "xy", "yy", "xz", "yz", "zz")]
+
+
+def multipole_targets(dataset: Dataset) -> dict[int, dict[str, np.ndarray]]:
+    """Vector and tensor labels of a data set, by degree.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With ``dipole_x`` ... or ``quadrupole_xx`` ... among the columns of its `info`.
+
+    Returns
+    -------
+    dict of int to dict of str to ndarray of shape (n, 2 l + 1)
+        ``{1: {"dipole": ...}, 2: {"quadrupole": ...}}``, as far as there are such labels and none
+        of them is NaN.
+    """
+    info = dataset.info
+    found: dict[int, dict[str, np.ndarray]] = {}
+    if info is not None and set(_DIPOLE) <= set(info) and info[_DIPOLE].notna().all(axis=None):
+        found[1] = {"dipole": info[_DIPOLE].to_numpy(dtype=np.float64)}
+    if info is not None and set(_QUADRUPOLE) <= set(info):
+        if info[_QUADRUPOLE].notna().all(axis=None):
+            tensors = info[_QUADRUPOLE].to_numpy(dtype=np.float64)
+            found[2] = {"quadrupole": l2_components(tensors)}
+    return found
 
 
 def l2_components(tensors: np.ndarray) -> np.ndarray:
