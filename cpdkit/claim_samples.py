@@ -222,7 +222,8 @@ def sample_efficiency(
             reason = "intervals include zero"
     verb = "is undecided" if outcome == "undecided" else outcome
     others = " and ".join(
-        f"{_number(row)} with {_MATCHED.get(str(width), width)}" for width, row in matched.iterrows()
+        f"{_number(row)} with {_MATCHED.get(str(width), width)}"
+        for width, row in matched.iterrows()
     )
     sentence = (
         f"Claim 4 {verb} here: {reason}. Over {own['models']} representations the rank correlation "

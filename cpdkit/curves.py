@@ -31,6 +31,7 @@ __all__ = [
     "MATCHES",
     "LearningCurve",
     "Subsets",
+    "isotropic_r2",
     "learning_curve",
     "nested_subsets",
 ]
@@ -381,6 +382,50 @@ def learning_curve(
         joint=joint,
         alphas=chosen,
     )
+
+
+def isotropic_r2(n: np.ndarray | float, *, channels: int, share: float) -> np.ndarray:
+    r"""Expected held-out :math:`R^2` of least squares on isotropic Gaussian features.
+
+    The learning curve of a representation without structure. With intercept, p channels and n
+    rows the expected squared error is [1]_
+
+    .. math::
+
+        \sigma^2 \Big(1 + \frac1n\Big) \frac{n - 2}{n - p - 2},
+
+    where :math:`\sigma^2` is what no linear function of the features explains.
+
+    Parameters
+    ----------
+    n : float or ndarray
+        Training rows.
+    channels : int
+        Number of features p.
+    share : float
+        :math:`1 - \sigma^2 / \operatorname{var}(y)`, the score with endlessly many rows.
+
+    Returns
+    -------
+    ndarray of the shape of n
+        One minus the expected error over the variance of y; ``-inf`` up to p + 2 rows, where the
+        expectation does not exist.
+
+    References
+    ----------
+    .. [1] C. Stein, Multiple regression, in Contributions to Probability and Statistics (Stanford
+       University Press, 1960), p. 424.
+
+    Examples
+    --------
+    >>> isotropic_r2(np.array([12.0, 40.0, 1e9]), channels=10, share=0.5).round(2)
+    array([-inf,  0.3,  0.5])
+    """
+    n = np.asarray(n, dtype=np.float64)
+    free = n - channels - 2
+    with np.errstate(divide="ignore"):
+        error = (1 - share) * (1 + 1 / n) * (n - 2) / np.maximum(free, 0)
+    return np.where(free > 0, 1 - error, -np.inf)[()]
 
 
 def _narrow(

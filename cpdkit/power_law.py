@@ -81,7 +81,7 @@ def curve_table(
 def _spread(values: np.ndarray) -> float:
     if len(values) < 2:
         return float("nan")
-    return float(values.std(ddof=1)) if np.ptp(values) else 0.0  # not rounding
+    return float(values.std(ddof=1)) if np.ptp(values) > 1e-12 else 0.0  # not rounding
 
 
 def crossing_size(

@@ -10,42 +10,10 @@ from scipy import stats
 from scipy.optimize import brentq
 
 from cpdkit.claim_samples import efficiency_correlations
+from cpdkit.curves import isotropic_r2
 from cpdkit.exercises import Feedback
 
-__all__ = ["exercise_4_1", "exercise_4_2", "exercise_4_3", "expected_r2"]
-
-
-def expected_r2(n: float, *, channels: int, share: float) -> float:
-    r"""Expected held-out :math:`R^2` of least squares on isotropic Gaussian features.
-
-    With intercept, p channels and n rows the expected squared error is [1]_
-
-    .. math::
-
-        \sigma^2 \Big(1 + \frac1n\Big) \frac{n - 2}{n - p - 2},
-
-    where :math:`\sigma^2` is what no linear function of the features explains.
-
-    Parameters
-    ----------
-    n : float
-        Training rows, more than ``channels + 2``.
-    channels : int
-        Number of features p.
-    share : float
-        :math:`1 - \sigma^2 / \operatorname{var}(y)`, the score with endlessly many rows.
-
-    Returns
-    -------
-    float
-        One minus the expected error over the variance of y.
-
-    References
-    ----------
-    .. [1] C. Stein, Multiple regression, in Contributions to Probability and Statistics (Stanford,
-       1960), p. 424.
-    """
-    return 1 - (1 - share) * (1 + 1 / n) * (n - 2) / (n - channels - 2)
+__all__ = ["exercise_4_1", "exercise_4_2", "exercise_4_3"]
 
 
 def exercise_4_1(answer: Any, *, channels: int, share: float) -> Feedback:
@@ -73,8 +41,8 @@ def exercise_4_1(answer: Any, *, channels: int, share: float) -> Feedback:
     if abs(number - truth) <= max(1.0, 0.05 * truth):
         return Feedback(
             True,
-            f"{truth:.0f} rows {said}. The lower the share, the more rows half of it takes, with no "
-            "difference in how it is encoded.",
+            f"{truth:.0f} rows {said}. The lower the share, the more rows half of it takes, with "
+            "no difference in how it is encoded.",
         )
     if number <= channels + 2:
         return Feedback(
@@ -84,7 +52,7 @@ def exercise_4_1(answer: Any, *, channels: int, share: float) -> Feedback:
         )
     if abs(number - _rows_for(0.25, channels, share)) <= max(1.0, 0.05 * number):
         return Feedback(False, "that many rows reach a quarter of the final score; asked was half.")
-    reached = expected_r2(number, channels=channels, share=share)
+    reached = isotropic_r2(number, channels=channels, share=share)
     return Feedback(
         False,
         f"{number:.0f} rows are expected to score {reached:.3f}; half of the final score is "
@@ -94,7 +62,7 @@ def exercise_4_1(answer: Any, *, channels: int, share: float) -> Feedback:
 
 def _rows_for(fraction: float, channels: int, share: float) -> float:
     def distance(n: float) -> float:
-        return expected_r2(n, channels=channels, share=share) - fraction * share
+        return isotropic_r2(n, channels=channels, share=share) - fraction * share
 
     return float(brentq(distance, channels + 2 + 1e-9, 1e12))
 
@@ -125,7 +93,7 @@ def exercise_4_2(
     table = table[(table["target"] == target) & (table["criterion"] == criterion)]
     table = table.set_index("width")
     if "own" not in table.index or np.isnan(table.loc["own", "rho"]):
-        return Feedback(False, f"these data have no rank correlation for {target}; use more models.")
+        return Feedback(False, f"no rank correlation for {target} here; use more models.")
     truth = table.loc["own", "rho"]
     if abs(number - truth) <= 0.01:
         return Feedback(
