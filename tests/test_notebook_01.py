@@ -43,6 +43,8 @@ def test_a_file_of_the_users_own(tmp_path):
         "dataset": str(tmp_path / "mine.xyz"),
         "targets": ["bandgap"],
         "encoders": ["ani2x-aev"],
+        "probes": ["ridge"],
+        "shown": 1,
         "folds": "formula",
         "pooling": "sum",
         "composition": "fractions",
@@ -54,7 +56,7 @@ def test_a_file_of_the_users_own(tmp_path):
 
 def test_qm9(cpdkit_data, tmp_path):
     parameters = {"dataset": "qm9", "n_structures": 150, "layers": "last"}
-    parameters["targets"] = ["gap", "alpha"]
+    parameters |= {"targets": ["gap", "alpha"], "encoders": ENCODERS, "probes": ["ridge"]}
     run = run_notebook(NOTEBOOK, parameters, runs_dir=tmp_path / "runs", progress=False)
     table = check(run, ENCODERS)
 

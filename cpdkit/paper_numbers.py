@@ -1,0 +1,91 @@
+"""Which definitions give the numbers that the paper reports?
+
+The paper's text leaves open which definition, conditioning and split its headline numbers rest on.
+Here every combination is computed, and those whose interval holds a reported value are listed: a
+combination that is not listed did not produce the number, one that is listed may have.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["REPORTED", "Reported", "definitions_of"]
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A number of the paper.
+
+    Attributes
+    ----------
+    value : float
+        As printed, :math:`R^2_\\mathrm{geom}` of the HOMO-LUMO gap on QM9.
+    model : str
+        What it was measured on.
+    encoder, probe : str
+        The nearest we have: an encoder of this package and a probe.
+    """
+
+    value: float
+    model: str
+    encoder: str
+    probe: str
+
+
+REPORTED = (
+    Reported(0.782, "tensor-product equivariant model", "sevennet-0", "ridge"),
+    Reported(-0.792, "ANI-2x", "ani2x-aev", "ridge"),
+    Reported(0.784, "ANI-2x", "ani2x-aev", "mlp"),
+)
+_KEYS = ["composition", "protocol", "score"]
+
+
+def definitions_of(grid: pd.DataFrame, reported: Reported) -> pd.DataFrame:
+    """Compare one reported number with every definition that was computed.
+
+    Parameters
+    ----------
+    grid : DataFrame
+        Columns ``encoder, probe, composition, protocol, score, mean, low, high`` for one target;
+        scores ``r2_geom`` (against the raw target) and ``r2_partial`` (against what composition
+        leaves of it), and ``ceiling``.
+    reported : Reported
+        The number.
+
+    Returns
+    -------
+    DataFrame
+        Rows of the grid for this encoder and probe, without the ceiling, nearest first, with
+        ``distance`` (from the mean), ``compatible`` (the interval holds the value) and
+        ``above_ceiling`` (the value is larger than the upper end of the ceiling that belongs to
+        ``r2_geom``, so that a residual without composition could not have reached it).
+
+    Raises
+    ------
+    ValueError
+        If the grid holds nothing for this encoder and probe, or a column is missing.
+    """
+    missing = [c for c in ["encoder", "probe", *_KEYS, "mean", "low", "high"] if c not in grid]
+    if missing:
+        raise ValueError(f"the grid lacks the columns {missing}; it has {list(grid.columns)}.")
+    own = grid[(grid["encoder"] == reported.encoder) & (grid["probe"] == reported.probe)]
+    rows = own[own["score"].isin(["r2_geom", "r2_partial"])].dropna(subset=["mean"])
+    if rows.empty:
+        raise ValueError(
+            f"the grid holds no scores of {reported.encoder!r} under {reported.probe!r}; it has "
+            f"{sorted(set(zip(grid['encoder'], grid['probe'], strict=True)))}."
+        )
+    ceiling = own[own["score"] == "ceiling"].groupby(["composition", "protocol"])["high"].max()
+    tops = [
+        ceiling.get((r.composition, r.protocol), np.nan) if r.score == "r2_geom" else np.nan
+        for r in rows.itertuples()
+    ]
+    return rows.assign(
+        reported=reported.value,
+        distance=(rows["mean"] - reported.value).abs(),
+        compatible=(rows["low"] <= reported.value) & (reported.value <= rows["high"]),
+        above_ceiling=reported.value > np.array(tops, dtype=float),
+    ).sort_values("distance", ignore_index=True)

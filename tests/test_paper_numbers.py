@@ -1,0 +1,47 @@
+"""A reported number is compatible with a definition whose interval holds it, and only then."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from cpdkit.paper_numbers import REPORTED, Reported, definitions_of
+
+
+def grid(*rows):
+    columns = ["composition", "protocol", "score", "mean", "low", "high"]
+    return pd.DataFrame(rows, columns=columns).assign(encoder="soap", probe="ridge")
+
+
+NUMBER = Reported(0.5, "some model", "soap", "ridge")
+
+
+def test_compatible_nearest_and_above_the_ceiling():
+    found = definitions_of(
+        grid(
+            ("counts", "sound", "r2_geom", 0.3, 0.2, 0.4),
+            ("counts", "sound", "ceiling", 0.41, 0.37, 0.45),
+            ("counts", "sound", "r2_partial", 0.52, 0.48, 0.56),
+            ("fractions", "naive", "r2_geom", -4.0, -12.0, 4.0),
+            ("fractions", "naive", "ceiling", 0.6, 0.55, 0.65),
+        ),
+        NUMBER,
+    )
+    assert found["score"].tolist() == ["r2_partial", "r2_geom", "r2_geom"]
+    assert found["compatible"].tolist() == [True, False, True]
+    assert found["above_ceiling"].tolist() == [False, True, False]
+    assert found["distance"].tolist() == pytest.approx([0.02, 0.2, 4.5])
+
+
+def test_other_encoders_and_probes_do_not_count():
+    table = grid(("counts", "sound", "r2_geom", 0.5, 0.4, 0.6))
+    other = table.assign(encoder="chgnet", mean=0.1)
+    assert len(definitions_of(pd.concat([table, other]), NUMBER)) == 1
+    with pytest.raises(ValueError, match=r"no scores of 'soap' under 'ridge'.*'chgnet'"):
+        definitions_of(other, NUMBER)
+    with pytest.raises(ValueError, match=r"lacks the columns \['low'\]"):
+        definitions_of(table.drop(columns="low"), NUMBER)
+
+
+def test_the_papers_numbers():
+    assert [r.value for r in REPORTED] == [0.782, -0.792, 0.784]
