@@ -20,7 +20,7 @@ __all__ = [
 
 CLAIM = "Linearly disentangled representations need fewer samples."
 
-_MATCHED = {"channels": "channels drawn at random", "pca": "principal components"}
+_MATCHED = {"subset": "channels drawn at random", "pca": "principal components"}
 _LEAST = 5  # representations, below which no interval is worth giving
 
 
@@ -124,9 +124,9 @@ def efficiency_correlations(needed: pd.DataFrame, *, level: float = 0.95) -> pd.
     ----------
     needed : DataFrame
         Tables of `cpdkit.power_law.structures_needed` with the columns ``representation`` and
-        ``width`` (``"own"``, or how widths were matched) added. Where fewer structures suffice
-        than the smallest subset has, a representation ranks first; where more are needed than
-        there are, it ranks last; those without a final score above zero are left out.
+        ``width`` (``"all"`` channels, or how widths were matched) added. Where fewer structures
+        suffice than the smallest subset has, a representation ranks first; where more are needed
+        than there are, it ranks last; those without a final score above zero are left out.
     level : float, default 0.95
         Confidence level.
 
@@ -179,7 +179,7 @@ def sample_efficiency(
     Parameters
     ----------
     correlations : DataFrame
-        From `efficiency_correlations`, with rows for the width ``"own"`` and at least one other.
+        From `efficiency_correlations`, with rows for the width ``"all"`` and at least one other.
     target : str
         The target to judge by.
     criterion : str, default "50% of final"
@@ -197,12 +197,12 @@ def sample_efficiency(
     rows = correlations[
         (correlations["target"] == target) & (correlations["criterion"] == criterion)
     ].set_index("width")
-    if "own" not in rows.index or len(rows) < 2:
+    if "all" not in rows.index or len(rows) < 2:
         raise ValueError(
             f"the table has {criterion!r} of {target!r} for the widths {list(rows.index)}; needed "
-            "are 'own' and at least one way of matching widths."
+            "are 'all' and at least one way of matching widths."
         )
-    own, matched = rows.loc["own"], rows.drop(index="own")
+    own, matched = rows.loc["all"], rows.drop(index="all")
     below, above = (matched["high"] < 0).all(), (matched["low"] > 0).all()
     if own["high"] < 0 and below:
         outcome = "holds"
@@ -213,7 +213,7 @@ def sample_efficiency(
     else:
         outcome = "undecided"
         if rows["low"].isna().any():
-            reason = f"{rows['models'].min()} representations are too few"
+            reason = f"a ranking of {rows['models'].min()} says too little"
         elif own["high"] < 0:
             reason = "score and need go together, but not in every way of matching widths"
         elif below:

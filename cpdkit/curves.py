@@ -19,6 +19,7 @@ from cpdkit._messages import unknown
 from cpdkit._validation import check_composition, check_features, check_groups, check_targets
 from cpdkit.folds import N_BUCKETS, SCHEMES, hash_buckets
 from cpdkit.intervals import bootstrap_weights
+from cpdkit.matching import MATCHINGS, channel_draws
 from cpdkit.moment_sources import moments_from_arrays
 from cpdkit.probes import DEFAULT_ALPHAS, ConditionedResidual, RidgePath
 from cpdkit.projection import CompositionProjector
@@ -28,7 +29,6 @@ from cpdkit.summary import NOTHING_LEFT
 
 __all__ = [
     "CURVE_SCORES",
-    "MATCHES",
     "LearningCurve",
     "Subsets",
     "isotropic_r2",
@@ -39,8 +39,6 @@ __all__ = [
 CURVE_SCORES = ("r2_partial", "r2_partial_fixed", "r2_geom")
 """Scores of a learning curve; see `LearningCurve.scores`."""
 
-MATCHES = ("channels", "pca")
-"""How representations are brought to one width; see `learning_curve`."""
 
 # Evaluates penalties on some rows: least squares on Z, (n, t), and what the probe adds to the
 # training mean, (n_alphas, n, t).
@@ -299,7 +297,7 @@ def learning_curve(
     *,
     alphas: Sequence[float] = DEFAULT_ALPHAS,
     width: int | None = None,
-    match: str = "channels",
+    matched: str = "all",
     seed: int = 0,
 ) -> LearningCurve:
     """Fit the sound probe of `cpdkit.cpd` to every subset and score it on the test set.
@@ -320,11 +318,12 @@ def learning_curve(
     alphas : sequence of float
         Penalties per training row to choose from by inner folds.
     width : int, optional
-        Use so many channels only, to compare representations at one width.
-    match : {"channels", "pca"}
-        Which ones: channels drawn at random, anew in each repeat (the last size then differs
-        between repeats, too), or leading principal components of the features of all training rows
-        (no target and no test row enters them).
+        Channels to keep, where `matched` is not ``"all"``.
+    matched : {"all", "subset", "pca"}
+        How representations are brought to one width: not at all; by channels drawn at random, anew
+        in each repeat (so the last size differs between repeats, too); or by leading principal
+        components of the conditioned residual of all training rows. No target and no test row
+        enters these, but more rows than the subset has.
     seed : int, default 0
         Of the drawn channels.
 
@@ -336,8 +335,8 @@ def learning_curve(
     Raises
     ------
     ValueError
-        For bad input as in `cpdkit.cpd`, subsets of other rows, or a width that the features do not
-        have.
+        For bad input as in `cpdkit.cpd`, subsets of other rows, a way of matching that is not
+        known, or a width that the features do not have.
     """
     X = check_features(features)
     C = check_composition(composition, len(X))
@@ -354,13 +353,13 @@ def learning_curve(
             f"targets {list(frame.columns[constant])} are constant on the test rows, where R2 is "
             "undefined; use more structures or another seed."
         )
-    narrowed = _narrow(X, subsets, width, match, seed)
+    narrowed = _narrow(X, C, subsets, width, matched, seed)
     shape = (subsets.repeats, len(subsets.sizes), len(subsets.test), Y.shape[1])
     comp, geom, joint = np.empty(shape), np.empty(shape), np.empty(shape)
     chosen = np.empty((*shape[:2], shape[3]))
-    drawn = width is not None and match == "channels"
+    drawn = len(narrowed) > 1
     for r in range(subsets.repeats):
-        part = narrowed(r)
+        part = narrowed[r if drawn else 0]()
         for s, size in enumerate(subsets.sizes):
             if size == subsets.sizes[-1] and r > 0 and not drawn:
                 for errors in (comp, geom, joint, chosen):
@@ -374,7 +373,7 @@ def learning_curve(
     return LearningCurve(
         sizes=subsets.sizes,
         targets=tuple(frame.columns),
-        width=X.shape[1] if width is None else width,
+        width=part.shape[1],
         y=Y[subsets.test],
         test=subsets.test,
         comp=comp,
@@ -429,25 +428,31 @@ def isotropic_r2(n: np.ndarray | float, *, channels: int, share: float) -> np.nd
 
 
 def _narrow(
-    X: np.ndarray, subsets: Subsets, width: int | None, match: str, seed: int
-) -> Callable[[int], np.ndarray]:
-    """The features that each repeat sees."""
-    if match not in MATCHES:
-        raise ValueError(unknown("way to match widths", match, MATCHES))
-    if width is None:
-        return lambda repeat: X
-    if not 1 <= width <= X.shape[1]:
-        raise ValueError(f"width={width} must lie between 1 and the {X.shape[1]} channels there.")
-    if match == "channels":
-        return lambda repeat: X[
-            :, np.random.default_rng([seed, repeat]).permutation(X.shape[1])[:width]
-        ]
-    train = subsets.order[0]
-    if width > len(train):
-        raise ValueError(f"{len(train)} training rows have no {width} principal components.")
-    pca = PCA(n_components=width, svd_solver="full").fit(X[np.sort(train)])
-    components = pca.transform(X)
-    return lambda repeat: components
+    X: np.ndarray,
+    C: np.ndarray | None,
+    subsets: Subsets,
+    width: int | None,
+    matched: str,
+    seed: int,
+) -> list[Callable[[], np.ndarray]]:
+    """What makes the features of each repeat, or of all of them."""
+    if matched not in MATCHINGS:
+        raise ValueError(unknown("way to match widths", matched, MATCHINGS))
+    if matched == "all":
+        return [lambda: X]
+    train = np.sort(subsets.order[0])
+    if width is None or not 1 <= width <= min(X.shape[1], len(train)):
+        raise ValueError(
+            f"width={width} must lie between 1 and the {X.shape[1]} channels there are (and the "
+            f"{len(train)} training rows)."
+        )
+    if matched == "subset":
+        sets = channel_draws(X.shape[1], width, subsets.repeats, seed=seed)
+        return [lambda columns=columns: X[:, columns] for columns in sets]  # type: ignore[misc]
+    residual = ConditionedResidual().fit(X[train], composition=None if C is None else C[train])
+    conditioned = residual.transform(X, composition=C)
+    pca = PCA(n_components=width, svd_solver="covariance_eigh").fit(conditioned[train])
+    return [lambda: pca.transform(conditioned)]
 
 
 def _held_out(

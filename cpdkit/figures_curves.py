@@ -20,6 +20,7 @@ _LABELS = {
     "r2_partial_fixed": r"$R^2_\mathrm{partial}$ against composition from all rows",
     "r2_geom": r"$R^2_\mathrm{geom}$",
 }
+_WIDTHS = {"all": "all channels", "subset": "random channels", "pca": "components"}
 
 
 def curve_figure(table: pd.DataFrame, laws: pd.DataFrame | None = None) -> Figure:
@@ -118,7 +119,7 @@ def efficiency_figure(needed: pd.DataFrame, *, criterion: str = "50% of final") 
                 axis.set_xlabel(r"final $R^2_\mathrm{partial}$")
             _log(axis.yaxis, axis)
             axis.set_ylim(0.8 * chosen["smallest"].min(), 1.25 * chosen["largest"].max())
-        line[0].set_ylabel(f"structures for {criterion}\n({width} width)")
+        line[0].set_ylabel(f"structures for {criterion}\n({_WIDTHS.get(width, width)})")
     _legend(figure, names, colours)
     return figure
 

@@ -83,11 +83,11 @@ MIXED = [(0.1 * i, 100.0 + (i * 5) % 8) for i in range(1, 9)]
         (FALLING, RISING, RISING, "undecided", "not in every way of matching"),
         (MIXED, FALLING, FALLING, "undecided", "not before"),
         (RISING, MIXED, RISING, "undecided", "include zero"),
-        (FALLING[:4], FALLING[:4], FALLING[:4], "undecided", "4 representations are too few"),
+        (FALLING[:4], FALLING[:4], FALLING[:4], "undecided", "a ranking of 4 says too little"),
     ],
 )
 def test_the_verdict_follows_its_rule(own, channels, pca, outcome, reason):
-    table = efficiency_correlations(needed({"own": own, "channels": channels, "pca": pca}))
+    table = efficiency_correlations(needed({"all": own, "subset": channels, "pca": pca}))
     verdict = sample_efficiency(table, target="gap")
     assert verdict.outcome == outcome and outcome in OUTCOMES
     assert reason in verdict.sentence and "drawn at random" in verdict.sentence
@@ -95,7 +95,7 @@ def test_the_verdict_follows_its_rule(own, channels, pca, outcome, reason):
 
 
 def test_needs_outside_the_sizes_keep_their_rank():
-    table = needed({"own": FALLING})
+    table = needed({"all": FALLING})
     table.loc[[0, 7], "needed"] = np.nan
     table.loc[0, "bound"], table.loc[7, "bound"] = "above", "below"
     row = efficiency_correlations(table).iloc[0]
@@ -107,8 +107,8 @@ def test_needs_outside_the_sizes_keep_their_rank():
 
 def test_missing_rows_and_columns_are_answered():
     with pytest.raises(ValueError, match="lacks the columns"):
-        efficiency_correlations(needed({"own": FALLING}).drop(columns="bound"))
-    table = efficiency_correlations(needed({"own": FALLING}))
+        efficiency_correlations(needed({"all": FALLING}).drop(columns="bound"))
+    table = efficiency_correlations(needed({"all": FALLING}))
     with pytest.raises(ValueError, match="at least one way of matching"):
         sample_efficiency(table, target="gap")
     with pytest.raises(ValueError, match="widths"):

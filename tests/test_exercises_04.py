@@ -35,7 +35,7 @@ def test_4_1_a_search_over_n_is_right(channels, share):
 def needed():
     rng = np.random.default_rng(1)
     rows = []
-    for width in ("own", "pca"):
+    for width in ("all", "pca"):
         for i in range(8):
             final = rng.uniform(0.1, 0.9)
             rows.append(
@@ -51,7 +51,7 @@ def needed():
 
 
 def test_4_2(needed):
-    own = needed[needed.width == "own"]
+    own = needed[needed.width == "all"]
     right = stats.spearmanr(own.final, own.needed.fillna(1e9)).statistic
     seen = own[own.bound == "exact"]
     matched = needed[needed.width == "pca"]

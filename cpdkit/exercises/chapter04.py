@@ -62,7 +62,7 @@ def exercise_4_1(answer: Any, *, channels: int, share: float) -> Feedback:
 
 def _rows_for(fraction: float, channels: int, share: float) -> float:
     def distance(n: float) -> float:
-        return isotropic_r2(n, channels=channels, share=share) - fraction * share
+        return float(isotropic_r2(n, channels=channels, share=share)) - fraction * share
 
     return float(brentq(distance, channels + 2 + 1e-9, 1e12))
 
@@ -92,22 +92,22 @@ def exercise_4_2(
     table = efficiency_correlations(needed)
     table = table[(table["target"] == target) & (table["criterion"] == criterion)]
     table = table.set_index("width")
-    if "own" not in table.index or np.isnan(table.loc["own", "rho"]):
+    if "all" not in table.index or np.isnan(table.loc["all", "rho"]):
         return Feedback(False, f"no rank correlation for {target} here; use more models.")
-    truth = table.loc["own", "rho"]
+    truth = table.loc["all", "rho"]
     if abs(number - truth) <= 0.01:
         return Feedback(
             True,
-            f"{truth:+.2f} over {table.loc['own', 'models']} representations, interval "
-            f"{table.loc['own', 'low']:+.2f} to {table.loc['own', 'high']:+.2f}.",
+            f"{truth:+.2f} over {table.loc['all', 'models']} representations, interval "
+            f"{table.loc['all', 'low']:+.2f} to {table.loc['all', 'high']:+.2f}.",
         )
     if abs(number) > 1:
         return Feedback(False, "a correlation lies between -1 and 1.")
-    for width, rho in table["rho"].drop("own").items():
+    for width, rho in table["rho"].drop("all").items():
         if abs(number - rho) <= 0.01:
             return Feedback(False, f"that is the correlation at matched width ({width}).")
     rows = needed[
-        (needed["width"] == "own")
+        (needed["width"] == "all")
         & (needed["target"] == target)
         & (needed["criterion"] == criterion)
     ]
@@ -128,7 +128,7 @@ def exercise_4_2(
     return Feedback(
         False,
         f"not the rank correlation of the columns final and needed; take the {len(rows)} rows of "
-        f"width 'own', {target} and {criterion!r}, without those of bound 'undefined'.",
+        f"width 'all', {target} and {criterion!r}, without those of bound 'undefined'.",
     )
 
 
