@@ -1,0 +1,163 @@
+"""Do residuals order isomers, and better than counts of bonds do?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import pandas as pd
+
+from cpdkit.verdicts import Verdict
+
+__all__ = ["CLAIMED", "claimed_accuracy", "residual_against_constitution"]
+
+CLAIMED = 0.946
+"""Share of isomer pairs that version 2 of the paper says its residuals put in order."""
+
+_BETTER = "A residual orders isomers better than bond counts and Morgan counts do."
+_REACHED = f"Residuals put {CLAIMED:.1%} of isomer pairs in order."
+
+
+def residual_against_constitution(
+    differences: pd.DataFrame, accuracies: pd.DataFrame, *, target: str
+) -> Verdict:
+    """Judge whether residuals know more of isomers than what is bonded to what.
+
+    The claim **holds** if some representation is better than every baseline, the intervals of all
+    its differences lying above zero; it **fails** if every representation is worse than some
+    baseline, an interval lying below zero; otherwise it is **undecided**.
+
+    Parameters
+    ----------
+    differences : DataFrame
+        From `cpdkit.isomers.accuracy_differences`, whose intervals allow for the number of
+        representations.
+    accuracies : DataFrame
+        From `cpdkit.isomers.accuracy_by_difference`, for the numbers in the sentence.
+    target : str
+        The target to judge by.
+
+    Returns
+    -------
+    Verdict
+
+    Raises
+    ------
+    ValueError
+        If a table has no such target.
+    """
+    here = _of(differences, target)
+    every = _all_pairs(accuracies, target)
+    sides = here.groupby("representation", sort=False)
+    better = sides["low"].min() > 0
+    worse = sides["high"].min() < 0
+    if better.any():
+        outcome, verb = "holds", "holds"
+        reason = f"{_listed(better)} beat{'s' if better.sum() == 1 else ''} every baseline"
+    elif worse.all():
+        outcome, verb = "fails", "fails"
+        reason = "every representation is worse than a baseline"
+    else:
+        outcome, verb = "undecided", "is undecided"
+        reason = "no representation is resolved above every baseline"
+    names = list(sides.groups)
+    best = max(names, key=lambda name: every.loc[name, "accuracy"])
+    mine = here[here["representation"] == best]
+    close = mine.loc[mine["difference"].idxmin()]
+    baselines = " and ".join(
+        f"{name} {_percent(every.loc[name])}" for name in dict.fromkeys(here["baseline"])
+    )
+    sentence = (
+        f"That residuals order isomers better than counts of bonds do {verb} for {target}: "
+        f"{reason}. Of {int(every.loc[best, 'n_pairs']):,} pairs {best} puts "
+        f"{_percent(every.loc[best])} in order, {baselines}; the difference to {close['baseline']} "
+        f"is {100 * close['difference']:+.1f} points ({100 * close['low']:+.1f} to "
+        f"{100 * close['high']:+.1f})."
+    )
+    return Verdict(_BETTER, outcome, sentence)
+
+
+def claimed_accuracy(
+    accuracies: pd.DataFrame,
+    *,
+    target: str,
+    representations: Collection[str],
+    claimed: float = CLAIMED,
+) -> Verdict:
+    """Judge whether an accuracy is reached over all pairs, and say for which pairs it is.
+
+    The claim **holds** if the interval of some representation lies at or above the claimed share;
+    it **fails** if that of every representation lies below; otherwise it is **undecided**. Choose
+    the level of the intervals by the number of representations.
+
+    Parameters
+    ----------
+    accuracies : DataFrame
+        From `cpdkit.isomers.accuracy_by_difference`.
+    target : str
+        The target to judge by.
+    representations : collection of str
+        Which may reach it; baselines are left out.
+    claimed : float, default 0.946
+        The share.
+
+    Returns
+    -------
+    Verdict
+
+    Raises
+    ------
+    ValueError
+        If the table has no such target or none of the representations.
+    """
+    here = _of(accuracies, target)
+    here = here[(here["pairs"] == "above") & here["representation"].isin(list(representations))]
+    if here.empty:
+        raise ValueError(f"the table has none of the representations {list(representations)}.")
+    every = here[here["from_quantile"] == 0].set_index("representation")
+    best = every["accuracy"].idxmax()
+    if (every["low"] >= claimed).any():
+        outcome, verb = "holds", "is reached"
+    elif (every["high"] < claimed).all():
+        outcome, verb = "fails", "is not reached"
+    else:
+        outcome, verb = "undecided", "may or may not be reached"
+    sentence = (
+        f"The share of {claimed:.1%} of isomer pairs in order {verb} for {target} over all pairs: "
+        f"{best} comes to {_percent(every.loc[best])}"
+    )
+    steps = here[here["representation"] == best].sort_values("from_quantile")
+    reached = steps[steps["accuracy"] >= claimed]
+    if reached.empty:
+        sentence += ", and not even the pairs that differ most reach it."
+    elif reached.iloc[0]["from_quantile"] > 0:
+        row = reached.iloc[0]
+        sentence += (
+            f", and reaches it among the {1 - row['from_quantile']:.0%} of pairs that differ by "
+            f"{row['from_difference']:.2g} or more ({_percent(row)})."
+        )
+    else:
+        sentence += "."
+    return Verdict(_REACHED, outcome, sentence)
+
+
+def _of(table: pd.DataFrame, target: str) -> pd.DataFrame:
+    here = table[table["target"] == target]
+    if here.empty:
+        raise ValueError(
+            f"the table has no target {target!r}; it has {list(dict.fromkeys(table['target']))}."
+        )
+    return here
+
+
+def _all_pairs(accuracies: pd.DataFrame, target: str) -> pd.DataFrame:
+    here = _of(accuracies, target)
+    chosen = (here["pairs"] == "above") & (here["from_quantile"] == 0)
+    return here[chosen].set_index("representation")
+
+
+def _listed(which: pd.Series) -> str:
+    return ", ".join(which.index[which])
+
+
+def _percent(row: pd.Series) -> str:
+    return f"{row['accuracy']:.1%} ({row['low']:.1%} to {row['high']:.1%})"

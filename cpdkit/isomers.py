@@ -1,0 +1,260 @@
+"""Isomer benchmark: of two molecules of one formula, which has the larger target?
+
+Composition is the same within a pair, so it is right half of the time whatever the probe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cpdkit._validation import check_composition, check_features, check_groups, check_targets
+from cpdkit.decomposition import fold_labels, predictor
+from cpdkit.heldout import get_protocol
+from cpdkit.intervals import bootstrap_weights
+
+__all__ = ["accuracy_by_difference", "accuracy_differences", "isomer_pairs"]
+
+_PAIR = ["target", "formula", "first", "second", "difference"]
+
+
+def isomer_pairs(
+    features: Any,
+    composition: Any,
+    targets: Any,
+    formulas: Sequence[str],
+    *,
+    probe: str | Any = "ridge",
+    n_folds: int = 5,
+    repeats: int = 1,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Order all pairs of isomers by held-out predictions from the residual.
+
+    Folds are disjoint in formulas, so both molecules of a pair are predicted by one probe that has
+    seen no isomer of theirs.
+
+    Parameters
+    ----------
+    features, composition, targets, probe, n_folds, repeats, seed
+        As in `cpdkit.cpd`.
+    formulas : sequence of str, shape (n_structures,)
+        Chemical formulas.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per target and pair that differs in it: ``target, formula``, the rows ``first`` and
+        ``second``, ``difference`` (first minus second, in units of the target) and ``right``:
+        1 where the prediction has the right sign, 1/2 where it ties, else 0; mean over repeats.
+
+    Raises
+    ------
+    ValueError
+        As in `cpdkit.cpd`, or if no two structures have one formula.
+    """
+    X = check_features(features)
+    C = check_composition(composition, len(X))
+    frame = check_targets(targets, len(X))
+    labels = check_groups(formulas, len(X))
+    if labels is None:
+        raise ValueError("formulas=None: give the formula of each structure (ds.formulas).")
+    first, second = _same(labels)
+    if not len(first):
+        raise ValueError(
+            "no two structures have one formula, so there are no isomers to compare; use data "
+            "with more isomers."
+        )
+    Y = frame.to_numpy()
+    truth = Y[first] - Y[second]
+    right = np.zeros_like(truth)
+    fold = fold_labels("formula", len(X), labels, None, n_folds, repeats, seed)
+    predicted = np.zeros((repeats, *Y.shape))
+    parts = predictor(probe, seed)(X, C, Y, fold, protocol=get_protocol("sound"), probes=())
+    for part in parts:
+        predicted[part.repeat, part.rows] = part.probes["geom"]
+    for said in predicted:
+        right += (0.5 + 0.5 * np.sign(truth * (said[first] - said[second]))) / repeats
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "target": name,
+                    "formula": labels[first],
+                    "first": first,
+                    "second": second,
+                    "difference": truth[:, t],
+                    "right": right[:, t],
+                }
+            )[truth[:, t] != 0]
+            for t, name in enumerate(frame.columns)
+        ],
+        ignore_index=True,
+    )
+
+
+def accuracy_by_difference(
+    pairs: Mapping[str, pd.DataFrame],
+    *,
+    n_bins: int = 10,
+    level: float = 0.95,
+    n_draws: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Share of pairs in the right order, for all pairs and by how much they differ.
+
+    Parameters
+    ----------
+    pairs : mapping of representation to DataFrame
+        From `isomer_pairs`, on the same structures.
+    n_bins : int, default 10
+        Bins of equally many pairs, by the absolute difference of the target.
+    level : float, default 0.95
+        Confidence level.
+    n_draws : int, default 1000
+        Bootstrap samples of whole formulas.
+    seed : int, default 0
+        Of the bootstrap; the draws are the same for all representations.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per representation, target and set of pairs: ``pairs``, ``"bin"`` (differences
+        between two quantiles) or ``"above"`` (all that differ more than a quantile; from 0 these
+        are all pairs); ``from_quantile, to_quantile``; ``from_difference``, in units of the target;
+        ``accuracy, low, high``; ``n_pairs, n_formulas``.
+
+    Raises
+    ------
+    ValueError
+        If `n_bins` is no positive number, or there are fewer pairs than bins.
+    """
+    if n_bins < 1:
+        raise ValueError(f"n_bins={n_bins} must be at least 1.")
+    rows = []
+    for name, table in pairs.items():
+        for target, here in table.groupby("target", sort=False):
+            if len(here) < n_bins:
+                raise ValueError(
+                    f"{len(here)} pairs differ in {target!r}, too few for {n_bins} bins."
+                )
+            size = here["difference"].abs().to_numpy()
+            edges = np.quantile(size, np.arange(n_bins) / n_bins)
+            number = np.searchsorted(edges, size, side="right") - 1
+            formulas = _Formulas(here["formula"], n_draws=n_draws, seed=seed)
+            for kind, b in [(k, b) for k in ("above", "bin") for b in range(n_bins)]:
+                chosen = number >= b if kind == "above" else number == b
+                accuracy, low, high = formulas.mean(here["right"].to_numpy(), chosen, level)
+                rows.append(
+                    {
+                        "representation": name,
+                        "target": target,
+                        "pairs": kind,
+                        "from_quantile": b / n_bins,
+                        "to_quantile": 1.0 if kind == "above" else (b + 1) / n_bins,
+                        "from_difference": float(edges[b]),
+                        "accuracy": accuracy,
+                        "low": low,
+                        "high": high,
+                        "n_pairs": int(chosen.sum()),
+                        "n_formulas": here["formula"][chosen].nunique(),
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def accuracy_differences(
+    pairs: Mapping[str, pd.DataFrame],
+    baselines: Sequence[str],
+    *,
+    level: float = 0.95,
+    n_draws: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Compare each representation with each baseline on the same pairs.
+
+    Parameters
+    ----------
+    pairs : mapping of representation to DataFrame
+        From `isomer_pairs`, on the same structures; baselines among them.
+    baselines : sequence of str
+        Names of the baselines.
+    level : float, default 0.95
+        Level of all intervals together: each has ``1 - (1 - level) / m`` for m representations
+        that are no baselines (Bonferroni), so that more models are not more chances.
+    n_draws, seed
+        As in `accuracy_by_difference`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per target, representation and baseline: ``difference`` (of accuracies), ``low``,
+        ``high``.
+
+    Raises
+    ------
+    ValueError
+        If a baseline is missing, nothing is left to compare, or the pairs are not the same.
+    """
+    missing = [name for name in baselines if name not in pairs]
+    others = [name for name in pairs if name not in baselines]
+    if missing or not others or not baselines:
+        raise ValueError(
+            f"pairs are of {list(pairs)} and baselines are {list(baselines)}; give the pairs of "
+            "every baseline and of at least one other representation."
+        )
+    each = 1 - (1 - level) / len(others)
+    rows = []
+    for name in others:
+        for baseline in baselines:
+            ours, theirs = (pairs[key].reset_index(drop=True) for key in (name, baseline))
+            if not ours[_PAIR].equals(theirs[_PAIR]):
+                raise ValueError(
+                    f"{name!r} and {baseline!r} are not of the same pairs; use the same structures "
+                    "and targets."
+                )
+            gain = (ours["right"] - theirs["right"]).to_numpy()
+            for target, here in ours.groupby("target", sort=False):
+                formulas = _Formulas(here["formula"], n_draws=n_draws, seed=seed)
+                difference, low, high = formulas.mean(
+                    gain[here.index], np.ones(len(here), bool), each
+                )
+                about = {"target": target, "representation": name, "baseline": baseline}
+                rows.append(about | {"difference": difference, "low": low, "high": high})
+    table = pd.DataFrame(rows)
+    table.attrs = {"level": level}
+    return table
+
+
+class _Formulas:
+    """Bootstrap of whole formulas over values of pairs."""
+
+    def __init__(self, formulas: pd.Series, *, n_draws: int, seed: int) -> None:
+        names, self._index = np.unique(formulas.to_numpy(dtype=str), return_inverse=True)
+        self._n = len(names)
+        self._weights = bootstrap_weights(names, n_draws=n_draws, seed=seed)
+
+    def mean(
+        self, values: np.ndarray, chosen: np.ndarray, level: float
+    ) -> tuple[float, float, float]:
+        """Mean over the chosen pairs and its percentile interval."""
+        index = self._index[chosen]
+        sums = np.bincount(index, weights=values[chosen], minlength=self._n)
+        counts = np.bincount(index, minlength=self._n)
+        total = self._weights @ counts
+        draws = (self._weights @ sums)[total > 0] / total[total > 0]
+        low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+        return float(values[chosen].mean()), float(low), float(high)
+
+
+def _same(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of all pairs with one label, formula by formula."""
+    found = []
+    for rows in pd.Series(range(len(labels))).groupby(labels).indices.values():
+        a, b = np.triu_indices(len(rows), k=1)
+        found.append((rows[a], rows[b]))
+    first, second = (np.concatenate(side).astype(np.int64) for side in zip(*found, strict=True))
+    return first, second
