@@ -90,10 +90,21 @@ class ZooModel(torch.nn.Module):
         features, _ = self.encoder.evaluate(batch)  # type: ignore[attr-defined]
         return features[-1][:, self._columns]
 
+    def pool(self, scalars: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Mean of the scalars over the atoms of each molecule, shape (n_molecules, n_channels)."""
+        total = scalars.new_zeros(len(batch), scalars.shape[1])
+        return total.index_add_(0, batch.structure, scalars) / batch.n_atoms[:, None]
+
     def forward(self, batch: Batch) -> torch.Tensor:
         """Predictions in the target's unit, shape (n_molecules,), in double precision."""
-        scalars = self.scalars(batch) / self.unit.to(self.encoder.dtype)
-        atomic = self.readout(scalars)[:, 0].double() * self.scale + self.offsets[batch.numbers]
+        return self.read(self.scalars(batch), batch)
+
+    def read(self, scalars: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """What the readout makes of the last layer's scalars."""
+        atomic = (
+            self.readout(scalars / self.unit.to(self.encoder.dtype))[:, 0].double() * self.scale
+            + self.offsets[batch.numbers]
+        )
         total = atomic.new_zeros(len(batch)).index_add_(0, batch.structure, atomic)
         return total / batch.n_atoms if self.task.pooling == "mean" else total
 

@@ -1,0 +1,122 @@
+"""Erase, then predict: does a trained readout use what a probe can find?
+
+Accessibility is not use. After amnesic probing (Elazar et al., TACL 9, 160, 2021) a property is
+removed from the representation and the model's own readout, unchanged, predicts from the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from cpdkit.datasets._dataset import AtomsSequence
+from cpdkit.encoders._graph import collate
+from cpdkit.projection import CompositionProjector
+from cpdkit.zoo.model import ZooModel
+
+__all__ = ["Erased", "erase_then_predict"]
+
+
+@dataclass(frozen=True)
+class Erased:
+    """Predictions of every molecule while it was held out, shape (n_molecules,) each.
+
+    Attributes
+    ----------
+    before : ndarray
+        Of the model as it is.
+    after : ndarray
+        With composition erased from the last layer.
+    control : ndarray
+        With as large a change that has nothing to do with the molecule: what was erased, taken from
+        another molecule.
+    rank : int
+        Number of directions of composition that were erased, without the mean.
+    """
+
+    before: np.ndarray
+    after: np.ndarray
+    control: np.ndarray
+    rank: int
+
+
+@torch.no_grad()
+def erase_then_predict(
+    model: ZooModel,
+    atoms: AtomsSequence,
+    composition: np.ndarray,
+    folds: np.ndarray,
+    *,
+    batch_size: int = 32,
+    seed: int = 0,
+) -> Erased:
+    r"""Predict with composition projected out of the scalars that the readout sees.
+
+    With :math:`\bar h_m` the mean of the last layer's scalars over the atoms of molecule m, the map
+    :math:`\bar h \approx \bar h_0 + (C - \bar C) B` is fitted on the other folds, and
+    :math:`(C_m - \bar C) B` is subtracted from every atom of m: the pooled scalars then are the
+    residual of CPD plus a constant. The readout and its composition offsets stay as they are.
+
+    Parameters
+    ----------
+    model : ZooModel
+        A trained model.
+    atoms : AtomsSequence
+        Molecules.
+    composition : ndarray of shape (n_molecules, k)
+        What is erased.
+    folds : ndarray of int, shape (n_molecules,)
+        Fold of each molecule; the projection is fitted on the others.
+    batch_size : int
+        Molecules per batch.
+    seed : int
+        Of the permutation for the control.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or there is only one fold.
+    """
+    n = len(atoms)
+    composition, folds = np.asarray(composition, dtype=float), np.asarray(folds)
+    if len(composition) != n or folds.shape != (n,):
+        raise ValueError(
+            f"{n} molecules need {n} rows of composition and {n} folds; got {len(composition)} and "
+            f"{folds.shape}."
+        )
+    if len(np.unique(folds)) < 2:
+        raise ValueError("at least two folds are needed, or nothing is held out.")
+    encoder = model.encoder
+    batches = []
+    for start in range(0, n, batch_size):
+        rows = range(start, min(start + batch_size, n))
+        graphs = [encoder.graph(atoms[row]) for row in rows]
+        batch = collate(graphs, dtype=encoder.dtype, device=encoder.device)
+        batches.append((model.scalars(batch), batch))
+    pooled = np.concatenate([model.pool(h, b).cpu().numpy() for h, b in batches]).astype(float)
+
+    shift = np.empty_like(pooled)
+    rank = 0
+    for fold in np.unique(folds):
+        test = folds == fold
+        projector = CompositionProjector().fit(pooled[~test], composition=composition[~test])
+        shift[test] = projector.explained(composition[test]) - projector.mean_
+        rank = max(rank, projector.rank_ - 1)
+    strange = np.random.default_rng(seed).permutation(n)
+
+    def predict(change: np.ndarray) -> np.ndarray:
+        parts, start = [], 0
+        for scalars, batch in batches:
+            own = torch.from_numpy(change[start : start + len(batch)]).to(scalars)
+            parts.append(model.read(scalars - own[batch.structure], batch).cpu().numpy())
+            start += len(batch)
+        return np.concatenate(parts)
+
+    return Erased(
+        before=predict(np.zeros_like(shift)),
+        after=predict(shift),
+        control=predict(shift[strange]),
+        rank=rank,
+    )
