@@ -107,17 +107,18 @@ def efficiency_figure(needed: pd.DataFrame, *, criterion: str = "50% of final") 
     targets = list(dict.fromkeys(chosen["target"]))
     colours = _colours(len(names))
     figure, axes = _panels(len(widths), len(targets))
-    for line, width in zip(axes, widths, strict=True):
+    for number, (line, width) in enumerate(zip(axes, widths, strict=True)):
         for axis, target in zip(line, targets, strict=True):
             rows = chosen[(chosen["width"] == width) & (chosen["target"] == target)]
             for row in rows.itertuples():
                 i = names.index(row.representation)
                 _point(axis, row, colours[i], _MARKERS[i % len(_MARKERS)])
-            if line is axes[0]:
+            if number == 0:
                 axis.set_title(target)
-            if line is axes[-1]:
+            if number == len(widths) - 1:
                 axis.set_xlabel(r"final $R^2_\mathrm{partial}$")
             _log(axis.yaxis, axis)
+            axis.set_xlim(0, 1)
             axis.set_ylim(0.8 * chosen["smallest"].min(), 1.25 * chosen["largest"].max())
         line[0].set_ylabel(f"structures for {criterion}\n({_WIDTHS.get(width, width)})")
     _legend(figure, names, colours)

@@ -310,7 +310,10 @@ def test_tables_and_figures(curve):
     needed = structures_needed(curve, draws, levels=[0.5, 0.9]).assign(
         representation="mine", width="all", smallest=curve.sizes[0], largest=curve.sizes[-1]
     )
-    assert len(efficiency_figure(needed, criterion="score 0.9").axes) == 2
+    both = pd.concat([needed, needed.assign(width="pca")])
+    figure = efficiency_figure(both, criterion="score 0.9")
+    assert [axis.get_title() for axis in figure.axes] == ["y", "twice", "", ""]
+    assert [bool(axis.get_xlabel()) for axis in figure.axes] == [False, False, True, True]
     with pytest.raises(ValueError, match="no '75% of final'"):
         efficiency_figure(needed, criterion="75% of final")
     with pytest.raises(ValueError, match="several scores"):
