@@ -18,6 +18,10 @@ from cpdkit.intervals import bootstrap_weights
 
 __all__ = ["accuracy_by_difference", "accuracy_differences", "isomer_pairs"]
 
+TIE = 1e-9
+"""Predictions that differ by less than this share of the target's spread tie: equal features may
+give predictions that differ by rounding."""
+
 _PAIR = ["target", "formula", "first", "second", "difference"]
 
 
@@ -77,7 +81,9 @@ def isomer_pairs(
     for part in parts:
         predicted[part.repeat, part.rows] = part.probes["geom"]
     for said in predicted:
-        right += (0.5 + 0.5 * np.sign(truth * (said[first] - said[second]))) / repeats
+        guess = said[first] - said[second]
+        guess[np.abs(guess) <= TIE * Y.std(axis=0)] = 0.0
+        right += (0.5 + 0.5 * np.sign(truth * guess)) / repeats
     return pd.concat(
         [
             pd.DataFrame(

@@ -69,6 +69,14 @@ def test_functions_of_composition_are_right_half_of_the_time_exactly(seed):
         assert (pairs["right"] == 0.5).all()
 
 
+def test_predictions_that_differ_by_rounding_tie():
+    data = planted(n=200, seed=6)
+    _, index = np.unique(data.formulas, return_inverse=True)
+    constant = np.random.default_rng(0).normal(size=(index.max() + 1, 4))[index]
+    rounded = constant * (1 + 1e-15 * np.random.default_rng(1).normal(size=constant.shape))
+    assert (isomer_pairs(rounded, None, data.y, data.formulas)["right"] == 0.5).all()
+
+
 def test_a_formula_is_never_in_training_and_test():
     """Features that only name the formula's best molecule help on no other formula."""
     data = planted(n=300, seed=2)
