@@ -14,11 +14,12 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from cpdkit import CompositionProjector, cpd
 from cpdkit.controls import control_scores
+from cpdkit.crossing import alarm_rates, crossing_draws
 from cpdkit.nonlinear import BoostedTreesProbe, KernelRidgeProbe, NeighborsProbe
 from cpdkit.planted import composition_only, plant
 from cpdkit.remedies import minus_control, remedied_scores
 from cpdkit.removers import BasisProjector, CrossFittedResidual
-from cpdkit.within import WithinFormula
+from cpdkit.within import WithinFormula, formula_index
 
 TREES = BoostedTreesProbe(n_trees=30, learning_rate=0.3, max_leaf_nodes=8)
 REMOVERS = {
@@ -42,7 +43,8 @@ def rows(table):
 def test_with_the_linear_remover_the_scores_are_those_of_cpd():
     data = planted(n=200, seed=1)
     probe = NeighborsProbe(n_neighbors=10)
-    ours = rows(remedied_scores(data.X, data.C, data.y, remover=CompositionProjector(), probe=probe))
+    remover = CompositionProjector()
+    ours = rows(remedied_scores(data.X, data.C, data.y, remover=remover, probe=probe))
     theirs = rows(cpd(data.X, data.C, data.y, probe=probe, leak=False))
     for score in ("r2_geom", "r2_partial"):
         np.testing.assert_allclose(
@@ -57,7 +59,8 @@ def test_polynomials_remove_every_polynomial_of_composition():
     residual = BasisProjector(degree=3).fit_transform(monomials, composition=data.C)
     assert np.abs(residual / monomials.std(axis=0)).max() < 1e-5
     first = BasisProjector(degree=1).fit_transform(data.X, composition=data.C)
-    np.testing.assert_allclose(first, CompositionProjector().fit_transform(data.X, composition=data.C))
+    plain = CompositionProjector().fit_transform(data.X, composition=data.C)
+    np.testing.assert_allclose(first, plain)
 
 
 def test_a_row_is_cross_fitted_from_folds_that_did_not_see_it():
@@ -101,6 +104,30 @@ def test_composition_alone_scores_exactly_nothing_within_formulas(probe, seed, w
         remedied_scores(X, data.C, data.y, remover=WithinFormula(), probe=probe, n_folds=3)
     )
     np.testing.assert_allclose(table.loc[("y", "r2_partial"), "fold_values"], 0.0, atol=1e-9)
+
+
+@given(seed=st.integers(0, 1000), width=st.sampled_from([2, 12]))
+def test_the_proposition_of_chapter_3(seed, width):
+    """What a projection leaves of composition is E[X|C] - P E[X|C], and enough to name formulas."""
+    data = planted(n=100, d=3, seed=seed)
+    X = np.hstack([data.X, composition_only(data.C, width, seed=seed)])
+    residual = CompositionProjector().fit_transform(X, composition=data.C)
+    means = X - WithinFormula().fit_transform(X, composition=data.C)  # E[X|C], row by row
+    left = CompositionProjector().fit_transform(means, composition=data.C)
+    found = residual - WithinFormula().fit_transform(residual, composition=data.C)
+    np.testing.assert_allclose(found, left, atol=1e-9)  # E[X_geom|C] = m - Pm
+    assert np.abs(data.C.T @ residual).max() < 1e-7  # nothing linear in C is left
+    # An affine m leaves nothing; a curved one tells every formula from every other.
+    affine = CompositionProjector().fit_transform(data.C @ np.ones((3, 2)), composition=data.C)
+    assert np.abs(affine).max() < 1e-9
+    curved = left[:, 3:]
+    formula = formula_index(data.C, 100)
+    apart = np.abs(curved[:, None] - curved[None]).max(axis=2)
+    assert apart[formula[:, None] != formula[None]].min() > 1e-9
+    g = np.random.default_rng(seed).normal(size=formula.max() + 1)[formula]
+    nearest = np.where(np.eye(100, dtype=bool), np.inf, apart).argmin(axis=1)
+    companions = np.bincount(formula)[formula] > 1
+    np.testing.assert_array_equal(g[nearest][companions], g[companions])
 
 
 def test_composition_alone_scores_much_after_a_linear_projection():
@@ -170,3 +197,18 @@ def test_wrong_calls_are_answered():
         plant(data.C, truth=2)
     with pytest.raises(ValueError, match="n_channels=0"):
         composition_only(data.C, 0)
+
+
+def test_alarms_are_false_only_rarely_and_raised_where_composition_was_planted():
+    data = planted(n=200, seed=9)
+    draws = crossing_draws(data.C, n_draws=40, truth=1.0, strengths=(0.0,))
+    rate = alarm_rates(draws).iloc[0]
+    assert rate.draws == 40 and rate.low < 0.05
+    assert draws.alarm.equals(draws.low > 0)
+    probe = KernelRidgeProbe(alpha=1e-4, width=1.0)
+    planted_in = crossing_draws(
+        data.C, probe=probe, n_draws=5, truth=0.9, composition_share=0.8, strengths=(0.0, 8.0)
+    )
+    mean = planted_in.groupby("strength").crossing.mean()
+    assert mean[8.0] > mean[0.0] + 0.2
+    assert planted_in[planted_in.strength == 8.0].alarm.sum() >= 3

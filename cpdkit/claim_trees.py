@@ -1,0 +1,78 @@
+"""Claim 3: are boosted trees on projected residuals inflated?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from cpdkit.verdicts import Verdict
+
+__all__ = ["inflated_trees"]
+
+CLAIM = "Boosted trees on projected residuals are inflated: they find composition again."
+PAPER = (0.68, 0.95)
+
+
+def inflated_trees(
+    table: pd.DataFrame, *, target: str, probe: str = "trees", least: float = 0.1
+) -> Verdict:
+    """Judge claim 3 by a target that is linear in what was removed, so that 0 is sound.
+
+    The claim **holds** if the interval of the trees' score lies above `least` for at least half
+    of the representations, **fails** if for every one it lies below, and is **undecided**
+    otherwise.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``representation, probe, target, score, mean, low, high``; one fold scheme. Only
+        representations of models, none planted.
+    target : str
+        A compositional target that is linear in the nuisance.
+    probe : str, default "trees"
+        Value of ``probe`` that is judged; ``"ridge"``, where present, is set beside it.
+    least : float, default 0.1
+        R2 from which a score of what should be zero counts.
+
+    Returns
+    -------
+    Verdict
+
+    Raises
+    ------
+    ValueError
+        If the table has no such rows, or several for one representation.
+    """
+    rows = table[(table["target"] == target) & (table["score"] == "r2_geom")]
+    judged = rows[rows["probe"] == probe]
+    if judged.empty:
+        raise ValueError(f"the table has no 'r2_geom' of {target!r} under {probe!r}.")
+    if judged["representation"].duplicated().any():
+        raise ValueError("several rows for one representation; give one fold scheme.")
+    inflated = judged["low"] > least
+    count, total = int(inflated.sum()), len(judged)
+    if 2 * count >= total:
+        outcome = "holds"
+    elif (judged["high"] < least).all():
+        outcome = "fails"
+    else:
+        outcome = "undecided"
+    verb = "is undecided" if outcome == "undecided" else outcome
+    best, worst = judged.loc[judged["mean"].idxmax()], judged.loc[judged["mean"].idxmin()]
+    sentence = (
+        f"Claim 3 {verb} here: from projected residuals, which hold nothing linear in composition, "
+        f"boosted trees recover {target.replace('_', ' ')} in {count} of {total} models; "
+        f"{_named(best)}"
+    )
+    if total > 1:
+        sentence += f", {_named(worst)}"
+    sentence += f" (paper: {PAPER[0]:.2f} to {PAPER[1]:.2f})."
+    ridge = rows[rows["probe"] == "ridge"]
+    if len(ridge):
+        sentence += f" Ridge scores at most {ridge['mean'].max() + 0.0:.2f}."
+    return Verdict(CLAIM, outcome, sentence)
+
+
+def _named(row: pd.Series) -> str:
+    values = np.round([row["mean"], row["low"], row["high"]], 2) + 0.0  # no -0.00
+    return f"{row['representation']} {values[0]:.2f} ({values[1]:.2f} to {values[2]:.2f})"

@@ -1,0 +1,57 @@
+"""The verdict of claim 3 follows the results."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from cpdkit.claim_trees import inflated_trees
+
+
+def row(name, mean, half, *, probe="trees", target="heavy_atoms", score="r2_geom"):
+    return {
+        "representation": name, "probe": probe, "target": target, "score": score,
+        "mean": mean, "low": mean - half, "high": mean + half,
+    }  # fmt: skip
+
+
+def judge(*rows):
+    return inflated_trees(pd.DataFrame(rows), target="heavy_atoms")
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "outcome"),
+    [
+        ((0.95, 0.02), (0.30, 0.1), "holds"),
+        ((0.95, 0.02), (-0.1, 0.1), "holds"),  # half of them
+        ((0.00, 0.05), (-0.1, 0.1), "fails"),
+        ((0.15, 0.10), (0.0, 0.05), "undecided"),
+    ],
+)
+def test_outcomes_of_constructed_results(a, b, outcome):
+    verdict = judge(row("aev", *a), row("chgnet", *b))
+    assert verdict.outcome == outcome
+    assert f"aev {a[0]:.2f} ({a[0] - a[1]:.2f} to {a[0] + a[1]:.2f})" in verdict.sentence
+    assert f"chgnet {b[0]:.2f}" in verdict.sentence
+
+
+def test_one_inflated_model_of_three_decides_nothing():
+    verdict = judge(row("a", 0.9, 0.05), row("b", 0.0, 0.02), row("c", 0.0, 0.02))
+    assert verdict.outcome == "undecided" and "in 1 of 3 models" in verdict.sentence
+
+
+def test_other_targets_scores_and_probes_do_not_count():
+    base = [row("a", 0.0, 0.02)]
+    others = [
+        row("a", 0.9, 0.02, probe="knn"), row("a", 0.9, 0.02, target="mass"),
+        row("a", 0.9, 0.02, score="crossing"),
+    ]  # fmt: skip
+    assert judge(*base, *others) == judge(*base)
+    assert "Ridge scores at most 0.03" in judge(*base, row("a", 0.03, 0.1, probe="ridge")).sentence
+
+
+def test_tables_that_cannot_be_judged_are_refused():
+    with pytest.raises(ValueError, match="no 'r2_geom' of 'heavy_atoms' under 'trees'"):
+        judge(row("a", 0.5, 0.1, target="mass"))
+    with pytest.raises(ValueError, match="several rows for one representation"):
+        judge(row("a", 0.5, 0.1), row("a", 0.4, 0.1))
