@@ -15,6 +15,11 @@ __all__ = ["STATES", "family", "irrep_routing", "is_trained", "routing_states"]
 STATES = ("routes", "does not route", "open")
 CLAIM = "MACE sends the dipole to l=1 and the gap to l=0; ViSNet does not."
 _SIDES = ("vector side", "scalar side")
+_WORDS = {
+    "routes": "{} routes",
+    "does not route": "{} does not route",
+    "open": "whether {} routes stays open",
+}
 
 
 def family(encoder: str) -> str:
@@ -131,19 +136,17 @@ def irrep_routing(index: pd.DataFrame) -> Verdict:
     if not shown.empty and set(null["family"]) & set(shown["family"]):
         null = null[null["family"].isin(set(shown["family"]))]
     if len(null):
-        told = [f"{r['encoder']} {r['state']}: {_index(r)}" for r in null.to_dict("records")]
+        told = [
+            f"{_WORDS[r['state']].format(r['encoder'])}: {_index(r)}"
+            for r in null.to_dict("records")
+        ]
         sentence += f" Without training, {'; '.join(told)}."
     return Verdict(CLAIM, outcome, sentence)
 
 
 def _reason(mace: pd.DataFrame, visnet: pd.DataFrame) -> str:
-    words = {
-        "routes": "{} routes",
-        "does not route": "{} does not route",
-        "open": "whether {} routes stays open",
-    }
     return ", ".join(
-        words[row["state"]].format(row["encoder"])
+        _WORDS[row["state"]].format(row["encoder"])
         for row in [*mace.to_dict("records"), *visnet.to_dict("records")]
     )
 

@@ -48,7 +48,7 @@ def test_a_second_run_gives_the_same_tables(first, tmp_path):
 
 
 def test_a_file_of_the_users_own(tmp_path):
-    """Other names, no vector labels, no untrained partner."""
+    """Other names, no vector labels; a network against itself has learned nothing."""
     ds = cpdkit.load_dataset("xtb9", n=60, seed=3)
     frames = list(ds.atoms)
     for atoms, row in zip(frames, ds.targets.itertuples(), strict=True):
@@ -59,12 +59,14 @@ def test_a_file_of_the_users_own(tmp_path):
         NOTEBOOK,
         {
             "dataset": str(path), "targets": ["strength", "level"], "encoders": ["painn-untrained"],
+            "untrained": {"painn-untrained": "painn-untrained"},
             "n_draws": 2, "repeats": 1, "width": 16,
         },
         runs_dir=tmp_path / "runs",
         progress=False,
     )  # fmt: skip
     assert set(check(run).target) == {"strength", "level"}
+    assert (pd.read_csv(run.directory / "02_training.csv")["mean"] == 0).all()
     assert not (run.directory / "02_vectors.csv").exists()
 
 
