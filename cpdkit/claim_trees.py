@@ -7,7 +7,7 @@ import pandas as pd
 
 from cpdkit.verdicts import Verdict
 
-__all__ = ["inflated_trees"]
+__all__ = ["inflated_trees", "safe_widths"]
 
 CLAIM = "Boosted trees on projected residuals are inflated: they find composition again."
 PAPER = (0.68, 0.95)
@@ -71,6 +71,31 @@ def inflated_trees(
     if len(ridge):
         sentence += f" Ridge scores at most {ridge['mean'].max() + 0.0:.2f}."
     return Verdict(CLAIM, outcome, sentence)
+
+
+def safe_widths(table: pd.DataFrame, *, bound: float = 0.1) -> pd.DataFrame:
+    """Up to which width a probe finds no more than `bound` where nothing is to be found.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``planted, probe, width, high``: upper interval ends of scores whose truth is 0.
+    bound : float, default 0.1
+        R2 that is tolerated.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per planted representation and probe: ``planted``, ``probe``, ``width``, the largest
+        that was tried such that it and all smaller ones keep to the bound; 0 where none does.
+    """
+    rows = []
+    for (kind, probe), part in table.groupby(["planted", "probe"], sort=False):
+        part = part.sort_values("width")
+        kept = part.loc[(part["high"] <= bound).cummin(), "width"]
+        width = int(kept.max()) if len(kept) else 0
+        rows.append({"planted": kind, "probe": probe, "width": width})
+    return pd.DataFrame(rows)
 
 
 def _named(row: pd.Series) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 from ase.data import atomic_masses, atomic_numbers
 from ase.formula import Formula
 
+from cpdkit._messages import unknown
 from cpdkit._validation import check_composition, check_features, check_groups
 from cpdkit.decomposition import fold_labels, predictor
 from cpdkit.heldout import get_protocol
@@ -71,6 +72,7 @@ def control_scores(
     composition: Any,
     formulas: Sequence[str],
     *,
+    targets: Sequence[str] | None = None,
     probe: str | Any = "ridge",
     folds: str | np.ndarray = "random",
     n_folds: int = 5,
@@ -90,6 +92,8 @@ def control_scores(
         As in `cpdkit.cpd`.
     formulas : sequence of str, shape (n_structures,)
         Chemical formulas.
+    targets : sequence of str, optional
+        Some of the `compositional_targets`; all by default.
 
     Returns
     -------
@@ -101,17 +105,21 @@ def control_scores(
     Raises
     ------
     ValueError
-        As in `cpdkit.cpd`.
+        As in `cpdkit.cpd`, or if there is no such compositional target.
     """
     X = check_features(features)
     C = check_composition(composition, len(X))
     labels = check_groups(formulas, len(X))
-    targets = compositional_targets(formulas)
-    targets = targets.loc[:, targets.nunique() > 1]
+    frame = compositional_targets(formulas)
+    for name in targets or ():
+        if name not in frame:
+            raise ValueError(unknown("compositional target", name, list(frame)))
+    frame = frame[list(targets)] if targets else frame
+    frame = frame.loc[:, frame.nunique() > 1]
     fold = fold_labels(folds, len(X), labels, None, n_folds, repeats, seed)
     predict = predictor(probe, seed)
     how = get_protocol(protocol)
-    parts = list(predict(X, C, targets.to_numpy(), fold, protocol=how, probes=()))
+    parts = list(predict(X, C, frame.to_numpy(), fold, protocol=how, probes=()))
     summary = Summary(
         parts,
         labels=labels,
@@ -122,7 +130,7 @@ def control_scores(
         seed=seed,
     )
     return pd.DataFrame(
-        [summary.row(name, score, t) for t, name in enumerate(targets) for score in _SCORES]
+        [summary.row(name, score, t) for t, name in enumerate(frame) for score in _SCORES]
     )
 
 

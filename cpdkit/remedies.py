@@ -146,8 +146,9 @@ def minus_control(
     Returns
     -------
     pandas.DataFrame
-        For each target rows with ``score`` one of ``r2_geom``, ``control`` (R2 of the control) and
-        ``corrected``; ``mean``, ``low``, ``high``, ``fold_values``.
+        For each target rows with ``score`` one of ``r2_geom``, ``control`` (R2 of the control),
+        ``corrected`` and, as from `cpdkit.cpd`, ``ceiling``, ``crossing`` and ``r2_partial``;
+        ``mean``, ``low``, ``high``, ``fold_values``.
 
     Raises
     ------
@@ -170,8 +171,9 @@ def minus_control(
     for name, control in zip(frame.columns, controls.columns, strict=True):
         score, found = folds[name, "r2_geom"], folds[control, "r2_geom"]
         corrected = score - (1 - folds[name, "ceiling"]) * np.maximum(found, 0.0)
-        for label, values in (("r2_geom", score), ("control", found), ("corrected", corrected)):
-            rows.append(_row(name, label, values, share, level, len(X)))
+        of = {"r2_geom": score, "control": found, "corrected": corrected}
+        of |= {label: folds[name, label] for label in ("ceiling", "crossing", "r2_partial")}
+        rows += [_row(name, label, v, share, level, len(X)) for label, v in of.items()]
     return pd.DataFrame(rows)
 
 

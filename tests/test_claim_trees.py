@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from cpdkit.claim_trees import inflated_trees
+from cpdkit.claim_trees import inflated_trees, safe_widths
 
 
 def row(name, mean, half, *, probe="trees", target="heavy_atoms", score="r2_geom"):
@@ -55,3 +55,16 @@ def test_tables_that_cannot_be_judged_are_refused():
         judge(row("a", 0.5, 0.1, target="mass"))
     with pytest.raises(ValueError, match="several rows for one representation"):
         judge(row("a", 0.5, 0.1), row("a", 0.4, 0.1))
+
+
+def test_a_width_is_safe_only_if_all_smaller_ones_are():
+    def rows(probe, highs):
+        return [
+            {"planted": "a", "probe": probe, "width": w, "high": h}
+            for w, h in zip((16, 1, 4), highs, strict=True)
+        ]
+
+    table = pd.DataFrame(rows("ridge", (0.0, 0.05, 0.1)) + rows("knn", (0.0, 0.0, 0.5)))
+    table = pd.concat([table, pd.DataFrame(rows("trees", (0.9, 0.5, 0.8)))])
+    found = safe_widths(table).set_index("probe").width
+    assert found.to_dict() == {"ridge": 16, "knn": 1, "trees": 0}

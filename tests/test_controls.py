@@ -31,6 +31,16 @@ def test_what_is_linear_in_counts_is_gone_for_ridge_and_not_for_trees():
         assert abs(scores["trees"].loc[target, "ceiling"]) < 0.05
 
 
+def test_one_target_alone_scores_as_among_others():
+    data = planted(n=200, seed=2)
+    every = control_scores(data.X**2, data.C, data.formulas)
+    one = control_scores(data.X**2, data.C, data.formulas, targets=["mass"])
+    kept = every[every.target == "mass"].reset_index(drop=True)
+    assert one["mean"].to_numpy() == pytest.approx(kept["mean"].to_numpy(), abs=1e-12)
+    with pytest.raises(ValueError, match="unknown compositional target 'Mass'; did you mean"):
+        control_scores(data.X, data.C, data.formulas, targets=["Mass"])
+
+
 def test_features_that_know_no_composition_score_nothing_under_any_probe():
     data = planted(n=400, seed=3)
     X = np.random.default_rng(0).normal(size=(400, 10))
