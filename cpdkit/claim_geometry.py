@@ -123,6 +123,7 @@ def order_correlations(
 def geometry_order(
     pairs: pd.DataFrame,
     correlations: pd.DataFrame,
+    between: Mapping[str, pd.DataFrame],
     within: Mapping[str, pd.DataFrame],
     *,
     target: str,
@@ -139,8 +140,8 @@ def geometry_order(
         From `order_of_pairs`.
     correlations : DataFrame
         From `order_correlations`.
-    within : mapping of representation to DataFrame
-        Tables within molecules, for the numbers of the best and the worst.
+    between, within : mapping of representation to DataFrame
+        As in `order_of_pairs`, for the numbers of the best and the worst.
     target : str
         The target to judge by.
 
@@ -181,14 +182,20 @@ def geometry_order(
             f" ({first} is {abs(worst['between']):.2f} above {second} between molecules and "
             f"{abs(worst['within']):.2f} below it within)"
         )
-    scores = {name: table.set_index("target").loc[target] for name, table in within.items()}
+    scores = {name: _row(table, WITHIN_SCORE, target) for name, table in within.items()}
+    others = {name: _row(table, BETWEEN_SCORE, target) for name, table in between.items()}
     best = max(scores, key=lambda name: scores[name]["mean"])
     least = min(scores, key=lambda name: scores[name]["mean"])
     sentence += (
         f". Within molecules {best} scores most, {_score(scores[best])}, and {least} least, "
-        f"{_score(scores[least])}."
+        f"{_score(scores[least])}; between molecules they score {_score(others[best])} and "
+        f"{_score(others[least])}."
     )
     return Verdict(CLAIM, outcome, sentence)
+
+
+def _row(table: pd.DataFrame, score: str, target: str) -> pd.Series:
+    return table[(table["score"] == score) & (table["target"] == target)].iloc[0]
 
 
 def _names(pairs: pd.DataFrame) -> list[str]:
@@ -205,4 +212,4 @@ def _correlation(row: pd.Series) -> str:
 
 def _score(row: pd.Series) -> str:
     low, high = (round(float(row[key]), 2) + 0.0 for key in ("low", "high"))
-    return f"{row['mean']:.2f} ({low:.2f} to {high:.2f})"
+    return f"{round(row['mean'], 2) + 0.0:.2f} ({low:.2f} to {high:.2f})"

@@ -28,7 +28,7 @@ def judge(first, second, half):
     between, within = tables("r2_partial", first, half), tables("r2_within", second, half)
     pairs = order_of_pairs(between, within)
     correlations = order_correlations(between, within)
-    return geometry_order(pairs, correlations, within, target="gap"), pairs
+    return geometry_order(pairs, correlations, between, within, target="gap"), pairs
 
 
 RISING = [0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
@@ -53,6 +53,7 @@ def test_outcomes_of_constructed_results(within, half, outcome, reversed_pairs):
     best, least = NAMES[int(np.argmax(within))], NAMES[int(np.argmin(within))]
     assert f"{best} scores most, {max(within):.2f}" in verdict.sentence
     assert f"{least} least, {min(within):.2f}" in verdict.sentence
+    assert f"they score {RISING[NAMES.index(best)]:.2f}" in verdict.sentence
 
 
 def test_the_largest_reversal_is_named_with_its_differences():
@@ -77,7 +78,7 @@ def test_input_that_does_not_fit_is_answered():
     between, within = tables("r2_partial", RISING, 0.1), tables("r2_within", RISING, 0.1)
     pairs, rho = order_of_pairs(between, within), order_correlations(between, within)
     with pytest.raises(ValueError, match="no target 'mu'"):
-        geometry_order(pairs, rho, within, target="mu")
+        geometry_order(pairs, rho, between, within, target="mu")
     with pytest.raises(ValueError, match="same ones in the same order"):
         order_of_pairs(between, dict(reversed(within.items())))
     more = tables("r2_within", RISING, 0.1, targets=("gap", "mu"))
