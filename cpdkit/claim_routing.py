@@ -132,6 +132,14 @@ def irrep_routing(index: pd.DataFrame) -> Verdict:
     sentence = f"Claim 2 {verb} here: {reason}."
     if len(shown):
         sentence += f" Largest routing index: {'; '.join(map(_number, shown.to_dict('records')))}."
+    if not missing:
+        one, other = (rows.loc[rows["mean"].idxmax()] for rows in (mace, visnet))
+        folds = np.subtract(one["fold_values"], other["fold_values"])
+        low, high = corrected_t(
+            folds, test_share=1 / (states.attrs["n_folds"] - 1), level=states.attrs["level"]
+        )
+        values = (_signed(value) for value in (folds.mean(), low, high))
+        sentence += " Best MACE minus best ViSNet: {} ({} to {}).".format(*values)
     null = states[~states["trained"]]
     if not shown.empty and set(null["family"]) & set(shown["family"]):
         null = null[null["family"].isin(set(shown["family"]))]
@@ -156,6 +164,9 @@ def _number(row: dict) -> str:
 
 
 def _index(row: dict) -> str:
-    low, high = (f"{round(row[key], 2) + 0.0:+.2f}" for key in ("low", "high"))
-    mean = f"{round(row['mean'], 2) + 0.0:+.2f}"
+    mean, low, high = (_signed(row[key]) for key in ("mean", "low", "high"))
     return f"{mean} ({low} to {high}, {row['name']})"
+
+
+def _signed(value: float) -> str:
+    return f"{round(value, 2) + 0.0:+.2f}"  # adding zero turns -0.00 into +0.00

@@ -55,6 +55,8 @@ def test_outcomes_of_constructed_results(mace, visnet, outcome):
     assert verdict.outcome == outcome
     best = max(sum(sides) for sides in visnet)
     assert f"visnet-gap-0 {best + 0.0:+.2f} (" in verdict.sentence
+    lead = max(sum(sides) for sides in mace) - best
+    assert f"Best MACE minus best ViSNet: {lead + 0.0:+.2f} (" in verdict.sentence
 
 
 def test_one_large_side_does_not_make_a_route():
