@@ -44,7 +44,6 @@ def test_a_file_of_the_users_own(tmp_path):
         "targets": ["bandgap"],
         "encoders": ["ani2x-aev"],
         "probes": ["ridge"],
-        "shown": 1,
         "folds": "formula",
         "pooling": "sum",
         "composition": "fractions",

@@ -13,9 +13,10 @@ import pytest
 from cpdkit._parameters import check_parameters, parse_value
 from cpdkit.cli import _parser, main
 from cpdkit.runs import notebook_parameters, read_notebook
+from cpdkit.zoo import ARCHITECTURES, TASKS
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", ROOT / "book/howto_run.md"]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "book").glob("howto_*.md"))]
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -51,6 +52,9 @@ def test_commands_are_right(
         assert command[1].startswith("CPDKIT_DATA=")
     elif command[0] == "make":
         subprocess.run(["make", "--dry-run", *command[1:]], check=True, capture_output=True)
+    elif command[1:3] == ["zoo", "train"]:  # takes half an hour
+        options = _parser().parse_args(command[1:])
+        assert options.architecture in ARCHITECTURES and options.task in TASKS
     elif "-p" not in command:
         assert command[0] == "cpdkit" and main(command[1:]) == 0
         assert capsys.readouterr().out
