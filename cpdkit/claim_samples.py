@@ -215,11 +215,11 @@ def sample_efficiency(
         if rows["low"].isna().any():
             reason = f"a ranking of {rows['models'].min()} says too little"
         elif own["high"] < 0:
-            reason = "score and need go together, but not in every way of matching widths"
+            reason = "a high score and a small need go together, but not at every matched width"
         elif below:
-            reason = "score and need go together once widths are matched, but not before"
+            reason = "a high score and a small need go together only once widths are matched"
         else:
-            reason = "intervals include zero"
+            reason = "not every interval excludes zero"
     verb = "is undecided" if outcome == "undecided" else outcome
     others = " and ".join(
         f"{_number(row)} with {_MATCHED.get(str(width), width)}"
