@@ -52,7 +52,10 @@ def residual_against_constitution(
     worse = sides["high"].min() < 0
     if better.any():
         outcome, verb = "holds", "holds"
-        reason = f"{_listed(better)} beat{'s' if better.sum() == 1 else ''} every baseline"
+        reason = (
+            f"{_listed(better)} beat{'s' if better.sum() == 1 else ''} every baseline "
+            f"({better.sum()} of {len(better)} representations)"
+        )
     elif worse.all():
         outcome, verb = "fails", "fails"
         reason = "every representation is worse than a baseline"
@@ -82,6 +85,7 @@ def claimed_accuracy(
     target: str,
     representations: Collection[str],
     claimed: float = CLAIMED,
+    unit: str = "",
 ) -> Verdict:
     """Judge whether an accuracy is reached over all pairs, and say for which pairs it is.
 
@@ -99,6 +103,8 @@ def claimed_accuracy(
         Which may reach it; baselines are left out.
     claimed : float, default 0.946
         The share.
+    unit : str, optional
+        Unit of the target, for the sentence.
 
     Returns
     -------
@@ -131,9 +137,10 @@ def claimed_accuracy(
         sentence += ", and not even the pairs that differ most reach it."
     elif reached.iloc[0]["from_quantile"] > 0:
         row = reached.iloc[0]
+        least = f"{row['from_difference']:.2g} {unit}".strip()
         sentence += (
             f", and reaches it among the {1 - row['from_quantile']:.0%} of pairs that differ by "
-            f"{row['from_difference']:.2g} or more ({_percent(row)})."
+            f"{least} or more ({_percent(row)})."
         )
     else:
         sentence += "."

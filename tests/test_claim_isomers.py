@@ -73,22 +73,22 @@ def test_against_bonds(found, half, outcome):
 
 def test_only_those_that_beat_every_baseline_are_named():
     sentence = judge({"aev": 0.767, "painn": 0.90, "mace": 0.93}).sentence
-    assert "painn, mace beat every baseline" in sentence
-    assert "painn beats every baseline" in judge({"aev": 0.767, "painn": 0.90}).sentence
+    assert "painn, mace beat every baseline (2 of 3 representations)" in sentence
+    assert "painn beats every baseline (1 of 2" in judge({"aev": 0.767, "painn": 0.90}).sentence
 
 
 @pytest.mark.parametrize(
     ("accuracy", "half", "outcome", "said"),
     [
         (0.96, 0.01, "holds", "96.0% (95.0% to 97.0%)."),
-        (0.94, 0.01, "undecided", "among the 50% of pairs that differ by 2.5 or more"),
-        (0.90, 0.01, "fails", "among the 50% of pairs that differ by 2.5 or more"),
+        (0.94, 0.01, "undecided", "among the 50% of pairs that differ by 2.5 eV or more"),
+        (0.90, 0.01, "fails", "among the 50% of pairs that differ by 2.5 eV or more"),
         (0.80, 0.01, "fails", "not even the pairs that differ most reach it"),
     ],
 )
 def test_the_claimed_share(accuracy, half, outcome, said):
     table = accuracies({"aev": 0.7, "painn": accuracy}, half)
-    verdict = claimed_accuracy(table, target="gap", representations=["aev", "painn"])
+    verdict = claimed_accuracy(table, target="gap", representations=["aev", "painn"], unit="eV")
     assert verdict.outcome == outcome and said in verdict.sentence
     assert f"painn comes to {accuracy:.1%}" in verdict.sentence
 
