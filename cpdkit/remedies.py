@@ -7,7 +7,7 @@ The same two questions for every way: what does the residual say about the raw t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from cpdkit.within import WithinFormula
 
 __all__ = ["minus_control", "remedied_scores"]
 
+_SCORES = ("r2_geom", "r2_partial")
 _RIDGE_ALPHAS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 # Below this share of its variance, what is left of a target is rounding.
 _NOTHING_LEFT = 1e-10
@@ -36,7 +37,7 @@ def remedied_scores(
     targets: Any,
     *,
     remover: Any,
-    probe: str | Any = "ridge",
+    probe: str | Any | Mapping[str, Any] = "ridge",
     groups: Sequence[str] | None = None,
     ids: Sequence[object] | None = None,
     folds: str | np.ndarray = "random",
@@ -65,7 +66,8 @@ def remedied_scores(
         `cpdkit.CompositionProjector`, `cpdkit.within.WithinFormula`, or one of `cpdkit.removers`.
         Refitted on the training rows of every fold.
     probe : {"ridge", "mlp", "trees", "knn", "kernel"} or estimator
-        As in `cpdkit.cpd`; settings are chosen on one inner fold (the next one).
+        As in `cpdkit.cpd`; settings are chosen on one inner fold (the next one). Several probes, as
+        a mapping of names to these, share the residuals, and the table gets a column ``probe``.
 
     Returns
     -------
@@ -87,29 +89,31 @@ def remedied_scores(
     labels = check_groups(groups, len(X))
     fold = fold_labels(folds, len(X), labels, ids, n_folds, repeats, seed)
     Y = frame.to_numpy()
+    several = probe if isinstance(probe, Mapping) else {"": probe}
+    models = {name: _candidates(each, seed) for name, each in several.items()}
     splits = list(_splits(fold))
-    values = {score: np.empty((len(splits), Y.shape[1])) for score in ("r2_geom", "r2_partial")}
+    shape = (len(splits), Y.shape[1])
+    values = {(name, score): np.empty(shape) for name in models for score in _SCORES}
     used = 0
     for i, (train, inner, test) in enumerate(splits):
         parts = _Parts(remover, X, C, Y)
-        candidates = _candidates(probe, seed)
-        raw = parts.predict(candidates, train, inner, test, residual_target=False)
-        centred = Y[test] - Y[test].mean(axis=0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            values["r2_geom"][i] = 1 - ((Y[test] - raw) ** 2).sum(axis=0) / (centred**2).sum(axis=0)
+        for name, candidates in models.items():
+            raw = parts.predict(candidates, train, inner, test, residual_target=False)
             said = parts.predict(candidates, train, inner, test, residual_target=True)
             truth, said, counted = parts.comparable(said, train, test)
+            variance = ((Y[test] - Y[test].mean(axis=0)) ** 2).sum(axis=0)
             total = (truth**2).sum(axis=0)
-            score = 1 - ((truth - said) ** 2).sum(axis=0) / total
-        nothing = total <= _NOTHING_LEFT * (centred**2).sum(axis=0)
-        values["r2_partial"][i] = np.where(nothing, np.nan, score)
+            total[total <= _NOTHING_LEFT * variance] = np.nan
+            values[name, "r2_geom"][i] = 1 - ((Y[test] - raw) ** 2).sum(axis=0) / variance
+            values[name, "r2_partial"][i] = 1 - ((truth - said) ** 2).sum(axis=0) / total
         used += counted
     share = 1 / (len(np.unique(fold)) - 1)
-    rows = [
-        _row(name, score, values[score][:, t], share, level, n_used)
-        for t, name in enumerate(frame.columns)
-        for score, n_used in (("r2_geom", fold.size), ("r2_partial", used))
-    ]
+    rows = []
+    for name in models:
+        for t, column in enumerate(frame.columns):
+            for score, n_used in zip(_SCORES, (fold.size, used), strict=True):
+                row = _row(column, score, values[name, score][:, t], share, level, n_used)
+                rows.append({"probe": name, **row} if isinstance(probe, Mapping) else row)
     return pd.DataFrame(rows)
 
 

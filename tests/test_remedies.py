@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -179,6 +180,17 @@ def test_rows_that_count_and_targets_of_which_nothing_is_left():
     for table in (within, linear):
         row = table.loc[("linear", "r2_partial")]
         assert np.isnan(row["mean"]) and row["note"] == "the removal leaves nothing of the target"
+
+
+def test_several_probes_at_once_score_as_one_by_one():
+    data = planted(n=120, seed=10)
+    probes = {"a": NeighborsProbe(), "b": "ridge"}
+    remover = CrossFittedResidual(LinearRegression())
+    together = remedied_scores(data.X, data.C, data.y, remover=remover, probe=probes)
+    for name, probe in probes.items():
+        alone = remedied_scores(data.X, data.C, data.y, remover=remover, probe=probe)
+        part = together[together.probe == name].drop(columns="probe").reset_index(drop=True)
+        pd.testing.assert_frame_equal(part, alone)
 
 
 def test_wrong_calls_are_answered():
