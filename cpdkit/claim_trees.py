@@ -79,7 +79,7 @@ def safe_widths(table: pd.DataFrame, *, bound: float = 0.1) -> pd.DataFrame:
     Parameters
     ----------
     table : DataFrame
-        Columns ``planted, probe, width, high``: upper interval ends of scores whose truth is 0.
+        Columns ``planted, probe, width, mean``: scores whose truth is 0.
     bound : float, default 0.1
         R2 that is tolerated.
 
@@ -92,7 +92,7 @@ def safe_widths(table: pd.DataFrame, *, bound: float = 0.1) -> pd.DataFrame:
     rows = []
     for (kind, probe), part in table.groupby(["planted", "probe"], sort=False):
         part = part.sort_values("width")
-        kept = part.loc[(part["high"] <= bound).cummin(), "width"]
+        kept = part.loc[(part["mean"] <= bound).cummin(), "width"]
         width = int(kept.max()) if len(kept) else 0
         rows.append({"planted": kind, "probe": probe, "width": width})
     return pd.DataFrame(rows)

@@ -16,6 +16,7 @@ from cpdkit.figures import _COLOURS, _MARKERS, _STYLE, _needs
 
 __all__ = ["inflation_figure", "mechanism_figure", "remedy_figure", "width_figure"]
 
+_ORDER = ("ridge", "mlp", "trees", "knn", "kernel")  # a probe looks alike in all figures
 _LOWEST = -0.6  # scores below say that a probe overfits, not how much composition it found
 
 
@@ -26,21 +27,29 @@ def _axes(rows: int, columns: int, width: float, height: float) -> tuple[Figure,
     return figure, axes
 
 
+def _look(probe: str) -> tuple[tuple[float, float, float], str]:
+    """Colour and marker of a probe; those that are not ours share one."""
+    i = _ORDER.index(probe) if probe in _ORDER else len(_ORDER)
+    return _COLOURS[i], _MARKERS[i % len(_MARKERS)]
+
+
 def _probe_handles(probes: Sequence[str]) -> list[Line2D]:
+    looks = {probe: _look(probe) for probe in probes}
     return [
-        Line2D([], [], color=_COLOURS[i], marker=_MARKERS[i % len(_MARKERS)], label=probe)
-        for i, probe in enumerate(probes)
+        Line2D([], [], color=colour, marker=marker, label=probe)
+        for probe, (colour, marker) in looks.items()
     ]
 
 
-def _errorbars(axis: Axes, rows: pd.DataFrame, at: np.ndarray, i: int, *, flat: bool) -> None:
+def _errorbars(axis: Axes, rows: pd.DataFrame, at: np.ndarray, probe: str, *, flat: bool) -> None:
+    colour, marker = _look(probe)
     mean = rows["mean"].clip(lower=_LOWEST).to_numpy()
     low, high = (rows[end].clip(lower=_LOWEST).to_numpy() for end in ("low", "high"))
     spread = np.maximum([mean - low, high - mean], 0)
     axis.errorbar(
         mean if flat else at, at if flat else mean,
         xerr=spread if flat else None, yerr=None if flat else spread,
-        fmt=_MARKERS[i % len(_MARKERS)] + ("" if flat else "-"), color=_COLOURS[i],
+        fmt=marker + ("" if flat else "-"), color=colour,
         markersize=5, capsize=2, linewidth=1.2,
     )  # fmt: skip
 
@@ -101,12 +110,12 @@ def inflation_figure(table: pd.DataFrame) -> Figure:
             scores = here.pivot(index="representation", columns="target", values="mean")
             scores = scores.reindex(names).clip(lower=_LOWEST)
             y = np.arange(len(names)) + 0.15 * (i - (len(probes) - 1) / 2)
-            marker = _MARKERS[i % len(_MARKERS)]
+            colour, marker = _look(probe)
             axis.plot(
                 scores.to_numpy(), y[:, None].repeat(scores.shape[1], 1), marker, linestyle="",
-                color=_COLOURS[i], alpha=0.35, markersize=3, markeredgewidth=0,
+                color=colour, alpha=0.35, markersize=3, markeredgewidth=0,
             )  # fmt: skip
-            axis.plot(scores.mean(axis=1), y, marker, color=_COLOURS[i], markersize=7)
+            axis.plot(scores.mean(axis=1), y, marker, color=colour, markersize=7)
         axis.axvline(0, color="0.2", linewidth=0.8)
         axis.set(title=f"{scheme} folds", xlabel=r"$R^2_\mathrm{geom}$ of compositional targets")
         axis.set_xlim(_LOWEST - 0.05, 1.03)
@@ -141,7 +150,7 @@ def width_figure(table: pd.DataFrame) -> Figure:
     for axis, kind in zip(axes[0], kinds, strict=True):
         for i, probe in enumerate(probes):
             rows = table[(table["planted"] == kind) & (table["probe"] == probe)]
-            _errorbars(axis, rows, rows["width"].to_numpy() * 1.04**i, i, flat=False)
+            _errorbars(axis, rows, rows["width"].to_numpy() * 1.04**i, probe, flat=False)
         axis.axhline(0, color="0.2", linewidth=0.8)
         axis.set_xscale("log", base=2)
         widths = sorted(set(table["width"]))
@@ -182,7 +191,7 @@ def remedy_figure(table: pd.DataFrame, *, panels: Sequence[str]) -> Figure:
         for i, probe in enumerate(probes):
             rows = here[here["probe"] == probe].set_index("remedy").reindex(remedies)
             y = np.arange(len(remedies)) + 0.17 * (i - (len(probes) - 1) / 2)
-            _errorbars(axis, rows, y, i, flat=True)
+            _errorbars(axis, rows, y, probe, flat=True)
         axis.axvline(float(here["truth"].iloc[0]), color="0.2", linewidth=1.2, linestyle="--")
         axis.set(title=question, xlabel=r"held-out $R^2$", xlim=(_LOWEST - 0.05, 1.03))
         labels = remedies if question == panels[0] else [""] * len(remedies)

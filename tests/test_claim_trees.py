@@ -60,7 +60,7 @@ def test_tables_that_cannot_be_judged_are_refused():
 def test_a_width_is_safe_only_if_all_smaller_ones_are():
     def rows(probe, highs):
         return [
-            {"planted": "a", "probe": probe, "width": w, "high": h}
+            {"planted": "a", "probe": probe, "width": w, "mean": h}
             for w, h in zip((16, 1, 4), highs, strict=True)
         ]
 
