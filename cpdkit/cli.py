@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cpdkit
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("task", help="gap or energy")
     training.add_argument("--seed", type=int, default=0, help="of weights and order of the data")
     training.add_argument("--epochs", type=int, help="passes over the molecules")
+    training.add_argument("--learning-rate", type=float, help="peak of the schedule")
     training.add_argument("--device", default="cpu", help="cpu or cuda")
     training.add_argument("--directory", type=Path, help="in place of $CPDKIT_ZOO or the cache")
     training.set_defaults(action=_zoo_train)
@@ -210,7 +212,9 @@ def _zoo_train(options: argparse.Namespace) -> None:
     recipe = Recipe()
     if options.epochs is not None:
         kept = tuple(epoch for epoch in recipe.checkpoints if epoch < options.epochs)
-        recipe = Recipe(epochs=options.epochs, checkpoints=kept)
+        recipe = replace(recipe, epochs=options.epochs, checkpoints=kept)
+    if options.learning_rate is not None:
+        recipe = replace(recipe, learning_rate=options.learning_rate)
     home = options.directory or own_directory()
     try:
         card = train(
