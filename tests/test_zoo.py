@@ -1,0 +1,143 @@
+"""Every model that travels with the package: loads, keeps its word, knows no direction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import ase
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+import cpdkit
+from cpdkit.cli import main
+from cpdkit.zoo import ARCHITECTURES, TASKS, load_model, read_card
+from cpdkit.zoo.finish import N_SAMPLE, baselines, scores
+from cpdkit.zoo.store import _PACKAGED, Name, zoo_encoder
+
+CARDS = {path.stem: read_card(path.stem) for path in sorted(_PACKAGED.glob("*.json"))}
+TRAINED = [name for name, card in CARDS.items() if card["epochs"]]
+MIB = 2**20
+
+
+def epochs(name: str) -> list[str]:
+    return [name, *(f"{name}@{row['epoch']:g}" for row in CARDS[name]["checkpoints"])]
+
+
+@pytest.fixture(scope="module")
+def probe() -> cpdkit.Dataset:
+    return cpdkit.load_dataset("xtb9", split="probe")
+
+
+def moved(atoms: ase.Atoms, rng: np.random.Generator) -> ase.Atoms:
+    """The same molecule turned, shifted, mirrored never, its atoms in another order."""
+    order = rng.permutation(len(atoms))
+    turned = Rotation.random(rng=rng).apply(atoms.positions) + rng.normal(size=3)
+    return ase.Atoms(atoms.numbers[order], turned[order])
+
+
+def test_all_ten_are_there_and_untrained_ones_too() -> None:
+    for architecture in ARCHITECTURES:
+        for task in (*TASKS, "untrained"):
+            assert f"{architecture}-{task}-0" in CARDS
+
+
+def test_sizes() -> None:
+    sizes = {path.name: path.stat().st_size for path in _PACKAGED.glob("*.safetensors")}
+    between = sum(size for name, size in sizes.items() if ".checkpoints." in name)
+    assert between <= 25 * MIB and sum(sizes.values()) - between <= 25 * MIB
+    assert all(len(CARDS[name]["checkpoints"]) >= 5 for name in TRAINED)
+    parameters = {name: card["parameters"] for name, card in CARDS.items()}
+    assert max(parameters.values()) < 2 * min(parameters.values())
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_card_keeps_its_word(name: str, probe: cpdkit.Dataset) -> None:
+    """The error on the first molecules, from the weights; the data are those of the card."""
+    card = CARDS[name]
+    assert card["data"]["probe_sha256"] == probe.fingerprint
+    first = probe.select(np.arange(N_SAMPLE))
+    predicted = load_model(name).predict(first.atoms)
+    error = np.abs(predicted - first.targets[card["target"]]).mean()
+    assert error == pytest.approx(card["probe"]["mae_first_200"], rel=2e-3)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_it_beats_what_needs_no_geometry(name: str) -> None:
+    card = CARDS[name]
+    assert card["probe"]["r2"] > card["baselines"]["bonds"]["r2"]
+    assert card["probe"]["r2"] > card["baselines"]["composition"]["r2"]
+    errors = [row["mae"] for row in card["checkpoints"]] + [card["probe"]["mae"]]
+    assert errors[-1] < errors[0]
+
+
+@pytest.mark.parametrize("name", [n for model in TRAINED for n in epochs(model)])
+def test_predictions_do_not_depend_on_the_frame(name: str, probe: cpdkit.Dataset) -> None:
+    rng = np.random.default_rng(0)
+    molecules = [probe.atoms[i] for i in (7, 1200)]
+    model = load_model(name, dtype="float64")
+    here = model.predict(molecules)
+    there = model.predict([moved(m, rng) for m in molecules])
+    assert np.abs(here - there).max() < 1e-7
+    assert abs(here[0] - here[1]) > 1e-3  # it says something
+
+
+@pytest.mark.parametrize("name", list(CARDS))
+def test_encoders_know_names_and_layers(name: str, probe: cpdkit.Dataset) -> None:
+    encoder = cpdkit.load_encoder(f"zoo/{name}")
+    assert encoder.name == f"zoo/{name}"
+    assert {layer.name: str(layer.irreps) for layer in encoder.layers} == CARDS[name]["layers"]
+    with pytest.raises(NotImplementedError, match="predict"):
+        encoder.energy([])  # type: ignore[attr-defined]
+
+
+def test_tasks_and_epochs_are_different_encoders() -> None:
+    names = ["schnet-gap-0", "schnet-gap-0@1", "schnet-energy-0", "schnet-untrained-0"]
+    assert len({zoo_encoder(name).fingerprint for name in names}) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("pain-gap-0", "did you mean 'painn-gap-0'.*cpdkit zoo train"),
+        ("painn-gap-99", "cpdkit zoo train painn gap --seed 99"),
+        ("painn", "ARCHITECTURE-TASK-SEED"),
+        ("painn-gap-0@3", r"unknown epoch of 'painn-gap-0':.*'3'"),
+        ("painn-gap-0@", "ARCHITECTURE-TASK-SEED"),
+    ],
+)
+def test_a_wrong_name_is_explained(name: str, message: str) -> None:
+    with pytest.raises(ValueError, match=f"(?s){message}"):
+        cpdkit.load_encoder(f"zoo/{name}")
+
+
+def test_an_untrained_model_predicts_nothing() -> None:
+    with pytest.raises(ValueError, match="was not trained to predict"):
+        load_model("painn-untrained-0")
+
+
+def test_names_are_read_from_the_end() -> None:
+    assert Name.parse("dimenet++-gap-0@0.25") == Name("dimenet++", "gap", 0, "0.25")
+    assert Name.parse("my-net-energy-12") == Name("my-net", "energy", 12)
+
+
+def test_the_list_shows_every_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["zoo", "list"]) == 0
+    said = capsys.readouterr().out
+    assert all(name in said for name in CARDS)
+
+
+def test_baselines_are_the_cards(probe: cpdkit.Dataset) -> None:
+    """Recomputed from a part of the data they come close; a perfect guess scores one."""
+    train = cpdkit.load_dataset("xtb9", split="train", n=4000, seed=0)
+    found = baselines(train, probe, TASKS["gap"])
+    for kind in ("composition", "bonds"):
+        card = CARDS["painn-gap-0"]["baselines"][kind]
+        assert found[kind]["r2"] == pytest.approx(card["r2"], abs=0.03)
+    y = probe.targets["gap"].to_numpy()
+    assert scores(y, y) == {"mae": 0.0, "r2": 1.0}
+    assert scores(y, np.full_like(y, y.mean()))["r2"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_weights_are_where_the_package_says() -> None:
+    assert Path(cpdkit.__file__).parent / "zoo" / "weights" == _PACKAGED
