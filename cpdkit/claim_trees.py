@@ -69,7 +69,7 @@ def inflated_trees(
     sentence += f" (paper: {PAPER[0]:.2f} to {PAPER[1]:.2f})."
     ridge = rows[rows["probe"] == "ridge"]
     if len(ridge):
-        sentence += f" Ridge scores at most {ridge['mean'].max() + 0.0:.2f}."
+        sentence += f" Ridge scores at most {round(ridge['mean'].max(), 2) + 0.0:.2f}."
     return Verdict(CLAIM, outcome, sentence)
 
 

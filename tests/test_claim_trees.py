@@ -47,6 +47,8 @@ def test_other_targets_scores_and_probes_do_not_count():
         row("a", 0.9, 0.02, score="crossing"),
     ]  # fmt: skip
     assert judge(*base, *others) == judge(*base)
+    tiny = judge(*base, row("a", -0.001, 0.1, probe="ridge")).sentence
+    assert "Ridge scores at most 0.00" in tiny
     assert "Ridge scores at most 0.03" in judge(*base, row("a", 0.03, 0.1, probe="ridge")).sentence
 
 

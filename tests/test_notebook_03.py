@@ -70,7 +70,7 @@ def test_what_holds_nothing_is_inflated_by_the_projection_and_not_within_formula
     table = pd.read_csv(first.directory / "03_widths.csv")
     table = table[table.width == table.width.max()].set_index(["planted", "probe"])["mean"]
     assert table["rare random events", "trees"] > 0.5
-    assert table["functions of composition", "trees"] > 0.5
+    assert table["functions of composition", "trees"] > 0.2  # of 120 structures
     assert table["rare events, within formulas", "trees"] < 0.1
     assert table["rare random events", "ridge"] < 0.05
 
