@@ -20,7 +20,7 @@ def inflated_trees(
 
     The claim **holds** if the interval of the trees' score lies above `least` for at least half
     of the representations, **fails** if for every one it lies below, and is **undecided**
-    otherwise.
+    otherwise. Undefined scores do not count.
 
     Parameters
     ----------
@@ -49,6 +49,10 @@ def inflated_trees(
         raise ValueError(f"the table has no 'r2_geom' of {target!r} under {probe!r}.")
     if judged["representation"].duplicated().any():
         raise ValueError("several rows for one representation; give one fold scheme.")
+    judged = judged[judged["mean"].notna()]
+    if judged.empty:
+        why = f"{target.replace('_', ' ')} does not vary within every test fold"
+        return Verdict(CLAIM, "undecided", f"Claim 3 is undecided here: {why}.")
     inflated = judged["low"] > least
     count, total = int(inflated.sum()), len(judged)
     if 2 * count >= total:

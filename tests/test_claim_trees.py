@@ -52,6 +52,14 @@ def test_other_targets_scores_and_probes_do_not_count():
     assert "Ridge scores at most 0.03" in judge(*base, row("a", 0.03, 0.1, probe="ridge")).sentence
 
 
+def test_a_target_that_is_constant_in_a_fold_decides_nothing():
+    undefined = row("a", float("nan"), 0.0)
+    verdict = judge(undefined)
+    assert verdict.outcome == "undecided"
+    assert "does not vary within every test fold" in verdict.sentence
+    assert judge(undefined, row("b", 0.9, 0.05)) == judge(row("b", 0.9, 0.05))
+
+
 def test_tables_that_cannot_be_judged_are_refused():
     with pytest.raises(ValueError, match="no 'r2_geom' of 'heavy_atoms' under 'trees'"):
         judge(row("a", 0.5, 0.1, target="mass"))

@@ -89,11 +89,11 @@ def test_a_file_of_the_users_own(tmp_path):
     ase.io.write(tmp_path / "mine.xyz", frames, format="extxyz")
     parameters = SMALL | {
         "dataset": str(tmp_path / "mine.xyz"), "target": "bandgap", "encoders": ["ani2x-aev"],
-        "control": "mass",
+        "control": "heavy_atoms",
     }  # fmt: skip
     run = run_notebook(NOTEBOOK, parameters, runs_dir=tmp_path / "runs", progress=False)
     assert set(pd.read_csv(run.directory / "03_models.csv").target) == {"bandgap"}
-    assert "mass" in pd.read_csv(run.directory / "03_verdict.csv").iloc[0].sentence
+    assert "heavy atoms" in pd.read_csv(run.directory / "03_verdict.csv").iloc[0].sentence
 
 
 def test_qm9(cpdkit_data, tmp_path):
