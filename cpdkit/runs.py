@@ -246,6 +246,8 @@ def _execute(
         "PYTHONSTARTUP": "",
         # small matrices: waiting threads cost more than they bring, and one thread repeats exactly
         "OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS", "1"),
+        # Boosted trees of small data spend their time waiting for each other's threads.
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
     }
     command = [sys.executable, "-P", "-m", "cpdkit._recorder", "-f", "{connection_file}"]
     command.append("--log-level=50")  # the interrupt that ends a kernel is no error
