@@ -1,8 +1,9 @@
 """Which definitions give the numbers that the paper reports?
 
 The paper's text leaves open which definition, conditioning and split its headline numbers rest on.
-Here every combination is computed, and those whose interval holds a reported value are listed: a
-combination that is not listed did not produce the number, one that is listed may have.
+Here every combination is computed for the nearest encoder we have, and those whose interval holds a
+reported value are listed. The paper's models and molecules are others, so a listed combination may
+have produced the number, and one that is not listed is excluded for this encoder and data set only.
 """
 
 from __future__ import annotations
