@@ -70,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("task", help="gap or energy")
     training.add_argument("--seed", type=int, default=0, help="of weights and order of the data")
     training.add_argument("--epochs", type=int, help="passes over the molecules")
+    training.add_argument(
+        "--stop-after", type=float, metavar="EPOCH", help="write the weights of this epoch and stop"
+    )
     training.add_argument("--learning-rate", type=float, help="peak of the schedule")
     training.add_argument("--device", default="cpu", help="cpu or cuda")
     training.add_argument("--directory", type=Path, help="in place of $CPDKIT_ZOO or the cache")
@@ -190,7 +193,7 @@ def _encoders(options: argparse.Namespace) -> None:
 def _zoo_list(options: argparse.Namespace) -> None:
     import pandas as pd
 
-    from cpdkit.zoo import model_names, read_card
+    from cpdkit.zoo import model_names, read_card, stopped_names
 
     rows = []
     for name in model_names():
@@ -203,6 +206,8 @@ def _zoo_list(options: argparse.Namespace) -> None:
         rows.append(row)
     print(pd.DataFrame(rows).fillna("").to_string(index=False))
     print("Load one with load_encoder('zoo/NAME'); NAME@EPOCH for its weights on the way.")
+    if stopped := stopped_names():
+        print("Trainings that were stopped early:", ", ".join(stopped))
 
 
 def _zoo_train(options: argparse.Namespace) -> None:
@@ -220,8 +225,10 @@ def _zoo_train(options: argparse.Namespace) -> None:
         card = train(
             options.architecture, options.task,
             seed=options.seed, recipe=recipe, directory=home, device=options.device,
+            stop_after=options.stop_after,
         )  # fmt: skip
     except KeyboardInterrupt:
         raise RuntimeError("stopped; give the same command again to go on.") from None
     error = f"MAE {card['probe']['mae']:.3f} {card['unit']}, R2 {card['probe']['r2']:.4f}"
-    print(f"zoo/{card['name']}: {error}\n{home}")
+    at = "" if options.stop_after is None else f"@{options.stop_after:g}"
+    print(f"zoo/{card['name']}{at}: {error}\n{home}")

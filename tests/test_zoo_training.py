@@ -10,7 +10,15 @@ import torch
 
 import cpdkit
 from cpdkit.encoders._graph import collate
-from cpdkit.zoo import ARCHITECTURES, Recipe, load_model, read_card, train
+from cpdkit.zoo import (
+    ARCHITECTURES,
+    Recipe,
+    load_model,
+    model_names,
+    read_card,
+    stopped_names,
+    train,
+)
 from cpdkit.zoo.graphs import FlatGraphs
 from cpdkit.zoo.model import ZooModel, composition_offsets
 from cpdkit.zoo.training import Training
@@ -166,3 +174,27 @@ def test_a_trained_model_is_found_by_name(molecules, tmp_path, monkeypatch):
     weights.write_bytes(content)
     with pytest.raises(ValueError, match="damaged: its SHA-256"):
         load_model("schnet-energy-7")
+
+
+def test_a_stopped_training_leaves_what_a_whole_one_has_there(molecules, tmp_path, monkeypatch):
+    """The weights of an epoch do not depend on whether training went on; it can still go on."""
+    monkeypatch.setenv("CPDKIT_ZOO", str(tmp_path / "stopped_here"))
+    about = {"seed": 7, "recipe": SHORT, "progress": False, "train_data": molecules}
+    about["probe_data"] = cpdkit.load_dataset("xtb9", n=40, seed=0)
+    finished = model_names()
+    card = train("schnet", "gap", stop_after=0.5, **about)
+    assert model_names() == finished
+    assert stopped_names()[-1] == "schnet-gap-7@0.5"
+    early = load_model("schnet-gap-7@0.5")
+    error = np.abs(early.predict(about["probe_data"].atoms) - about["probe_data"].targets["gap"])
+    assert error.mean() == pytest.approx(card["probe"]["mae"], abs=2e-5)
+    with pytest.raises(ValueError, match=r"stopped after 0.5 of \d+ epochs; load schnet-gap-7@0.5"):
+        load_model("schnet-gap-7")
+
+    train("schnet", "gap", **about)
+    assert "schnet-gap-7@0.5" not in stopped_names()
+    whole = load_model("schnet-gap-7@0.5")
+    for name, weight in whole.named_parameters():
+        assert torch.equal(weight, dict(early.named_parameters())[name]), name
+    with pytest.raises(ValueError, match="stop_after=0.3 is no checkpoint"):
+        train("schnet", "gap", stop_after=0.3, **about)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cpdkit.zoo.store import load_model as load_model
     from cpdkit.zoo.store import model_names as model_names
     from cpdkit.zoo.store import read_card as read_card
+    from cpdkit.zoo.store import stopped_names as stopped_names
 
 _LAZY = {  # what needs torch is imported when asked for
     "ARCHITECTURES": "cpdkit.zoo.recipe",
@@ -27,6 +28,7 @@ _LAZY = {  # what needs torch is imported when asked for
     "load_model": "cpdkit.zoo.store",
     "model_names": "cpdkit.zoo.store",
     "read_card": "cpdkit.zoo.store",
+    "stopped_names": "cpdkit.zoo.store",
     "train": "cpdkit.zoo.run",
 }
 
@@ -38,6 +40,7 @@ __all__ = [
     "load_model",
     "model_names",
     "read_card",
+    "stopped_names",
     "train",
 ]
 

@@ -64,6 +64,8 @@ def learning_curves(names: list[str] | None = None) -> pd.DataFrame:
         rows += [
             {"model": f"{card['name']}@{c['epoch']:g}"} | about | c for c in card["checkpoints"]
         ]
+        if card["epochs"] < card["recipe"]["epochs"]:
+            continue  # stopped: there are no final weights
         rows.append(
             {
                 "model": card["name"],

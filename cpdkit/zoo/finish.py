@@ -114,8 +114,12 @@ def finish(
     directory: Path,
     compared: Mapping[str, Mapping[str, float]],
     remark: str = "",
+    stopped: float | None = None,
 ) -> dict[str, Any]:
     """Measure every kept set of weights on `probe`, and write them with their card.
+
+    Of a training that was `stopped` only the weights of that epoch are written, in half precision
+    like all intermediate ones, so that they can stand beside another seed's weights of that epoch.
 
     Parameters
     ----------
@@ -131,6 +135,8 @@ def finish(
         What :func:`baselines` returned for the task.
     remark : str
         Anything to add about the circumstances.
+    stopped : float, optional
+        The kept epoch at which the training was stopped.
 
     Returns
     -------
@@ -140,10 +146,12 @@ def finish(
     Raises
     ------
     ValueError
-        If the training is not at its end.
+        If the training is not at its end, or has not kept the epoch `stopped`.
     """
     last = float(training.recipe.epochs)
-    if last not in trained.weights:
+    if stopped is not None and stopped not in trained.weights:
+        raise ValueError(f"no weights are kept at epoch {stopped:g}, only at {[*trained.weights]}.")
+    if stopped is None and last not in trained.weights:
         raise ValueError(
             f"the training stands at step {training.step} of {training.n_steps}; run it to the end."
         )
@@ -153,7 +161,7 @@ def finish(
     validation = {row["step"]: row["validation_mae"] for row in trained.history}
     places = dict(model.named_parameters())
     rows, kept = [], {}
-    for epoch in sorted(trained.weights):
+    for epoch in sorted(trained.weights) if stopped is None else [stopped]:
         weights = trained.weights[epoch]
         if epoch != last:
             weights = {key: value.half() for key, value in weights.items()}
@@ -190,17 +198,17 @@ def finish(
             "probe_sha256": probe.fingerprint,
         },
         "recipe": identity["recipe"],
-        "epochs": training.recipe.epochs,
+        "epochs": training.recipe.epochs if stopped is None else stopped,
         "validation_curve": trained.history,
         "probe": {**{k: rows[-1][k] for k in ("mae", "r2")}, "mae_first_200": round(sample, 6)},
         "baselines": compared,
-        "checkpoints": rows[:-1],
+        "checkpoints": rows[:-1] if stopped is None else rows,
         "hardware": hardware(training.model.encoder.device),
         "seconds": round(trained.seconds),
         "remark": remark,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
-    final = kept.pop(f"{last:g}")
+    final = kept.pop(f"{last:g}", {})
     write_model(card, final, kept, directory=directory)
     return card
 

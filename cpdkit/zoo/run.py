@@ -12,7 +12,7 @@ import torch
 from cpdkit.datasets import Dataset, load_dataset
 from cpdkit.zoo.finish import baselines, finish
 from cpdkit.zoo.recipe import TASKS, Recipe
-from cpdkit.zoo.store import own_directory
+from cpdkit.zoo.store import STOPPED, own_directory
 from cpdkit.zoo.training import Training
 
 __all__ = ["train"]
@@ -30,6 +30,7 @@ def train(
     train_data: Dataset | None = None,
     probe_data: Dataset | None = None,
     remark: str = "",
+    stop_after: float | None = None,
 ) -> dict[str, Any]:
     """Train a model, or go on where an earlier call was stopped, and write it with its card.
 
@@ -57,6 +58,9 @@ def train(
         Molecules in place of the splits of ``xtb9``.
     remark : str
         Anything to add to the card.
+    stop_after : float, optional
+        One of the recipe's checkpoints: stop there, write these weights alone, which are then
+        known as ``NAME@EPOCH``, and keep the state, so that a later call can go on.
 
     Returns
     -------
@@ -66,8 +70,14 @@ def train(
     Raises
     ------
     ValueError
-        If a name is unknown, or the state found belongs to another training.
+        If a name is unknown, the state found belongs to another training, or no weights are kept
+        at `stop_after`.
     """
+    if stop_after is not None and stop_after not in recipe.checkpoints:
+        raise ValueError(
+            f"stop_after={stop_after:g} is no checkpoint of the recipe; choose one of "
+            f"{', '.join(f'{epoch:g}' for epoch in recipe.checkpoints)}."
+        )
     home = Path(directory) if directory is not None else own_directory()
     training_set = train_data if train_data is not None else load_dataset("xtb9", split="train")
     probe = probe_data if probe_data is not None else load_dataset("xtb9", split="probe")
@@ -80,12 +90,14 @@ def train(
             directory=state, seed=seed, recipe=recipe, device=device,
         )  # fmt: skip
         compared = baselines(training_set, probe, TASKS[task])  # what fails, fails at once
-        trained = training.run(progress=progress)
+        until = None if stop_after is None else training.step_of(stop_after)
+        trained = training.run(progress=progress, until=until)
         card = finish(
-            training, trained, train=training_set, probe=probe, directory=home,
-            compared=compared, remark=remark,
+            training, trained, train=training_set, probe=probe, compared=compared, remark=remark,
+            directory=home if stop_after is None else home / STOPPED, stopped=stop_after,
         )  # fmt: skip
     finally:
         torch.set_num_threads(threads)
-    shutil.rmtree(state)
+    if stop_after is None:
+        shutil.rmtree(state)
     return card

@@ -26,11 +26,13 @@ __all__ = [
     "model_names",
     "own_directory",
     "read_card",
+    "stopped_names",
     "write_model",
     "zoo_encoder",
 ]
 
 UNTRAINED = "untrained"
+STOPPED = "stopped"  # folder of trainings that were not run to their end
 _PACKAGED = Path(__file__).parent / "weights"
 
 
@@ -85,18 +87,28 @@ def own_directory() -> Path:
     return Path(os.environ.get("CPDKIT_ZOO") or Path(pooch.os_cache("cpdkit")) / "zoo")
 
 
-def _directories() -> tuple[Path, ...]:
+def _finished() -> tuple[Path, ...]:
     return _PACKAGED, own_directory()
 
 
+def _stopped() -> tuple[Path, ...]:
+    return tuple(folder / STOPPED for folder in _finished())
+
+
 def model_names() -> list[str]:
-    """Names of all models that can be loaded, without ``"zoo/"``, sorted."""
-    found = (path.stem for folder in _directories() for path in folder.glob("*.json"))
-    return sorted(set(found))
+    """Names of all finished models, without ``"zoo/"``, sorted."""
+    return sorted({path.stem for folder in _finished() for path in folder.glob("*.json")})
+
+
+def stopped_names() -> list[str]:
+    """Names, with their epoch, of trainings that were stopped early and not finished since."""
+    stems = {path.stem for folder in _stopped() for path in folder.glob("*.json")}
+    cards = [read_card(stem) for stem in sorted(stems - set(model_names()))]
+    return [f"{card['name']}@{row['epoch']:g}" for card in cards for row in card["checkpoints"]]
 
 
 def _folder(name: Name, text: str) -> Path:
-    for folder in _directories():
+    for folder in (*_finished(), *_stopped()):
         if (folder / f"{name.model}.json").is_file():
             return folder
     raise ValueError(
@@ -127,9 +139,9 @@ def write_model(
     """Write weights, intermediate weights in half precision, and then the card.
 
     The card holds the SHA-256 of both files, so a model without a card does not exist and a
-    damaged one is noticed.
+    damaged one is noticed. A training that was stopped has no final weights.
     """
-    files = {f"{card['name']}.safetensors": save(_plain(final))}
+    files = {f"{card['name']}.safetensors": save(_plain(final))} if final else {}
     if checkpoints:
         flat = {f"{e}/{k}": v for e, part in checkpoints.items() for k, v in part.items()}
         files[f"{card['name']}.checkpoints.safetensors"] = save(_plain(flat))
@@ -149,6 +161,13 @@ def _plain(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 def _weights(name: Name, text: str) -> dict[str, torch.Tensor]:
     """Tensors of a model, checked against the card."""
     folder, card = _folder(name, text), read_card(text)
+    if folder.name == STOPPED and not name.epoch:
+        kept = ", ".join(f"{name.model}@{row['epoch']:g}" for row in card["checkpoints"])
+        raise ValueError(
+            f"the training of {text!r} was stopped after {card['epochs']:g} of "
+            f"{card['recipe']['epochs']} epochs; load {kept}, or train on with: "
+            f"cpdkit zoo train {name.architecture} {name.task} --seed {name.seed}"
+        )
     suffix = ".checkpoints" if name.epoch else ""
     path = folder / f"{name.model}{suffix}.safetensors"
     if name.epoch:
