@@ -84,9 +84,8 @@ def layer_figure(table: pd.DataFrame) -> Figure:
         If a column is missing.
     """
     _needs(table, ["encoder", "depth", "target", "score", "mean", "low", "high"])
-    return _lines(
-        table.rename(columns={"encoder": "representation"}), "depth", None, "relative depth"
-    )
+    table = table.assign(representation=table["encoder"])
+    return _lines(table, "depth", None, "relative depth")
 
 
 def _lines(

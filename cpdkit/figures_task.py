@@ -18,8 +18,8 @@ def task_figure(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        Columns ``architecture, task, seed, at, target, mean, low, high``; one score. What is not
-        ``"last epoch"`` is drawn hollow.
+        Columns ``architecture, task, seed, at, target, mean, low, high``; one score. What is at
+        ``"equal error"`` is drawn hollow; seeds stand one below the other.
 
     Raises
     ------
@@ -30,12 +30,14 @@ def task_figure(table: pd.DataFrame) -> Figure:
     names, tasks, targets = (
         list(dict.fromkeys(table[c])) for c in ("architecture", "task", "target")
     )
+    seeds = sorted(set(table["seed"]))
     figure, axes = _panels(len(targets), 1 + 2 * len(names))
     for axis, target in zip(axes, targets, strict=True):
         for i, task in enumerate(tasks):
             here = table[(table["target"] == target) & (table["task"] == task)]
-            for (at, _), rows in here.groupby(["at", "seed"], sort=False):
-                shift = 0.16 * (i - (len(tasks) - 1) / 2) + (0.07 if at != "last epoch" else 0.0)
+            for (at, seed), rows in here.groupby(["at", "seed"], sort=False):
+                shift = 0.24 * (i - (len(tasks) - 1) / 2) + (0.07 if at == "equal error" else 0.0)
+                shift += 0.05 * (seeds.index(seed) - (len(seeds) - 1) / 2)
                 y = np.array([names.index(a) for a in rows["architecture"]]) + shift
                 _intervals(axis, rows, y, _COLOURS[i], _MARKERS[i])
                 if at == "equal error":

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-__all__ = ["REPORTED", "Reported", "definitions_of"]
+__all__ = ["REPORTED", "Reported", "definitions_of", "settled_sentences"]
 
 
 @dataclass(frozen=True)
@@ -90,3 +90,43 @@ def definitions_of(grid: pd.DataFrame, reported: Reported) -> pd.DataFrame:
         compatible=(rows["low"] <= reported.value) & (reported.value <= rows["high"]),
         above_ceiling=reported.value > np.array(tops, dtype=float),
     ).sort_values("distance", ignore_index=True)
+
+
+def settled_sentences(settled: pd.DataFrame, *, widest: float = 1.0) -> list[str]:
+    """What the comparison says of each reported number, in words.
+
+    Parameters
+    ----------
+    settled : DataFrame
+        Rows of :func:`definitions_of`, of one or several numbers.
+    widest : float, default 1.0
+        Intervals wider than this hold almost any number; they are counted, not listed.
+
+    Returns
+    -------
+    list of str
+        A Markdown sentence per number.
+    """
+    sentences = []
+    for value, rows in settled.groupby("reported", sort=False):
+        wide = rows["high"] - rows["low"] > widest
+        fits = [
+            f"{r.score} of {r.mean:.3g} ({r.composition}, {r.protocol})"
+            for r in rows[rows["compatible"] & ~wide].itertuples()
+        ]
+        said = [
+            f"compatible with {', '.join(fits)}"
+            if fits
+            else f"compatible with no definition that is measured to within {widest:g} here"
+        ]
+        if vague := int((rows["compatible"] & wide).sum()):
+            said.append(f"{vague} wider interval(s) hold it too, as they hold almost anything")
+        plain = rows[(rows["score"] == "r2_geom") & (rows["protocol"] == "sound")]
+        if plain["above_ceiling"].any():
+            said.append(
+                "scored against the raw target it lies above the ceiling here, which no residual "
+                "without composition passes"
+            )
+        about = f"{rows['encoder'].iloc[0]}, {rows['probe'].iloc[0]}"
+        sentences.append(f"**{value}** ({about}): {'; '.join(said)}.")
+    return sentences

@@ -9,15 +9,22 @@ import datetime
 import io
 import json
 import shutil
-import tempfile
+import uuid
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import matplotlib
 import pandas as pd
 
-__all__ = ["Recorded", "record", "recorded_tables"]
+from cpdkit._files import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Recorded", "bundle", "record", "recorded_tables"]
 
 _HOME = Path(__file__).parent / "recorded_data"
 _KEPT = (
@@ -68,13 +75,48 @@ def recorded_tables(notebook: str, *, dataset: str) -> Recorded | None:
     return Recorded(tables, manifest, note)
 
 
+def bundle(notebook: str, path: str | Path, *, figures: Mapping[str, Figure] | None = None) -> Path:
+    """One ZIP of all that is recorded of a notebook, for the reader to download.
+
+    Parameters
+    ----------
+    notebook : str
+        Its name without extension.
+    path : path
+        Of the archive. It holds ``DATASET/TABLE.csv``, ``DATASET/manifest.json`` and
+        ``figures/NAME.svg``; without a record it is empty.
+    figures : mapping of str to Figure, optional
+        Figures drawn from the tables, by name.
+
+    Returns
+    -------
+    Path
+        `path`. The same tables and figures give the same bytes.
+    """
+    home = _HOME / notebook
+    content = {
+        f"{file.parent.name}/{file.name}": file.read_bytes()
+        for file in sorted(home.glob("[!.]*/*"))
+    }
+    for name, figure in (figures or {}).items():
+        drawn = io.BytesIO()
+        with matplotlib.rc_context({"svg.hashsalt": name}):
+            figure.savefig(drawn, format="svg", metadata={"Date": None})
+        content[f"figures/{name}.svg"] = drawn.getvalue()
+    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
+        for name, data in content.items():
+            about = zipfile.ZipInfo(name)  # dated 1980: the archive does not change by itself
+            archive.writestr(about, data, compress_type=zipfile.ZIP_DEFLATED)
+    return Path(path)
+
+
 def record(
     notebook: str | Path,
     parameters: Mapping[str, Any],
     *,
     profile: str = "full",
     home: Path = _HOME,
-    largest: int = 400_000,
+    largest: int = 1_000_000,
     runs_dir: str | Path = "_build/runs",
 ) -> Path:
     """Run a notebook and keep its tables.
@@ -126,7 +168,8 @@ def record(
     }
     target = home / notebook.stem / dataset
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    beside.mkdir()
     try:
         for table in tables:
             _rounded(table, beside / table.name)

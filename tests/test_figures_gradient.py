@@ -37,6 +37,7 @@ def test_a_ladder_keeps_the_order_of_its_rungs():
 def test_layers_lie_at_their_depth():
     table = rows(
         encoder=["a"] * 3 + ["b"], depth=[0, 0.5, 1, 1], target="mu", score="r2_partial",
+        representation=["a / 1", "a / 2", "a / 3", "b / 1"],  # as the chapter has it
         mean=[0.1, 0.2, 0.3, 0.4],
     )  # fmt: skip
     axis = layer_figure(table).axes[0]

@@ -25,7 +25,10 @@ def test_shares_add_up_and_decide(run):
     shares = pd.read_csv(run.directory / "05_shares.csv")
     parts = shares[~shares.effect.str.contains(" - ")]
     sums = parts.groupby(["target", "at"])["mean"].sum()
-    assert np.allclose(sums, 1.0) and len(sums) == 4
+    assert np.allclose(sums, 1.0) and len(sums) == 6
+    assert set(parts[parts["at"] == "epoch 2"].effect) == {
+        "architecture", "task", "interaction", "seed",
+    }  # fmt: skip
     verdict = pd.read_csv(run.directory / "05_verdict.csv").iloc[0]
     row = shares[
         (shares.effect == "task - architecture") & (shares.target == "gap")
@@ -45,6 +48,15 @@ def test_scores_are_complete_and_erasure_says_something(run):
     gap = partial[(partial.target == "gap") & (partial["at"] == "last epoch")]
     means = gap.pivot(index="architecture", columns="task", values="mean")
     assert (means["gap"] > means["untrained"]).all()
+    seeds = pd.read_csv(run.directory / "05_seeds.csv").query("score == 'r2_partial'")
+    assert seeds.groupby(["architecture", "task", "target"])["mean"].nunique().eq(2).all()
+    drops = pd.read_csv(run.directory / "05_drop.csv").set_index(["at", "architecture", "score"])
+    early = drops.loc[("epoch 2", "painn", "r2_partial")]
+    there = seeds[(seeds.architecture == "painn") & (seeds.target == "gap")]
+    there = there.pivot(index="seed", columns="task", values="mean")
+    each = there["gap"] - there["energy"]
+    found = early[["least of seeds", "drop", "most of seeds"]].tolist()
+    assert found == pytest.approx([each.min(), each.mean(), each.max()], abs=1e-6)
     erasure = pd.read_csv(run.directory / "05_erasure.csv").set_index("model")
     assert (erasure["composition erased"] > 0).all()
     text = nbformat.read(run.notebook, as_version=4)

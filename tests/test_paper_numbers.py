@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from cpdkit.paper_numbers import REPORTED, Reported, definitions_of
+from cpdkit.paper_numbers import REPORTED, Reported, definitions_of, settled_sentences
 
 
 def grid(*rows):
@@ -45,3 +45,20 @@ def test_other_encoders_and_probes_do_not_count():
 
 def test_the_papers_numbers():
     assert [r.value for r in REPORTED] == [0.782, -0.792, 0.784]
+
+
+def test_sentences_follow_the_table():
+    rows = grid(
+        ("counts", "sound", "r2_geom", 0.3, 0.2, 0.4),
+        ("counts", "sound", "ceiling", 0.41, 0.37, 0.45),
+        ("counts", "sound", "r2_partial", 0.52, 0.48, 0.56),
+        ("fractions", "naive", "r2_geom", -4.0, -12.0, 4.0),
+    )
+    (found,) = settled_sentences(definitions_of(rows, NUMBER))
+    assert found.startswith("**0.5** (soap, ridge): compatible with r2_partial of 0.52")
+    assert "(counts, sound); 1 wider interval(s)" in found and "above the ceiling" in found
+
+    (other,) = settled_sentences(definitions_of(rows, Reported(0.35, "m", "soap", "ridge")))
+    assert "compatible with r2_geom of 0.3 (counts, sound)" in other and "ceiling" not in other
+    (none,) = settled_sentences(definitions_of(rows, Reported(9.0, "m", "soap", "ridge")))
+    assert "compatible with no definition" in none and "wider" not in none

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import nbformat
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_notebook
 
 from cpdkit import recorded
 from cpdkit.cli import main
-from cpdkit.recorded import record, recorded_tables
+from cpdkit.recorded import bundle, record, recorded_tables
 
 WRITE = 'import pandas as pd\npd.DataFrame({"x": [n / 3, 1.0]}).to_csv("a.csv", index=False)'
 
@@ -85,3 +87,20 @@ def test_what_the_package_holds_can_be_read(folder: Path) -> None:
     assert found is not None and found.tables
     assert found.manifest["parameters"]["dataset"] == folder.name
     assert all(len(table) for table in found.tables.values())
+
+
+def test_a_bundle_holds_every_record_and_figure_and_nothing_else(
+    home: Path, tmp_path: Path
+) -> None:
+    for dataset in ("xtb9", "qm9"):
+        record(write(tmp_path, dataset=dataset), {}, home=home, runs_dir=tmp_path / "runs")
+    figure = Figure()
+    figure.subplots().plot([0, 1])
+    paths = [bundle("table", tmp_path / f"{n}.zip", figures={"line": figure}) for n in "ab"]
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    with zipfile.ZipFile(paths[0]) as archive:
+        kept = {f"{d}/{f}" for d in ("xtb9", "qm9") for f in ("a.csv", "manifest.json")}
+        assert set(archive.namelist()) == {"figures/line.svg", *kept}
+        assert archive.read("qm9/a.csv") == (home / "table" / "qm9" / "a.csv").read_bytes()
+    with zipfile.ZipFile(bundle("nothing", tmp_path / "c.zip")) as archive:
+        assert archive.namelist() == []
