@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["extract"]
 
-CPU_ATOMS = 512
 ACCELERATOR_ATOMS = 4096
 
 
@@ -78,8 +77,9 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
     batch_size, max_atoms : int, optional
         A batch holds at most `batch_size` structures, and more than `max_atoms` atoms only if
         one structure does. They set memory and speed; results change by rounding only. By default
-        512 atoms on a CPU, where larger intermediates leave the cache and cost up to twice the
-        time, and 4096 on an accelerator, which wants to be filled.
+        ``encoder.cpu_atoms`` on a CPU (512, MACE 256; half of it in double precision), where larger
+        intermediates leave the cache and cost up to twice the time, and 4096 on an accelerator,
+        which wants to be filled.
     device : str or torch.device, optional
         Where to run, such as ``"cuda"``; the encoder is moved there. By default where it is.
     progress : bool, default True
@@ -110,7 +110,9 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
     if device is not None:
         encoder.to(device)
     if max_atoms is None:
-        max_atoms = CPU_ATOMS if encoder.device.type == "cpu" else ACCELERATOR_ATOMS
+        # Twice the bytes per number leave room for half the atoms.
+        of_cpu = encoder.cpu_atoms // (2 if encoder.dtype == torch.float64 else 1)
+        max_atoms = of_cpu if encoder.device.type == "cpu" else ACCELERATOR_ATOMS
     sizes = {"batch_size": batch_size, "max_atoms": max_atoms, "shard_size": shard_size}
     for key, value in sizes.items():
         if value < 1:

@@ -11,7 +11,7 @@ import json
 import shutil
 import uuid
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from cpdkit._files import replacing
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Recorded", "bundle", "record", "recorded_tables"]
+__all__ = ["Recorded", "bundle", "record", "recorded_outcomes", "recorded_tables"]
 
 _HOME = Path(__file__).parent / "recorded_data"
 _KEPT = (
@@ -73,6 +73,32 @@ def recorded_tables(notebook: str, *, dataset: str) -> Recorded | None:
         f"{manifest['hardware']['cpus']} cores."
     )
     return Recorded(tables, manifest, note)
+
+
+def recorded_outcomes(notebook: str, *, datasets: Sequence[str] = ("xtb9", "qm9")) -> str:
+    """What the recorded runs of a notebook say of its claim, in a few words.
+
+    Parameters
+    ----------
+    notebook : str
+        Its name without extension. Its record has a table ``NN_verdict.csv`` with a column
+        ``outcome``, of which the first row counts.
+    datasets : sequence of str
+        Which records, in this order; those that do not exist are left out.
+
+    Returns
+    -------
+    str
+        Such as ``"xtb9: fails; qm9: undecided"``.
+    """
+    found = {name: recorded_tables(notebook, dataset=name) for name in datasets}
+    verdict = f"{notebook.partition('_')[0]}_verdict.csv"
+    said = [
+        f"{name}: {record.tables[verdict].iloc[0]['outcome']}"
+        for name, record in found.items()
+        if record is not None
+    ]
+    return "; ".join(said) or "not recorded"
 
 
 def bundle(notebook: str, path: str | Path, *, figures: Mapping[str, Figure] | None = None) -> Path:

@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from cpdkit import recorded
 from cpdkit.cli import main
-from cpdkit.recorded import bundle, record, recorded_tables
+from cpdkit.recorded import bundle, record, recorded_outcomes, recorded_tables
 
 WRITE = 'import pandas as pd\npd.DataFrame({"x": [n / 3, 1.0]}).to_csv("a.csv", index=False)'
 
@@ -104,3 +104,17 @@ def test_a_bundle_holds_every_record_and_figure_and_nothing_else(
         assert archive.read("qm9/a.csv") == (home / "table" / "qm9" / "a.csv").read_bytes()
     with zipfile.ZipFile(bundle("nothing", tmp_path / "c.zip")) as archive:
         assert archive.namelist() == []
+
+
+def test_outcomes_are_those_of_the_records(home: Path, tmp_path: Path) -> None:
+    assert recorded_outcomes("05_claim") == "not recorded"
+    for dataset, outcome in {"xtb9": "fails", "qm9": "holds"}.items():
+        folder = home / "05_claim" / dataset
+        folder.mkdir(parents=True)
+        pd.DataFrame({"claim": ["c"], "outcome": [outcome]}).to_csv(
+            folder / "05_verdict.csv", index=False
+        )
+        about = {"date": "", "command": "", "wall_seconds": 60, "hardware": {"cpus": 2}}
+        (folder / "manifest.json").write_text(json.dumps(about))
+    assert recorded_outcomes("05_claim") == "xtb9: fails; qm9: holds"
+    assert recorded_outcomes("05_claim", datasets=["qm9"]) == "qm9: holds"

@@ -86,7 +86,15 @@ class Encoder(ABC):
         What else identifies the features; enters :attr:`fingerprint`.
     dtype : str, default "float32"
         ``"float32"`` or ``"float64"``.
+
+    Attributes
+    ----------
+    cpu_atoms : int
+        Atoms per batch whose intermediates stay in the caches of a CPU; measured, and a
+        subclass may say otherwise.
     """
+
+    cpu_atoms: int = 512
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from vesin import NeighborList
 
-__all__ = ["Batch", "Graph", "build_graph", "collate"]
+__all__ = ["Batch", "Graph", "build_graph", "collate", "joined", "joined_edges"]
 
 _COINCIDENT = 1e-6  # Angstrom
 _LOCAL = threading.local()
@@ -127,29 +127,40 @@ class Batch:
         return len(self.n_atoms)
 
 
+def joined(parts: Sequence[np.ndarray], dtype: torch.dtype) -> torch.Tensor:
+    """`parts` one below the other, converted to `dtype` in the same pass over the data."""
+    precision = torch.empty(0, dtype=dtype).numpy().dtype
+    return torch.from_numpy(np.concatenate(parts, dtype=precision, casting="same_kind"))
+
+
+def joined_edges(graphs: Sequence[Graph], n_atoms: np.ndarray) -> torch.Tensor:
+    """Edges of all `graphs`, pointing into the joined atoms; shape (2, n_edges)."""
+    edges = np.concatenate([g.edges for g in graphs], axis=1)
+    starts = np.cumsum(n_atoms) - n_atoms
+    edges += np.repeat(starts, [g.edges.shape[1] for g in graphs])
+    return torch.from_numpy(edges)
+
+
 def collate(
     graphs: Sequence[Graph], *, dtype: torch.dtype, device: torch.device | str = "cpu"
 ) -> Batch:
     """Join `graphs`; floating-point parts in `dtype`."""
-    n_atoms = np.array([len(g) for g in graphs], dtype=np.int64)
+    n_atoms = np.array([len(g.numbers) for g in graphs], dtype=np.int64)
     n_edges = np.array([g.edges.shape[1] for g in graphs], dtype=np.int64)
-    starts = np.concatenate([[0], np.cumsum(n_atoms)[:-1]])
-
-    def real(parts: list[np.ndarray]) -> torch.Tensor:
-        return torch.from_numpy(np.concatenate(parts)).to(device=device, dtype=dtype)
-
-    def whole(array: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(array).to(device)
-
-    edges = np.concatenate([g.edges for g in graphs], axis=1)
+    if np.concatenate([g.pbc for g in graphs]).any():
+        shifts = joined([g.shifts for g in graphs], dtype)
+        cells = joined([g.cell[None] for g in graphs], dtype)
+    else:
+        shifts = torch.zeros(int(n_edges.sum()), 3, dtype=dtype)
+        cells = torch.zeros(len(graphs), 3, 3, dtype=dtype)
     return Batch(
-        numbers=whole(np.concatenate([g.numbers for g in graphs])),
-        positions=real([g.positions for g in graphs]),
-        edges=whole(edges + np.repeat(starts, n_edges)),
-        vectors=real([g.vectors for g in graphs]),
-        shifts=real([g.shifts for g in graphs]),
-        cells=real([g.cell[None] for g in graphs]),
-        n_atoms=whole(n_atoms),
-        n_edges=whole(n_edges),
-        structure=whole(np.repeat(np.arange(len(graphs)), n_atoms)),
+        numbers=torch.from_numpy(np.concatenate([g.numbers for g in graphs])).to(device),
+        positions=joined([g.positions for g in graphs], dtype).to(device),
+        edges=joined_edges(graphs, n_atoms).to(device),
+        vectors=joined([g.vectors for g in graphs], dtype).to(device),
+        shifts=shifts.to(device),
+        cells=cells.to(device),
+        n_atoms=torch.from_numpy(n_atoms).to(device),
+        n_edges=torch.from_numpy(n_edges).to(device),
+        structure=torch.from_numpy(np.repeat(np.arange(len(graphs)), n_atoms)).to(device),
     )

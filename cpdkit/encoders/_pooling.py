@@ -90,7 +90,7 @@ def pool(
     layers : sequence of Layer
         Of the encoder.
     numbers : Tensor of int64, shape (total_atoms,)
-        Atomic numbers.
+        Atomic numbers; only ``"element_mean"`` looks at them.
     n_atoms : Tensor of int64, shape (n_structures,)
         Atoms of each structure.
     poolings, elements

@@ -53,7 +53,9 @@ class Task:
                 except ValueError as error:
                     formula = structure.get_chemical_formula()
                     raise ValueError(f"{labels[row]}, {formula}: {error}") from error
-            pooled = self._pooled(atoms.select(rows), graphs, [labels[row] for row in rows])
+            of_elements = "element_mean" in self.poolings  # nothing else asks for the elements
+            numbers = atoms.select(rows).numbers if of_elements else np.empty(0, dtype=np.int64)
+            pooled = self._pooled(graphs, atoms.n_atoms[rows], numbers, [labels[r] for r in rows])
             if result is None:
                 result = np.empty((len(atoms), pooled.shape[1]), dtype=self.precision)
             result[rows] = pooled
@@ -63,12 +65,14 @@ class Task:
             raise ValueError("a shard without structures was asked for.")
         return result
 
-    def _pooled(self, atoms: AtomsSequence, graphs: list[Any], labels: list[str]) -> np.ndarray:
-        encoder = self.encoder
+    def _pooled(
+        self, graphs: list[Any], n_atoms: np.ndarray, numbers: np.ndarray, labels: list[str]
+    ) -> np.ndarray:
+        encoder, total = self.encoder, int(n_atoms.sum())
         with torch.inference_mode():
             features = encoder.forward(graphs)
             for layer, feature in zip(encoder.layers, features, strict=True):
-                expected = (len(atoms.numbers), layer.irreps.dim)
+                expected = (total, layer.irreps.dim)
                 if tuple(feature.shape) != expected:
                     raise ValueError(
                         f"encoder {encoder.name!r} gave features of shape "
@@ -78,8 +82,8 @@ class Task:
             values = pool(
                 features,
                 encoder.layers,
-                torch.from_numpy(atoms.numbers).to(encoder.device),
-                torch.from_numpy(atoms.n_atoms).to(encoder.device),
+                torch.from_numpy(numbers).to(encoder.device),
+                torch.from_numpy(n_atoms).to(encoder.device),
                 self.poolings,
                 self.elements,
             )

@@ -18,7 +18,7 @@ import torch
 from ase.data import atomic_numbers
 
 from cpdkit.encoders._base import Encoder, Layer
-from cpdkit.encoders._graph import Batch, Graph, build_graph, collate
+from cpdkit.encoders._graph import Graph, build_graph, joined, joined_edges
 from cpdkit.encoders._optional import require
 
 __all__ = ["ANI2x", "ANI2xAEV"]
@@ -46,17 +46,20 @@ class _AEV(Encoder):
             shifts=graph.shifts[once],
         )
 
-    def inputs(self, graphs: Sequence[Graph]) -> tuple[torch.Tensor, torch.Tensor, Any, Batch]:
-        """What torchani's AEV computer takes, and the batch.
+    def inputs(self, graphs: Sequence[Graph]) -> tuple[torch.Tensor, torch.Tensor, Any]:
+        """What torchani's AEV computer takes.
 
-        The batch goes through torchani as one disconnected molecule, so nothing is padded.
+        The batch goes through torchani as one disconnected molecule, so nothing is padded. The
+        AEV is so quick that parts of a :class:`Batch` it does not need would be felt.
         """
         from torchani.neighbors import Neighbors
 
-        batch = collate(graphs, dtype=self.dtype, device=self.device)
-        pairs = Neighbors(batch.edges, batch.vectors.norm(2, -1), batch.vectors)
-        species = self._index.to(self.device)[batch.numbers]
-        return species[None], batch.positions[None], pairs, batch
+        n_atoms = np.array([len(g.numbers) for g in graphs], dtype=np.int64)
+        vectors = joined([g.vectors for g in graphs], self.dtype).to(self.device)
+        positions = joined([g.positions for g in graphs], self.dtype).to(self.device)
+        edges = joined_edges(graphs, n_atoms).to(self.device)
+        species = self._index[np.concatenate([g.numbers for g in graphs])].to(self.device)
+        return species[None], positions[None], Neighbors(edges, vectors.norm(2, -1), vectors)
 
 
 class ANI2xAEV(_AEV):
@@ -97,8 +100,7 @@ class ANI2xAEV(_AEV):
 
     def forward(self, graphs: Sequence[Graph]) -> list[torch.Tensor]:
         """See :meth:`Encoder.forward`."""
-        *arguments, _ = self.inputs(graphs)
-        return [self._computer.compute_from_neighbors(*arguments)[0]]
+        return [self._computer.compute_from_neighbors(*self.inputs(graphs))[0]]
 
 
 @contextmanager
@@ -186,7 +188,7 @@ class ANI2x(_AEV):
 
     @torch.no_grad()
     def _run(self, graphs: Sequence[Graph]) -> tuple[list[torch.Tensor], torch.Tensor]:
-        *arguments, batch = self.inputs(graphs)
+        arguments = self.inputs(graphs)
         aev = self._computer.compute_from_neighbors(*arguments)[0]
         species = arguments[0][0]
         features = [aev]
@@ -203,7 +205,9 @@ class ANI2x(_AEV):
             local[rows] = network.final_layer(state).flatten()
         shifts = self.model.energy_shifter.self_energies.to(local)
         local = local + shifts[species]
-        return features, local.new_zeros(len(batch)).index_add_(0, batch.structure, local)
+        sizes = torch.tensor([len(g) for g in graphs], device=local.device)
+        owner = torch.repeat_interleave(sizes)
+        return features, local.new_zeros(len(graphs)).index_add_(0, owner, local)
 
     def forward(self, graphs: Sequence[Graph]) -> list[torch.Tensor]:
         """See :meth:`Encoder.forward`."""

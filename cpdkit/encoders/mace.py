@@ -75,6 +75,8 @@ class MACE(Encoder):
         Precision.
     """
 
+    cpu_atoms = 256
+
     def __init__(self, model: Any, *, name: str = "mace", dtype: str = "float32") -> None:
         products = [f"products.{i}" for i in range(len(model.products))]
         super().__init__(
