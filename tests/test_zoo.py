@@ -11,12 +11,14 @@ from scipy.spatial.transform import Rotation
 
 import cpdkit
 from cpdkit.cli import main
-from cpdkit.zoo import ARCHITECTURES, TASKS, load_model, read_card
+from cpdkit.zoo import ARCHITECTURES, TASKS, load_model, read_card, stopped_names
 from cpdkit.zoo.finish import N_SAMPLE, baselines, scores
 from cpdkit.zoo.store import _PACKAGED, Name, zoo_encoder
 
 CARDS = {path.stem: read_card(path.stem) for path in sorted(_PACKAGED.glob("*.json"))}
 TRAINED = [name for name, card in CARDS.items() if card["epochs"]]
+STOPPED = {path.stem: read_card(path.stem) for path in sorted(_PACKAGED.glob("stopped/*.json"))}
+EARLY = [f"{name}@{card['epochs']:g}" for name, card in STOPPED.items()]
 MIB = 2**20
 
 
@@ -43,7 +45,7 @@ def test_all_ten_are_there_and_untrained_ones_too() -> None:
 
 
 def test_sizes() -> None:
-    sizes = {path.name: path.stat().st_size for path in _PACKAGED.glob("*.safetensors")}
+    sizes = {path.name: path.stat().st_size for path in _PACKAGED.rglob("*.safetensors")}
     between = sum(size for name, size in sizes.items() if ".checkpoints." in name)
     assert between <= 25 * MIB and sum(sizes.values()) - between <= 25 * MIB
     assert all(len(CARDS[name]["checkpoints"]) >= 5 for name in TRAINED)
@@ -51,10 +53,10 @@ def test_sizes() -> None:
     assert max(parameters.values()) < 2 * min(parameters.values())
 
 
-@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("name", [*TRAINED, *EARLY])
 def test_a_card_keeps_its_word(name: str, probe: cpdkit.Dataset) -> None:
     """The error on the first molecules, from the weights; the data are those of the card."""
-    card = CARDS[name]
+    card = read_card(name)
     assert card["data"]["probe_sha256"] == probe.fingerprint
     first = probe.select(np.arange(N_SAMPLE))
     predicted = load_model(name).predict(first.atoms)
@@ -71,7 +73,7 @@ def test_it_beats_what_needs_no_geometry(name: str) -> None:
     assert errors[-1] < errors[0]
 
 
-@pytest.mark.parametrize("name", [n for model in TRAINED for n in epochs(model)])
+@pytest.mark.parametrize("name", [*(n for model in TRAINED for n in epochs(model)), *EARLY])
 def test_predictions_do_not_depend_on_the_frame(name: str, probe: cpdkit.Dataset) -> None:
     rng = np.random.default_rng(0)
     molecules = [probe.atoms[i] for i in (7, 1200)]
@@ -89,6 +91,22 @@ def test_encoders_know_names_and_layers(name: str, probe: cpdkit.Dataset) -> Non
     assert {layer.name: str(layer.irreps) for layer in encoder.layers} == CARDS[name]["layers"]
     with pytest.raises(NotImplementedError, match="predict"):
         encoder.energy([])  # type: ignore[attr-defined]
+
+
+def test_second_seeds_are_like_the_first_but_for_the_seed() -> None:
+    """All ten, stopped at one epoch, at which the first seed's weights are kept as well."""
+    assert stopped_names() == EARLY
+    assert {name.rpartition("-")[0] for name in STOPPED} == {
+        f"{architecture}-{task}" for architecture in ARCHITECTURES for task in TASKS
+    }
+    for card in STOPPED.values():
+        first = CARDS[f"{card['architecture']}-{card['task']}-0"]
+        for key in ("recipe", "options", "parameters", "layers"):
+            assert card[key] == first[key], key
+        assert card["data"]["sha256"] == first["data"]["sha256"] and card["seed"] != 0
+        (there,) = (row for row in first["checkpoints"] if row["epoch"] == card["epochs"])
+        assert there["mae"] != card["probe"]["mae"]
+        assert 0.5 < card["probe"]["mae"] / there["mae"] < 2
 
 
 def test_tasks_and_epochs_are_different_encoders() -> None:
