@@ -54,28 +54,33 @@ def routing_states(index: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row per encoder: ``encoder, family, trained, state``, and of its layer with the
-        largest index ``name, mean, low, high`` (at the level of the table) and ``fold_values``.
+        One row per encoder: ``encoder, family, trained, state``, and of one layer ``name, mean,
+        low, high`` (the index, at the level of the table) and ``fold_values``: the one with the
+        largest index among those that route, or among all where none does.
     """
     rows = []
     one = index[index["l"] == 1]
     for encoder, here in one.groupby("encoder", sort=False):
         layers = here.groupby(["name", "irrep"], sort=False)
         level = 1 - (1 - index.attrs["level"]) / layers.ngroups
-        sides = []
-        for _, layer in layers:
+        sides, names = [], []
+        for (name, _), layer in layers:
+            names.append(name)
             values = layer.set_index("quantity")["fold_values"]
             share = 1 / (index.attrs["n_folds"] - 1)
             sides.append(
                 [corrected_t(np.asarray(values[s]), test_share=share, level=level) for s in _SIDES]
             )
-        if any(all(low > 0 for low, _ in pair) for pair in sides):
+        routing = [all(low > 0 for low, _ in pair) for pair in sides]
+        if any(routing):
             state = "routes"
         elif all(any(high < 0 for _, high in pair) for pair in sides):
             state = "does not route"
         else:
             state = "open"
         best = here[here["quantity"] == "index"]
+        if any(routing):
+            best = best[best["name"].isin(np.array(names)[routing])]
         top = best.loc[best["mean"].idxmax()]
         about = {"encoder": encoder, "family": family(encoder), "trained": is_trained(encoder)}
         kept = {key: top[key] for key in ("name", "mean", "low", "high", "fold_values")}
@@ -131,7 +136,8 @@ def irrep_routing(index: pd.DataFrame) -> Verdict:
     shown = trained if shown.empty else shown
     sentence = f"Claim 2 {verb} here: {reason}."
     if len(shown):
-        sentence += f" Largest routing index: {'; '.join(map(_number, shown.to_dict('records')))}."
+        numbers = "; ".join(map(_number, shown.to_dict("records")))
+        sentence += f" Routing index of the layer that decides: {numbers}."
     if not missing:
         one, other = (rows.loc[rows["mean"].idxmax()] for rows in (mace, visnet))
         folds = np.subtract(one["fold_values"], other["fold_values"])

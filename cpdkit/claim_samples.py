@@ -167,7 +167,11 @@ def efficiency_correlations(needed: pd.DataFrame, *, level: float = 0.95) -> pd.
 
 
 def sample_efficiency(
-    correlations: pd.DataFrame, *, target: str, criterion: str = "50% of final"
+    correlations: pd.DataFrame,
+    *,
+    target: str,
+    criterion: str = "50% of final",
+    without: pd.DataFrame | None = None,
 ) -> Verdict:
     """Judge claim 4 by the rank correlation of structures needed with the final score.
 
@@ -184,6 +188,9 @@ def sample_efficiency(
         The target to judge by.
     criterion : str, default "50% of final"
         Which structures needed.
+    without : DataFrame, optional
+        The same correlations without the networks that were trained on the target, to be set
+        beside them; they do not decide.
 
     Returns
     -------
@@ -206,7 +213,7 @@ def sample_efficiency(
     below, above = (matched["high"] < 0).all(), (matched["low"] > 0).all()
     if own["high"] < 0 and below:
         outcome = "holds"
-        reason = "the higher the final score, the fewer structures were needed, at any width"
+        reason = "the higher the final score, the fewer structures were needed, at all widths tried"
     elif above and not own["high"] < 0:
         outcome = "fails"
         reason = "the higher the final score, the more structures were needed"
@@ -230,6 +237,13 @@ def sample_efficiency(
         f"between the final score for {target} and the structures needed for "
         f"{criterion.replace('of final', 'of it')} is {_number(own)}; at one width, {others}."
     )
+    if without is not None:
+        left = without[(without["target"] == target) & (without["criterion"] == criterion)]
+        if len(left):
+            told = ", ".join(f"{row['width']} {_number(row)}" for _, row in left.iterrows())
+            sentence += (
+                f" Without the networks trained on {target} ({left['models'].min()} left): {told}."
+            )
     return Verdict(CLAIM, outcome, sentence)
 
 

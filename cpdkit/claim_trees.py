@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -14,13 +16,19 @@ PAPER = (0.68, 0.95)
 
 
 def inflated_trees(
-    table: pd.DataFrame, *, target: str, probe: str = "trees", least: float = 0.1
+    table: pd.DataFrame,
+    *,
+    target: str,
+    also: Sequence[str] = (),
+    probe: str = "trees",
+    least: float = 0.1,
 ) -> Verdict:
     """Judge claim 3 by a target that is linear in what was removed, so that 0 is sound.
 
     The claim **holds** if the interval of the trees' score lies above `least` for at least half
     of the representations, **fails** if for every one it lies below, and is **undecided**
-    otherwise. Undefined scores do not count.
+    otherwise. Undefined scores do not count. Which target is judged is a choice, so others of
+    the kind can be judged beside it; where they disagree the claim is **undecided**.
 
     Parameters
     ----------
@@ -29,6 +37,9 @@ def inflated_trees(
         representations of models, none planted.
     target : str
         A compositional target that is linear in the nuisance.
+    also : sequence of str
+        More of them, judged by the same rule; those that are not in the table or do not vary
+        within every fold are passed over.
     probe : str, default "trees"
         Value of ``probe`` that is judged; ``"ridge"``, where present, is set beside it.
     least : float, default 0.1
@@ -53,20 +64,23 @@ def inflated_trees(
     if judged.empty:
         why = f"{target.replace('_', ' ')} does not vary within every test fold"
         return Verdict(CLAIM, "undecided", f"Claim 3 is undecided here: {why}.")
-    inflated = judged["low"] > least
-    count, total = int(inflated.sum()), len(judged)
-    if 2 * count >= total:
-        outcome = "holds"
-    elif (judged["high"] < least).all():
-        outcome = "fails"
-    else:
-        outcome = "undecided"
+    outcome, count = _outcome(judged, least)
+    total = len(judged)
+    told = []
+    for other in also:
+        beside = table[(table["target"] == other) & (table["score"] == "r2_geom")]
+        beside = beside[(beside["probe"] == probe) & beside["mean"].notna()]
+        if len(beside):
+            says, found = _outcome(beside, least)
+            told.append(f"{other.replace('_', ' ')} in {found} of {len(beside)}")
+            outcome = outcome if says == outcome else "undecided"
     verb = "is undecided" if outcome == "undecided" else outcome
     best, worst = judged.loc[judged["mean"].idxmax()], judged.loc[judged["mean"].idxmin()]
     sentence = (
         f"Claim 3 {verb} here: from projected residuals, which hold nothing linear in composition, "
-        f"boosted trees recover {target.replace('_', ' ')} in {count} of {total} models; "
-        f"{_named(best)}"
+        f"boosted trees recover {target.replace('_', ' ')} in {count} of {total} models"
+        + (f" ({', '.join(told)})" if told else "")
+        + f"; {_named(best)}"
     )
     if total > 1:
         sentence += f", {_named(worst)}"
@@ -75,6 +89,14 @@ def inflated_trees(
     if len(ridge):
         sentence += f" Ridge scores at most {round(ridge['mean'].max(), 2) + 0.0:.2f}."
     return Verdict(CLAIM, outcome, sentence)
+
+
+def _outcome(judged: pd.DataFrame, least: float) -> tuple[str, int]:
+    """What the scores of one control say, and how many are inflated."""
+    count = int((judged["low"] > least).sum())
+    if 2 * count >= len(judged):
+        return "holds", count
+    return ("fails" if (judged["high"] < least).all() else "undecided"), count
 
 
 def safe_widths(table: pd.DataFrame, *, bound: float = 0.1) -> pd.DataFrame:

@@ -68,23 +68,30 @@ def recorded_tables(notebook: str, *, dataset: str) -> Recorded | None:
     manifest = json.loads((folder / "manifest.json").read_text())
     tables = {path.name: pd.read_csv(path) for path in sorted(folder.glob("*.csv"))}
     minutes = manifest["wall_seconds"] / 60
+    asked = manifest.get("parameters", {})
+    size = f"at most {asked['n_structures']:,} structures, " if "n_structures" in asked else ""
+    models = f"{len(asked['encoders'])} representations, " if "encoders" in asked else ""
     note = (
-        f"*Recorded, not live:* {manifest['date']}, `{manifest['command']}`, {minutes:.0f} min on "
-        f"{manifest['hardware']['cpus']} cores."
+        f"*Recorded, not live:* {manifest['date']}, {models}{size}`{manifest['command']}`, "
+        f"{minutes:.0f} min on {manifest['hardware']['cpus']} cores."
     )
     return Recorded(tables, manifest, note)
 
 
-def recorded_outcomes(notebook: str, *, datasets: Sequence[str] = ("xtb9", "qm9")) -> str:
+def recorded_outcomes(
+    notebook: str, *, datasets: Sequence[str] = ("xtb9", "qm9"), row: int = 0
+) -> str:
     """What the recorded runs of a notebook say of its claim, in a few words.
 
     Parameters
     ----------
     notebook : str
         Its name without extension. Its record has a table ``NN_verdict.csv`` with a column
-        ``outcome``, of which the first row counts.
+        ``outcome``.
     datasets : sequence of str
         Which records, in this order; those that do not exist are left out.
+    row : int, default 0
+        Which verdict, where the notebook has several.
 
     Returns
     -------
@@ -94,7 +101,7 @@ def recorded_outcomes(notebook: str, *, datasets: Sequence[str] = ("xtb9", "qm9"
     found = {name: recorded_tables(notebook, dataset=name) for name in datasets}
     verdict = f"{notebook.partition('_')[0]}_verdict.csv"
     said = [
-        f"{name}: {record.tables[verdict].iloc[0]['outcome']}"
+        f"{name}: {record.tables[verdict].iloc[row]['outcome']}"
         for name, record in found.items()
         if record is not None
     ]

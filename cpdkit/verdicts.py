@@ -56,7 +56,9 @@ def disentanglement_gradient(
     target : str
         The target to judge by.
     handcrafted : collection of str
-        Encoders that are handcrafted descriptors; all others count as learned.
+        Encoders that are handcrafted descriptors; all others count as learned. A network whose
+        name holds the target, as ``zoo/painn-gap-0`` does, was trained on it; the sentence then
+        also names the best that was not.
     score : str, default "r2_geom"
         The paper's number.
 
@@ -96,16 +98,28 @@ def disentanglement_gradient(
     else:
         outcome = "undecided"
         reason = "the intervals do not separate"
-    difference = np.subtract(best_learned["fold_values"], best_hand["fold_values"])
-    folds = table.attrs.get("n_folds", len(difference))
-    low, high = corrected_t(difference, test_share=1 / (folds - 1))
+    folds = table.attrs.get("n_folds", len(best_hand["fold_values"]))
     verb = "is undecided" if outcome == "undecided" else outcome
     sentence = (
         f"Claim 1 {verb} here: {reason}. {_names(best_hand)} scores {_number(best_hand)} for "
-        f"{target}, {_names(best_learned)} {_number(best_learned)}; the difference is "
-        f"{_signed(difference.mean())} ({_signed(low)} to {_signed(high)})."
+        f"{target}, {_names(best_learned)} {_number(best_learned)}; "
+        f"{_difference(best_learned, best_hand, folds)}."
     )
+    unasked = learned[~learned["encoder"].str.contains(f"-{target}-", regex=False)]
+    if len(unasked) < len(learned) and len(unasked):
+        best = unasked.loc[unasked["mean"].idxmax()]
+        sentence += (
+            f" Of those not trained on {target} the best is {_names(best)}, {_number(best)}; "
+            f"{_difference(best, best_hand, folds)}."
+        )
     return Verdict(claim, outcome, sentence)
+
+
+def _difference(one: pd.Series, other: pd.Series, n_folds: int) -> str:
+    folds = np.subtract(one["fold_values"], other["fold_values"])
+    low, high = corrected_t(folds, test_share=1 / (n_folds - 1))
+    mean = _signed(float(folds.mean()))
+    return f"the difference is {mean} ({_signed(low)} to {_signed(high)})"
 
 
 def _signed(value: float) -> str:

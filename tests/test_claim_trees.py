@@ -35,6 +35,22 @@ def test_outcomes_of_constructed_results(a, b, outcome):
     assert f"chgnet {b[0]:.2f}" in verdict.sentence
 
 
+def test_controls_that_disagree_decide_nothing():
+    rows = [row("aev", 0.9, 0.02), row("chgnet", 0.4, 0.1)]
+    same = [row("aev", 0.8, 0.02, target="mass"), row("chgnet", 0.0, 0.05, target="mass")]
+    other = [row(name, 0.0, 0.05, target="unsaturation") for name in ("aev", "chgnet")]
+    undefined = [row("aev", float("nan"), 0.1, target="charge")]
+    table = pd.DataFrame([*rows, *same, *other, *undefined])
+
+    def told(*also):
+        return inflated_trees(table, target="heavy_atoms", also=also)
+
+    assert told().outcome == told("mass").outcome == told("charge", "absent").outcome == "holds"
+    assert "2 of 2 models (mass in 1 of 2); aev" in told("mass").sentence
+    assert told("mass", "unsaturation").outcome == "undecided"
+    assert "unsaturation in 0 of 2" in told("unsaturation").sentence
+
+
 def test_one_inflated_model_of_three_decides_nothing():
     verdict = judge(row("a", 0.9, 0.05), row("b", 0.0, 0.02), row("c", 0.0, 0.02))
     assert verdict.outcome == "undecided" and "in 1 of 3 models" in verdict.sentence

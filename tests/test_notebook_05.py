@@ -58,6 +58,6 @@ def test_scores_are_complete_and_erasure_says_something(run):
     found = early[["least of seeds", "drop", "most of seeds"]].tolist()
     assert found == pytest.approx([each.min(), each.mean(), each.max()], abs=1e-6)
     erasure = pd.read_csv(run.directory / "05_erasure.csv").set_index("model")
-    assert (erasure["composition erased"] > 0).all()
+    assert (erasure["change, composition erased"] > 0).all()
     text = nbformat.read(run.notebook, as_version=4)
     assert "Task before architecture" in str(text.cells[-1].outputs)

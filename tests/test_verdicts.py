@@ -59,3 +59,12 @@ def test_one_kind_alone_decides_nothing():
 def test_a_table_without_the_target_is_refused():
     with pytest.raises(ValueError, match="no sound 'r2_geom' of 'gap'"):
         judge(result("aev", 0.1, 0.1, target="mu"))
+
+
+def test_the_best_that_was_not_trained_on_the_target_is_named():
+    rows = [result("aev", 0.3, 0.1), result("zoo/painn-gap-0", 0.6, 0.1)]
+    assert "not trained on" not in judge(*rows).sentence
+    told = judge(*rows, result("zoo/painn-energy-0", 0.2, 0.1), result("chgnet", 0.1, 0.1)).sentence
+    assert "zoo/painn-gap-0 0.60" in told
+    assert "not trained on gap the best is zoo/painn-energy-0, 0.20 (0.10 to 0.30)" in told
+    assert "the difference is -0.10 (-0.10 to -0.10)" in told

@@ -31,12 +31,16 @@ def test_before_is_the_model(data, model):
     assert np.abs(erased.before - model.predict(ds.atoms)).max() < 1e-9
     assert erased.rank == np.linalg.matrix_rank(C - C.mean(axis=0))
     assert np.abs(erased.after - erased.before).max() > 1e-3
+    assert np.abs(erased.rotated - erased.before).max() > 1e-3
+    again = erase_then_predict(model, ds.atoms, C, folds)
+    assert np.array_equal(again.rotated, erased.rotated)
 
 
 def test_nothing_to_erase_changes_nothing(data, model):
     ds, C, folds = data
     erased = erase_then_predict(model, ds.atoms, np.ones_like(C), folds)
     assert erased.rank == 0
+    assert np.abs(erased.rotated - erased.before).max() < 1e-9
     assert np.abs(erased.after - erased.before).max() < 1e-9
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.stats import special_ortho_group
 
 from cpdkit.datasets._dataset import AtomsSequence
 from cpdkit.encoders._graph import collate
@@ -30,8 +31,11 @@ class Erased:
     after : ndarray
         With composition erased from the last layer.
     control : ndarray
-        With as large a change that has nothing to do with the molecule: what was erased, taken from
-        another molecule.
+        With what was erased from another molecule: a change in the same directions that has
+        nothing to do with this one.
+    rotated : ndarray
+        With what was erased turned into directions drawn at random: as large a change that has
+        nothing to do with composition.
     rank : int
         Number of directions of composition that were erased, without the mean.
     """
@@ -39,6 +43,7 @@ class Erased:
     before: np.ndarray
     after: np.ndarray
     control: np.ndarray
+    rotated: np.ndarray
     rank: int
 
 
@@ -72,7 +77,7 @@ def erase_then_predict(
     batch_size : int
         Molecules per batch.
     seed : int
-        Of the permutation for the control.
+        Of the permutation and the rotation for the controls.
 
     Raises
     ------
@@ -104,7 +109,9 @@ def erase_then_predict(
         projector = CompositionProjector().fit(pooled[~test], composition=composition[~test])
         shift[test] = projector.explained(composition[test]) - projector.mean_
         rank = max(rank, projector.rank_ - 1)
-    strange = np.random.default_rng(seed).permutation(n)
+    rng = np.random.default_rng(seed)
+    strange = rng.permutation(n)
+    rotation = special_ortho_group.rvs(pooled.shape[1], random_state=rng)
 
     def predict(change: np.ndarray) -> np.ndarray:
         parts, start = [], 0
@@ -118,5 +125,6 @@ def erase_then_predict(
         before=predict(np.zeros_like(shift)),
         after=predict(shift),
         control=predict(shift[strange]),
+        rotated=predict(shift @ rotation),
         rank=rank,
     )
