@@ -72,6 +72,8 @@ def ladder_figure(table: pd.DataFrame) -> Figure:
 def layer_figure(table: pd.DataFrame) -> Figure:
     """``r2_partial`` from the first layer to the last, one line per encoder.
 
+    Scores below -0.6 lie outside the figure.
+
     Parameters
     ----------
     table : DataFrame
@@ -88,6 +90,9 @@ def layer_figure(table: pd.DataFrame) -> Figure:
     return _lines(table, "depth", None, "relative depth")
 
 
+_LOWEST = -0.6  # a probe that went astray on few rows would hide all other lines
+
+
 def _lines(
     table: pd.DataFrame, column: str, categories: Sequence[str] | None, label: str
 ) -> Figure:
@@ -95,8 +100,14 @@ def _lines(
     names, targets = (list(dict.fromkeys(chosen[c])) for c in ("representation", "target"))
     colours = sns.color_palette("colorblind", max(len(names), 1))
     with sns.axes_style("whitegrid", rc=_STYLE):
-        figure = Figure(figsize=(2.2 + 3.6 * len(targets), 3.8), layout="constrained")
-        axes = figure.subplots(1, len(targets), sharey=True, squeeze=False)[0]
+        across = min(len(targets), 3)
+        down = -(-len(targets) // across)
+        figure = Figure(figsize=(2.2 + 3.6 * across, 0.4 + 3.4 * down), layout="constrained")
+        grid = figure.subplots(down, across, sharey=True, squeeze=False)
+    axes = grid.flatten()
+    for axis in axes[len(targets) :]:
+        axis.remove()
+    axes = axes[: len(targets)]
     for axis, target in zip(axes, targets, strict=True):
         for i, name in enumerate(names):
             rows = chosen[(chosen["target"] == target) & (chosen["representation"] == name)]
@@ -115,9 +126,13 @@ def _lines(
             axis.set_xticks(range(len(categories)), categories)
         axis.axhline(0, color="0.2", linewidth=0.8)
         axis.set(title=target, xlabel=label)
-    axes[0].set_ylabel(_PARTIAL)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=8)
+    for axis in axes[::across]:
+        axis.set_ylabel(_PARTIAL)
+    bottom, top = axes[0].get_ylim()
+    axes[0].set_ylim(max(bottom, _LOWEST), min(top, 1.1))
+    labelled = [axis.get_legend_handles_labels() for axis in axes]
+    every = {name: handle for lines in labelled for handle, name in zip(*lines, strict=True)}
+    figure.legend(every.values(), every.keys(), loc="outside right upper", frameon=False, fontsize=8)
     return figure
 
 
