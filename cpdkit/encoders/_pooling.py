@@ -134,4 +134,4 @@ def pool(
                         if of in (None, z):
                             total = add_up(feature[:, columns], rows[z])
                             parts.append(total / counts[z].clamp(min=1)[:, None])
-    return torch.cat(parts, dim=1)
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
