@@ -132,8 +132,9 @@ def _lines(
     axes[0].set_ylim(max(bottom, _LOWEST), min(top, 1.1))
     labelled = [axis.get_legend_handles_labels() for axis in axes]
     every = {name: handle for lines in labelled for handle, name in zip(*lines, strict=True)}
-    place = {"loc": "outside right upper", "frameon": False, "fontsize": 8}
-    figure.legend(list(every.values()), list(every), **place)
+    figure.legend(
+        list(every.values()), list(every), loc="outside right upper", frameon=False, fontsize=8
+    )
     return figure
 
 
