@@ -184,7 +184,7 @@ def test_a_stopped_training_leaves_what_a_whole_one_has_there(molecules, tmp_pat
     finished = model_names()
     card = train("schnet", "gap", stop_after=0.5, **about)
     assert model_names() == finished
-    assert stopped_names()[-1] == "schnet-gap-7@0.5"
+    assert "schnet-gap-7@0.5" in stopped_names()
     early = load_model("schnet-gap-7@0.5")
     error = np.abs(early.predict(about["probe_data"].atoms) - about["probe_data"].targets["gap"])
     assert error.mean() == pytest.approx(card["probe"]["mae"], abs=2e-5)
