@@ -17,7 +17,10 @@ from cpdkit.heldout import get_protocol
 from cpdkit.intervals import corrected_t
 from cpdkit.summary import Summary
 
-__all__ = ["compositional_targets", "control_scores", "isomer_accuracy"]
+__all__ = ["LINEAR_TARGETS", "compositional_targets", "control_scores", "isomer_accuracy"]
+
+LINEAR_TARGETS = ("mass", "heavy_atoms", "unsaturation")
+"""Of :func:`compositional_targets`, those that are linear in element counts."""
 
 _SCORES = ("r2_comp", "r2_geom", "ceiling", "crossing", "r2_comp_in_probe")
 _VALENCE_EXCESS = {"C": 2, "N": 1, "H": -1, "F": -1, "Cl": -1, "Br": -1, "I": -1}

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from planted import planted
 
-from cpdkit.controls import compositional_targets, control_scores, isomer_accuracy
+from cpdkit.composition import composition_matrix
+from cpdkit.controls import (
+    LINEAR_TARGETS,
+    compositional_targets,
+    control_scores,
+    isomer_accuracy,
+)
+from cpdkit.datasets import load_dataset
 
 
 def test_targets_of_known_molecules():
@@ -16,6 +23,15 @@ def test_targets_of_known_molecules():
     assert np.allclose(table.mass, [16.043, 78.114, 44.009, 79.102, 70.013], atol=2e-3)
     assert np.allclose(table.x_H, [4 / 5, 1 / 2, 0, 5 / 11, 1 / 5])
     assert np.allclose(table.mean_Z, [10 / 5, 42 / 12, 22 / 3, 42 / 11, 34 / 5])
+
+
+def test_exactly_the_targets_said_to_be_linear_are():
+    ds = load_dataset("xtb9", n=400, seed=0)
+    Z = np.column_stack([np.ones(len(ds)), composition_matrix(ds.atoms)])
+    targets = compositional_targets(ds.formulas)
+    left = targets - Z @ np.linalg.lstsq(Z, targets.to_numpy(), rcond=None)[0]
+    linear = left.std() < 1e-9 * targets.std()
+    assert set(targets.columns[linear]) == set(LINEAR_TARGETS)
 
 
 def test_what_is_linear_in_counts_is_gone_for_ridge_and_not_for_trees():
