@@ -77,9 +77,9 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
     batch_size, max_atoms : int, optional
         A batch holds at most `batch_size` structures, and more than `max_atoms` atoms only if
         one structure does. They set memory and speed; results change by rounding only. By default
-        ``encoder.cpu_atoms`` on a CPU (512, MACE 256; half of it in double precision), where larger
-        intermediates leave the cache and cost up to twice the time, and 4096 on an accelerator,
-        which wants to be filled.
+        ``encoder.cpu_atoms`` on a CPU (512, ANI-2x 1024, MACE 256; half of it in double precision),
+        where larger intermediates leave the cache and cost up to twice the time, and 4096 on an
+        accelerator, which wants to be filled.
     device : str or torch.device, optional
         Where to run, such as ``"cuda"``; the encoder is moved there. By default where it is.
     progress : bool, default True
@@ -104,7 +104,8 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
     ------
     ValueError
         If there are no structures; if one has no atoms, two atoms at the same place or an
-        element the encoder does not know; if a feature is not finite; if an option is wrong.
+        element the encoder does not know; if a feature is not finite; if an option is wrong or
+        there is no such device.
     """
     poolings = parse_poolings(pooling)
     if device is not None:
@@ -147,7 +148,8 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
                 values[rows] = found[0]
             bar.update(len(found[0]))
         bar.initial = bar.n  # what was there already tells nothing about the time left
-        parts = [(number, atoms[shards[number]], shards[number].start) for number in missing]
+        # One at a time: a shard is a copy of its structures.
+        parts = ((number, atoms[shards[number]], shards[number].start) for number in missing)
         work = _local(task, parts, dataset, bar)
         if client is not None:
             work = _spread(client, task, parts, dataset, bar)
@@ -171,21 +173,22 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
     return Representation(values, blocks, atoms.n_atoms.copy(), metadata)
 
 
-def _local(task: Task, parts: list, dataset: Dataset | None, bar: Any) -> Iterator:
+def _local(task: Task, parts: Iterator, dataset: Dataset | None, bar: Any) -> Iterator:
     for number, atoms, start in parts:
         yield number, task.run(atoms, labels_of(dataset, start, len(atoms)), bar)
 
 
-def _spread(client: Client, task: Task, parts: list, dataset: Dataset | None, bar: Any) -> Iterator:
+def _spread(
+    client: Client, task: Task, parts: Iterator, dataset: Dataset | None, bar: Any
+) -> Iterator:
     """Shards through a Dask cluster, a few per worker at a time so that memory stays bounded."""
     from distributed import as_completed
 
     sent = client.scatter(task, broadcast=True, hash=False)
-    waiting = iter(parts)
     numbers: dict[Any, int] = {}
 
     def submit() -> Any:
-        for number, atoms, start in waiting:
+        for number, atoms, start in parts:
             labels = labels_of(dataset, start, len(atoms))
             future = client.submit(Task.run, sent, atoms, labels, pure=False)
             numbers[future.key] = number

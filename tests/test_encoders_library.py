@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
+import pooch
 import pytest
 from ase.build import bulk
 
@@ -86,6 +90,130 @@ def test_mace_file_is_read_without_unpickling_and_equals_the_model(tmp_path):
     assert a.blocks == b.blocks
     single = load_encoder(f"mace:{path}")
     assert np.allclose(extract(single, mols, progress=False).values, a.values, atol=1e-5)
+
+
+# How published models differ from ours: scalars only, degree 2, and the extras of MPA-0.
+PUBLISHED = {
+    "mp-0-small": {"hidden_irreps": "8x0e", "correlation": 3, "num_bessel": 10},
+    "off23-large": {"hidden_irreps": "4x0e+4x1o+4x2e", "correlation": 3},
+    "mpa-0": {
+        "interaction_cls_first": "RealAgnosticDensityInteractionBlock",
+        "interaction_cls": "RealAgnosticDensityResidualInteractionBlock",
+        "distance_transform": "Agnesi",
+        "pair_repulsion": True,
+        "radial_MLP": [16, 16, 16],
+    },
+    "not scaled": {"kind": "MACE"},
+}
+
+
+@pytest.mark.parametrize("like", PUBLISHED)
+def test_mace_files_of_other_kinds_equal_the_model(like, tmp_path):
+    from e3nn import o3
+
+    from cpdkit.encoders.mace import MACE
+
+    with contained(torch.float64), torch.random.fork_rng(devices=[]):
+        from mace import modules
+
+        torch.manual_seed(0)
+        numbers = [1, 6, 7, 8, 9, 16, 17]
+        options = {
+            "kind": "ScaleShiftMACE", "r_max": 4.5, "num_bessel": 8, "num_polynomial_cutoff": 5,
+            "max_ell": 3, "interaction_cls": "RealAgnosticResidualInteractionBlock",
+            "interaction_cls_first": "RealAgnosticResidualInteractionBlock",
+            "num_interactions": 2, "num_elements": len(numbers), "hidden_irreps": "4x0e+4x1o",
+            "MLP_irreps": o3.Irreps("16x0e"), "atomic_energies": -np.arange(1.0, 8.0),
+            "avg_num_neighbors": 9.5, "atomic_numbers": numbers, "correlation": 2,
+            "gate": torch.nn.functional.silu, **PUBLISHED[like],
+        }  # fmt: skip
+        for block in ("interaction_cls", "interaction_cls_first"):
+            options[block] = modules.interaction_classes[options[block]]
+        options["hidden_irreps"] = o3.Irreps(options["hidden_irreps"])
+        kind = options.pop("kind")
+        if kind == "ScaleShiftMACE":
+            options |= {"atomic_inter_scale": 0.8, "atomic_inter_shift": 0.1}
+        model = getattr(modules, kind)(**options)
+    torch.save(model, tmp_path / "published.model")
+    back = load_encoder(f"mace:{tmp_path / 'published.model'}", dtype="float64")
+    original = MACE(model, dtype="float64")
+    mols = molecules(4)
+    assert np.array_equal(energies(back, mols), energies(original, mols))
+    a, b = (extract(e, mols, progress=False) for e in (original, back))
+    assert np.array_equal(a.values, b.values)
+    assert a.blocks == b.blocks
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch):
+    """A model on a server of this machine, in place of ``mace-mp-0-small``; and its requests."""
+    from cpdkit.encoders import mace
+    from cpdkit.encoders._optional import require
+
+    monkeypatch.setattr(pooch, "os_cache", lambda name: tmp_path / "cache" / name)
+    (tmp_path / "server").mkdir()
+    file = tmp_path / "server" / "small.model"
+    torch.save(load_encoder("mace-untrained", seed=3).model, file)
+    requests = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=str(tmp_path / "server"))
+
+        def do_GET(self):
+            requests.append(self.path)
+            super().do_GET()
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        tables = require("mace.calculators.foundations_models", encoder="mace", extra="mace")
+        address = f"http://127.0.0.1:{server.server_port}/small.model"
+        monkeypatch.setitem(tables.mace_mp_urls, "small", address)
+        checksum = hashlib.sha256(file.read_bytes()).hexdigest()
+        monkeypatch.setitem(mace._FOUNDATION, "mace-mp-0-small", ("small", checksum))
+        yield file, requests
+        server.shutdown()
+
+
+def kept_files(tmp_path):
+    return [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+
+
+def test_a_published_model_is_fetched_once(published, tmp_path):
+    file, requests = published
+    first, second = load_encoder("mace-mp-0-small"), load_encoder("mace-mp-0-small")
+    assert requests == ["/small.model"]
+    assert kept_files(tmp_path) == ["mace-mp-0-small.model"]
+    assert first.name == second.name == "mace-mp-0-small"
+    expected = load_encoder("mace-untrained", seed=3)
+    mols = molecules(2)
+    a, b = (extract(e, mols, progress=False) for e in (first, expected))
+    assert np.array_equal(a.values, b.values)
+
+
+@pytest.mark.parametrize("harm", ["cut", "altered"])
+def test_a_harmed_download_is_refused_and_not_kept(harm, published, tmp_path):
+    file, _ = published
+    content = bytearray(file.read_bytes())
+    if harm == "cut":
+        content = content[: len(content) // 2]
+    else:
+        content[1000] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match="does not match the known hash"):
+        load_encoder("mace-mp-0-small")
+    assert kept_files(tmp_path) == []
+
+
+def test_a_download_that_fails_says_what_to_do(published, tmp_path):
+    file, _ = published
+    file.unlink()
+    with pytest.raises(OSError, match=r"could not be fetched from .+ use load_encoder\('mace:"):
+        load_encoder("mace-mp-0-small")
+    assert kept_files(tmp_path) == []
 
 
 def test_a_mace_file_that_would_run_code_does_not(tmp_path):

@@ -265,3 +265,13 @@ def test_sizes_must_be_positive(aev, arguments):
 def test_an_unknown_pooling_suggests_the_nearest(aev):
     with pytest.raises(ValueError, match="unknown pooling 'men'; did you mean 'mean'"):
         extract(aev, molecule("H2O"), pooling="men")
+
+
+@pytest.mark.parametrize("device", ["cdua", "meta", "cuda:97"])
+def test_a_device_that_is_not_there_is_refused_and_changes_nothing(device):
+    encoder = load_encoder("ani2x-aev")
+    message = rf"device '{device}' cannot be used: .+ this machine offers 'cpu'"
+    with pytest.raises(ValueError, match=message):
+        extract(encoder, molecules(2), device=device, progress=False)
+    assert encoder.device.type == "cpu"
+    assert len(extract(encoder, molecules(2), progress=False)) == 2

@@ -17,7 +17,7 @@ from cpdkit._messages import unknown
 from cpdkit.encoders._graph import build_graph
 from cpdkit.irreps import Irreps
 
-__all__ = ["Encoder", "Layer", "parse_dtype"]
+__all__ = ["Encoder", "Layer", "parse_device", "parse_dtype"]
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -28,6 +28,29 @@ def parse_dtype(dtype: str | torch.dtype) -> torch.dtype:
     if name not in _DTYPES:
         raise ValueError(unknown("dtype", name, _DTYPES))
     return _DTYPES[name]
+
+
+def parse_device(device: str | torch.device) -> torch.device:
+    """Turn ``"cpu"``, ``"cuda:1"`` or the like into a torch device.
+
+    Raises
+    ------
+    ValueError
+        If there is no such device, or nothing can be computed on it here.
+    """
+    try:
+        place = torch.device(device)
+        torch.zeros(1, device=place).cpu()
+    except (RuntimeError, AssertionError, TypeError) as error:
+        there_is = ["cpu"]
+        if torch.accelerator.is_available():
+            there_is.append(str(torch.accelerator.current_accelerator()))
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise ValueError(
+            f"device {str(device)!r} cannot be used: {reason}. torch {torch.__version__} on this "
+            f"machine offers {', '.join(repr(name) for name in there_is)}."
+        ) from error
+    return place
 
 
 @dataclass(frozen=True, init=False)
@@ -148,8 +171,14 @@ class Encoder(ABC):
         """
 
     def to(self, device: str | torch.device) -> Encoder:
-        """Move the model to `device` (in place) and return the encoder."""
-        self.device = torch.device(device)
+        """Move the model to `device` (in place) and return the encoder.
+
+        Raises
+        ------
+        ValueError
+            If there is no such device here; the encoder stays where it was.
+        """
+        self.device = parse_device(device)
         self.model.to(self.device)
         return self
 

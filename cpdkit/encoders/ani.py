@@ -27,8 +27,9 @@ __all__ = ["ANI2x", "ANI2xAEV"]
 class _AEV(Encoder):
     """Shared by both encoders: how a batch reaches torchani's AEV computer."""
 
+    cpu_atoms = 1024  # the AEV has many small steps, so larger batches pay; measured
     _computer: Any
-    _index: torch.Tensor
+    _index: np.ndarray
 
     def graph(self, atoms: ase.Atoms) -> Graph:
         """See :meth:`Encoder.graph`; torchani wants each pair once, so one direction is kept."""
@@ -58,8 +59,16 @@ class _AEV(Encoder):
         vectors = joined([g.vectors for g in graphs], self.dtype).to(self.device)
         positions = joined([g.positions for g in graphs], self.dtype).to(self.device)
         edges = joined_edges(graphs, n_atoms).to(self.device)
-        species = self._index[np.concatenate([g.numbers for g in graphs])].to(self.device)
+        numbers = np.concatenate([g.numbers for g in graphs])
+        species = torch.from_numpy(self._index[numbers]).to(self.device)
         return species[None], positions[None], Neighbors(edges, vectors.norm(2, -1), vectors)
+
+
+def _rows_of(numbers: Sequence[int]) -> np.ndarray:
+    """Table from atomic number to position in `numbers`; -1 elsewhere."""
+    table = np.full(max(numbers) + 1, -1)
+    table[numbers] = np.arange(len(numbers))
+    return table
 
 
 class ANI2xAEV(_AEV):
@@ -95,8 +104,7 @@ class ANI2xAEV(_AEV):
             dtype=dtype,
         )
         self._computer = computer
-        self._index = torch.full((max(numbers) + 1,), -1)
-        self._index[numbers] = torch.arange(len(numbers))
+        self._index = _rows_of(numbers)
 
     def forward(self, graphs: Sequence[Graph]) -> list[torch.Tensor]:
         """See :meth:`Encoder.forward`."""
@@ -183,8 +191,7 @@ class ANI2x(_AEV):
             dtype=dtype,
         )
         self._computer = self.model.aev_computer
-        self._index = torch.full((max(numbers) + 1,), -1)
-        self._index[numbers] = torch.arange(len(numbers))
+        self._index = _rows_of(numbers)
 
     @torch.no_grad()
     def _run(self, graphs: Sequence[Graph]) -> tuple[list[torch.Tensor], torch.Tensor]:
