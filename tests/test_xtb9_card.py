@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 pytest.importorskip("rdkit", reason="the statistics need rdkit")
@@ -84,3 +86,14 @@ def test_data_without_smiles_are_refused():
     probe = load_dataset("xtb9", split="probe", n=5)
     with pytest.raises(ValueError, match="no SMILES"):
         describe(replace(probe, smiles=None))
+
+
+def test_what_leaving_them_out_changes():
+    """The card quotes what ``benchmarks/qm9_overlap.py`` measured."""
+    results = CARD.parents[1] / "benchmarks" / "results" / "qm9_overlap.json"
+    scores = pd.DataFrame(json.loads(results.read_text("utf-8"))["rows"])
+    gap = scores.pivot(index="encoder", columns="molecules", values="gap")
+    change = gap.drop(columns="all").sub(gap["all"], axis=0).abs().max()
+    text = " ".join(CARD.read_text("utf-8").split())
+    assert f"by at most {change.pop('without shared'):.2f} for SOAP" in text
+    assert f"at random by up to {change.max():.2f}" in text
