@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import cache
@@ -86,7 +87,9 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
         Show a bar with the time left.
     store : path, optional
         Folder that keeps finished shards. Run again after an interruption, or with structures
-        added at the end, only what is missing is computed.
+        added at the end, only what is missing is computed. Of a shard that is there the largest
+        structure is encoded again; if its features are others, the shard is made again and a
+        warning says so.
     shard_size : int, default 2048
         Structures per shard. Structures are sorted by size within a shard, so that memory does
         not grow with the data set.
@@ -102,11 +105,19 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
 
     Raises
     ------
+    TypeError
+        If `encoder` is no encoder, something among `structures` is no ``ase.Atoms``, or `client`
+        is no Dask client.
     ValueError
         If there are no structures; if one has no atoms, two atoms at the same place or an
         element the encoder does not know; if a feature is not finite; if an option is wrong or
         there is no such device.
     """
+    if not isinstance(encoder, Encoder):
+        hint = f" Did you mean load_encoder({encoder!r})?" if isinstance(encoder, str) else ""
+        raise TypeError(f"extract needs an Encoder, from load_encoder; got {encoder!r}.{hint}")
+    if client is not None and not hasattr(client, "scatter"):
+        raise TypeError(f"client must be a distributed.Client; got {client!r}.")
     poolings = parse_poolings(pooling)
     if device is not None:
         encoder.to(device)
@@ -116,10 +127,12 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
         max_atoms = of_cpu if encoder.device.type == "cpu" else ACCELERATOR_ATOMS
     sizes = {"batch_size": batch_size, "max_atoms": max_atoms, "shard_size": shard_size}
     for key, value in sizes.items():
-        if value < 1:
-            raise ValueError(f"{key} must be at least 1; got {value}.")
+        if not isinstance(value, (int, np.integer)) or value < 1:
+            raise ValueError(f"{key} must be a whole number, at least 1; got {value!r}.")
     if store is None and not collect:
         raise ValueError("collect=False leaves features on disk; give store= a folder for them.")
+    if store is not None and not os.fspath(store):
+        raise ValueError("store is an empty path; give a folder, '.' for this one.")
     dataset = structures if isinstance(structures, Dataset) else None
     atoms = _sequence(structures)
     elements = tuple(np.unique(atoms.numbers).tolist())
@@ -127,13 +140,16 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
     check(encoder, atoms, dataset)
 
     blocks = blocks_of(encoder.layers, poolings, elements)
-    metadata = _metadata(encoder, dataset, poolings)
+    metadata = _metadata(encoder, atoms, dataset, poolings)
     shards = [
         slice(start, min(start + shard_size, len(atoms)))
         for start in range(0, len(atoms), shard_size)
     ]
     kept = None if store is None else Store(store)
-    keys = [_key(encoder, atoms[rows], poolings, elements) if kept else "" for rows in shards]
+    about = [metadata["encoder_fingerprint"], poolings, metadata["versions"]]
+    if "element_mean" in poolings:  # to nothing else it matters what the whole data set has
+        about.append(elements)
+    keys = [_key(about, atoms[rows]) if kept else "" for rows in shards]
     rows_kept = len(atoms) if collect else 0
     values = np.empty((rows_kept, blocks[-1].columns.stop), dtype=task.precision)
 
@@ -141,6 +157,15 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
         missing = []
         for number, rows in enumerate(shards):
             found = kept.read(keys[number]) if kept else None
+            if kept and found is not None:
+                part = atoms[rows]
+                if not task.gives(part, found[0], labels_of(dataset, rows.start, len(part))):
+                    warnings.warn(
+                        f"{kept.path(keys[number])} holds other features than {encoder.name!r} "
+                        "gives now; it is made again. Give encoders that differ different names.",
+                        stacklevel=2,
+                    )
+                    found = None
             if found is None:
                 missing.append(number)
                 continue
@@ -165,6 +190,7 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
                 "metadata": metadata,
                 "blocks": [asdict(block) for block in blocks],
                 "keys": keys,
+                "checksums": [kept.checksum(key) for key in keys],
                 "n_structures": len(atoms),
             }
         )
@@ -212,7 +238,13 @@ def _sequence(structures: Dataset | Iterable[ase.Atoms] | ase.Atoms) -> AtomsSeq
     elif isinstance(structures, AtomsSequence):
         atoms = structures
     else:
-        frames = [structures] if isinstance(structures, ase.Atoms) else structures
+        frames = [structures] if isinstance(structures, ase.Atoms) else list(structures)
+        for row, frame in enumerate(frames):
+            if not isinstance(frame, ase.Atoms):
+                raise TypeError(
+                    f"structure {row} is {frame!r}; expected ase.Atoms, such as ase.io.read or "
+                    "ase.build.molecule give, or a Dataset."
+                )
         atoms = AtomsSequence.from_atoms(frames)
     if not len(atoms):
         raise ValueError("there are no structures to encode; the data set is empty.")
@@ -225,28 +257,28 @@ def _versions() -> dict[str, str]:
 
 
 def _metadata(
-    encoder: Encoder, dataset: Dataset | None, poolings: tuple[str, ...]
+    encoder: Encoder, atoms: AtomsSequence, dataset: Dataset | None, poolings: tuple[str, ...]
 ) -> dict[str, Any]:
     return {
         "encoder": encoder.name,
         "encoder_fingerprint": encoder.fingerprint,
         "dataset": None if dataset is None else f"{dataset.name} ({dataset.split})",
         "dataset_fingerprint": None if dataset is None else dataset.fingerprint,
+        "structures_sha256": _hash_of(atoms),
         "pooling": poolings[0] if len(poolings) == 1 else list(poolings),
         "dtype": str(encoder.dtype).removeprefix("torch."),
-        "versions": _versions(),
+        "versions": _versions() | encoder.versions,
     }
 
 
-def _key(
-    encoder: Encoder, atoms: AtomsSequence, poolings: tuple[str, ...], elements: tuple[int, ...]
-) -> str:
-    """Hash of all that determines a shard: encoder, pooling, versions and its structures."""
-    # Which elements the whole data set has matters to "element_mean" alone.
-    present = elements if "element_mean" in poolings else ()
-    about = [encoder.fingerprint, poolings, present, _versions()]
-    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+def _hash_of(atoms: AtomsSequence, start: bytes = b"") -> str:
+    digest = hashlib.sha256(start)
     for part in (atoms.n_atoms, atoms.numbers, atoms.positions, atoms.cells, atoms.pbc):
         if part is not None:
             digest.update(np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()
+
+
+def _key(about: list[Any], atoms: AtomsSequence) -> str:
+    """Hash of all that determines a shard: encoder, pooling, versions and its structures."""
+    return _hash_of(atoms, json.dumps(about, sort_keys=True).encode())

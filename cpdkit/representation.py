@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,14 @@ from cpdkit._files import replacing
 __all__ = ["Block", "Representation"]
 
 _FORMAT = "cpdkit-representation-1"
+
+
+def _checksum(values: np.ndarray, n_atoms: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for array in (values, n_atoms):
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -205,6 +214,13 @@ class Representation:
         """
         index = self._layer_indices(layer)
         degrees = None if l is None else [l] if isinstance(l, (int, np.integer)) else list(l)
+        for item in degrees or []:
+            if not isinstance(item, (int, np.integer)):
+                raise ValueError(
+                    f"l is a degree such as 1, and p a parity such as 'o'; got {l!r} for l."
+                )
+        if not index or degrees == []:
+            raise ValueError(f"nothing was asked for; {self._listing()}")
         kept = [
             b
             for b in self.blocks
@@ -218,6 +234,9 @@ class Representation:
             for degree in degrees if degrees is not None else [None]:
                 if not any(wanted in (None, b.layer) and degree in (None, b.l) for b in kept):
                     raise ValueError(self._absent(wanted, degree, p, pooling))
+        return self._only(kept)
+
+    def _only(self, kept: Sequence[Block]) -> Representation:
         columns = np.concatenate([np.arange(b.columns.start, b.columns.stop) for b in kept])
         blocks, start = [], 0
         for block in kept:
@@ -231,30 +250,41 @@ class Representation:
         l: int,  # noqa: E741
         layer: int | str = -1,
         p: str | None = None,
+        pooling: str | None = None,
     ) -> np.ndarray:
         """Pooled components of one degree, shape (n_structures, n_channels, 2 l + 1).
 
-        Components are in the model's own order; e3nn orders l=1 as x, y, z.
+        Components are in the model's own order; e3nn orders l=1 as x, y, z. Norms and squares
+        are left out; channels of several elements come one element after the other.
 
         Raises
         ------
         ValueError
-            If the layer has no such degree, or only norms of it were kept.
+            If the layer has no such degree, only norms of it were kept, or there are several
+            poolings and none is named.
         """
-        chosen = self.select(layer=layer, l=l, p=p)
-        if any(block.kind == "norm" for block in chosen.blocks):
+        chosen = self.select(layer=layer, l=l, p=p, pooling=pooling)
+        kept = [block for block in chosen.blocks if block.kind == "component"]
+        if not kept:
             raise ValueError(
                 f"layer {layer!r} holds norms of l={l} taken atom by atom, from which components "
                 'cannot be had; extract with pooling="mean" or "sum".'
             )
+        poolings = list(dict.fromkeys(block.pooling for block in kept))
+        if len(poolings) > 1:
+            raise ValueError(f"components were pooled by {poolings}; choose one with pooling=.")
+        chosen = chosen._only(kept)
         return chosen.values.reshape(len(self), -1, 2 * l + 1)
 
     def with_squares(self) -> Representation:
         """Append the squares of all pooled scalars.
 
         Norms of vectors are a nonlinear function of pooled components; beside them, scalars
-        alone are at a disadvantage under a linear probe. Squares are their fair partner.
+        alone are at a disadvantage under a linear probe. Squares are their fair partner. Where
+        they are there already, nothing is added.
         """
+        if any(block.kind == "square" for block in self.blocks):
+            return self
         blocks, parts, start = list(self.blocks), [self.values], self.values.shape[1]
         for block in self.blocks:
             if block.l == 0 and block.kind == "component":
@@ -319,7 +349,7 @@ class Representation:
         }
         data = save(
             {"values": np.ascontiguousarray(self.values), "n_atoms": self.n_atoms},
-            metadata={"cpdkit": json.dumps(about)},
+            metadata={"cpdkit": json.dumps(about), "sha256": _checksum(self.values, self.n_atoms)},
         )
         with replacing(path) as file:
             file.write(data)
@@ -337,15 +367,18 @@ class Representation:
             If the file is damaged or is not a saved representation.
         """
         path = Path(path)
-        if not path.exists():
-            raise FileNotFoundError(f"no representation at {path}.")
+        if not path.is_file():
+            raise FileNotFoundError(f"no file of a representation at {path}.")
         try:
             with safe_open(path, framework="numpy") as file:
-                about = json.loads((file.metadata() or {}).get("cpdkit", "{}"))
+                metadata = file.metadata() or {}
+                about = json.loads(metadata.get("cpdkit", "{}"))
                 if about.get("format") != _FORMAT:
                     raise ValueError(f"{path} is not a representation saved by cpdkit.")
                 values, n_atoms = file.get_tensor("values"), file.get_tensor("n_atoms")
         except SafetensorError as error:
             raise ValueError(f"{path} is damaged ({error}); extract it again.") from error
+        if metadata.get("sha256") != _checksum(values, n_atoms):
+            raise ValueError(f"{path} was altered after it was saved; extract it again.")
         blocks = tuple(Block(**block) for block in about["blocks"])
         return cls(values, blocks, n_atoms, about["metadata"])

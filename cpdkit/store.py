@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,19 +17,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from cpdkit._files import replacing
-from cpdkit.representation import Block, Representation
+from cpdkit.representation import Block, Representation, _checksum
 
 __all__ = ["ShardedRepresentation", "Store"]
 
 _FORMAT = "cpdkit-shard-1"
-
-
-def _checksum(values: np.ndarray, n_atoms: np.ndarray) -> str:
-    digest = hashlib.sha256()
-    for array in (values, n_atoms):
-        digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
 
 
 class Store:
@@ -61,13 +54,18 @@ class Store:
                 values, n_atoms = file.get_tensor("values"), file.get_tensor("n_atoms")
         except FileNotFoundError:
             return None
-        except (SafetensorError, OSError) as error:
+        except SafetensorError as error:
             warnings.warn(f"{path} is damaged ({error}); it is made again.", stacklevel=2)
             return None
         if about.get("key") != key or about.get("sha256") != _checksum(values, n_atoms):
             warnings.warn(f"{path} was altered; it is made again.", stacklevel=2)
             return None
         return values, n_atoms
+
+    def checksum(self, key: str) -> str:
+        """Checksum of the features in a shard, as its header says."""
+        with safe_open(self.path(key), framework="numpy") as file:
+            return (file.metadata() or {}).get("sha256", "")
 
     def write(self, key: str, values: np.ndarray, n_atoms: np.ndarray) -> None:
         """Keep a shard."""
@@ -80,9 +78,11 @@ class Store:
         """Write the manifest of one extraction, named by its content."""
         text = json.dumps(dict(manifest), indent=1, sort_keys=True)
         name = hashlib.sha256(text.encode()).hexdigest()[:16]
-        path = self.root / f"{manifest['metadata']['encoder'].replace(':', '_')}-{name}.json"
-        with replacing(path) as file:
-            file.write(text.encode())
+        encoder = re.sub(r"[^\w.+-]+", "_", manifest["metadata"]["encoder"])[:80].lstrip(".")
+        path = self.root / f"{encoder}-{name}.json"
+        if not (path.is_file() and path.read_bytes() == text.encode()):  # it may be read-only
+            with replacing(path) as file:
+                file.write(text.encode())
         return ShardedRepresentation.open(path)
 
 
@@ -98,6 +98,8 @@ class ShardedRepresentation:
         What the columns are.
     keys : tuple of str
         Hashes that name the shards, in the order of the data set.
+    checksums : tuple of str
+        Of the features in each.
     n_structures : int
         Number of rows of all shards.
     metadata : mapping
@@ -107,6 +109,7 @@ class ShardedRepresentation:
     manifest_path: Path
     blocks: tuple[Block, ...]
     keys: tuple[str, ...]
+    checksums: tuple[str, ...]
     n_structures: int
     metadata: Mapping[str, Any]
 
@@ -122,14 +125,17 @@ class ShardedRepresentation:
             If the file is not a manifest.
         """
         path = Path(path)
-        if not path.exists():
-            raise FileNotFoundError(f"no manifest at {path}.")
+        if not path.is_file():
+            there = sorted(p.name for p in path.glob("*.json")) if path.is_dir() else []
+            hint = f" This folder has: {', '.join(there)}." if there else ""
+            raise FileNotFoundError(f"no manifest at {path}.{hint}")
         try:
             about = json.loads(path.read_text())
             return cls(
                 manifest_path=path,
                 blocks=tuple(Block(**block) for block in about["blocks"]),
                 keys=tuple(about["keys"]),
+                checksums=tuple(about["checksums"]),
                 n_structures=about["n_structures"],
                 metadata=about["metadata"],
             )
@@ -145,19 +151,28 @@ class ShardedRepresentation:
         Raises
         ------
         ValueError
-            If a shard is missing or damaged; extracting again makes it.
+            If a shard is missing, damaged or no longer the one of this extraction; extracting
+            again makes it.
         """
-        store = Store(self.manifest_path.parent)
-        for key in self.keys:
+        store, rows = Store(self.manifest_path.parent), 0
+        for key, checksum in zip(self.keys, self.checksums, strict=True):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 found = store.read(key)
-            if found is None:
+            if found is None or store.checksum(key) != checksum:
                 raise ValueError(
-                    f"shard {store.path(key)} is missing or damaged; extract again with the same "
-                    "store to make it."
+                    f"shard {store.path(key)} is missing, damaged or no longer that of "
+                    f"{self.manifest_path.name}; extract again with the same store to make it."
                 )
+            rows += len(found[0])
+            if rows > self.n_structures:
+                break
             yield Representation(found[0], self.blocks, found[1], self.metadata)
+        if rows != self.n_structures:
+            raise ValueError(
+                f"{self.manifest_path} tells of {self.n_structures} structures, its shards hold "
+                f"{rows}; it was altered. Extract again with the same store."
+            )
 
     def collect(self) -> Representation:
         """All shards in memory.

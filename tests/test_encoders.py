@@ -15,7 +15,12 @@ torch = pytest.importorskip("torch")
 
 from _molecules import molecules, rotation  # noqa: E402
 
-from cpdkit.encoders import encoder_names, load_encoder, register_encoder  # noqa: E402
+from cpdkit.encoders import (  # noqa: E402
+    ModuleEncoder,
+    encoder_names,
+    load_encoder,
+    register_encoder,
+)
 from cpdkit.extraction import extract  # noqa: E402
 
 with torch.serialization.safe_globals([slice]):
@@ -380,16 +385,41 @@ def test_registered_encoders_are_loaded_and_names_are_not_taken_twice(monkeypatc
     import cpdkit.encoders as package
 
     monkeypatch.setattr(package, "_REGISTRY", dict(package._REGISTRY))
-    register_encoder("mine", lambda *, scale=1.0: ("mine", scale))
-    register_encoder("file:", lambda path, *, scale=1.0: (path, scale))
-    assert load_encoder("mine", scale=2.0) == ("mine", 2.0)
-    assert load_encoder("file:/a/b.model") == ("/a/b.model", 1.0)
+    register_encoder("mine", lambda *, width=3: load_encoder("random", width=width))
+    register_encoder("file:", lambda path, *, width=2: load_encoder("random", width=len(path)))
+    assert load_encoder("mine", width=5).layers[0].irreps.dim == 5
+    assert load_encoder("file:/a/b.model").layers[0].irreps.dim == len("/a/b.model")
     assert "mine" in encoder_names()
     with pytest.raises(ValueError, match="registered already"):
         register_encoder("mine", lambda: None)
-    register_encoder("mine", lambda: "other", overwrite=True)
-    assert load_encoder("mine") == "other"
+    register_encoder("mine", lambda: torch.nn.Linear(1, 1), overwrite=True)
+    with pytest.raises(TypeError, match="'mine' returned a Linear; it must return an Encoder"):
+        load_encoder("mine")
+    for wrong in (3, "no colon", load_encoder("random")):
+        with pytest.raises(TypeError, match="builder must be a function"):
+            register_encoder("wrong", wrong)
     with pytest.raises(ValueError, match="'file:' needs what it stands for"):
         load_encoder("file:")
     with pytest.raises(ValueError, match="needs a name"):
         register_encoder("", lambda: None)
+
+
+def test_elements_are_numbers_or_symbols():
+    assert load_encoder("soap", elements=["H", 6, "O"]).elements == {1, 6, 8}
+    with pytest.raises(ValueError, match="unknown element 'Hx'; did you mean"):
+        load_encoder("soap", elements=["Hx"])
+    with pytest.raises(ValueError, match="unknown element 200"):
+        load_encoder("bond-counts", elements=[1, 200])
+    with pytest.raises(ValueError, match="elements is empty"):
+        load_encoder("mace-untrained", elements=[])
+
+
+def test_what_divides_messages_is_in_the_fingerprint():
+    kinds = [load_encoder("mace-untrained", avg_num_neighbors=n).fingerprint for n in (15.0, 60.0)]
+    assert kinds[0] != kinds[1]
+
+
+def test_an_encoder_needs_a_name():
+    for name in ("", None, " "):
+        with pytest.raises(ValueError, match="needs a name"):
+            ModuleEncoder(torch.nn.Linear(1, 1), {}, print, name=name)

@@ -104,6 +104,15 @@ PUBLISHED = {
         "radial_MLP": [16, 16, 16],
     },
     "not scaled": {"kind": "MACE"},
+    "gaussian": {"radial_type": "gaussian"},
+    "chebyshev": {"radial_type": "chebyshev", "gate": torch.tanh},
+    "abs": {"gate": torch.abs, "correlation": [3, 2]},
+    "no gate": {"gate": None, "keep_last_layer_irreps": True},
+    "edges": {
+        "interaction_cls": "RealAgnosticResidualNonLinearInteractionBlock",
+        "interaction_cls_first": "RealAgnosticResidualNonLinearInteractionBlock",
+        "edge_irreps": "3x0e+3x1o",
+    },
 }
 
 
@@ -129,7 +138,9 @@ def test_mace_files_of_other_kinds_equal_the_model(like, tmp_path):
         }  # fmt: skip
         for block in ("interaction_cls", "interaction_cls_first"):
             options[block] = modules.interaction_classes[options[block]]
-        options["hidden_irreps"] = o3.Irreps(options["hidden_irreps"])
+        for key in ("hidden_irreps", "edge_irreps"):
+            if key in options:
+                options[key] = o3.Irreps(options[key])
         kind = options.pop("kind")
         if kind == "ScaleShiftMACE":
             options |= {"atomic_inter_scale": 0.8, "atomic_inter_shift": 0.1}
@@ -237,6 +248,16 @@ def test_other_files_are_refused_as_mace_models(tmp_path):
         load_encoder(f"mace:{tmp_path / 'linear.model'}")
     with pytest.raises(FileNotFoundError, match="no MACE model file"):
         load_encoder(f"mace:{tmp_path / 'none.model'}")
+
+
+def test_damaged_mace_files_are_refused_by_name(tmp_path):
+    whole, cut = tmp_path / "whole.model", tmp_path / "cut.model"
+    torch.save(load_encoder("mace-untrained").model, whole)
+    content = whole.read_bytes()
+    for part in (content[:-200], content[: len(content) // 2], b"text", b""):
+        cut.write_bytes(part)
+        with pytest.raises(ValueError, match="cut.model cannot be read as a model"):
+            load_encoder(f"mace:{cut}")
 
 
 def test_foundation_models_are_known_to_the_library():

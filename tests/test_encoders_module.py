@@ -124,3 +124,96 @@ def test_it_can_be_registered_and_loaded_by_name(monkeypatch):
 def test_a_prefix_alone_is_answered():
     with pytest.raises(ValueError, match="'mace:' needs what it stands for"):
         load_encoder("mace:")
+
+
+class Stream(torch.nn.Module):
+    """A residual stream that is changed in place, and gives its state twice in a tuple."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.act = torch.nn.Embedding(20, 4), torch.nn.ReLU(inplace=True)
+        self.tied = self.embed
+
+    def forward(self, batch):
+        state = self.embed(batch.numbers)
+        self.act(state)
+        state += 1
+        return state
+
+
+def stream(hooks=None, **options):
+    torch.manual_seed(0)
+    options = {"name": "stream", "read": None, "call": lambda m, batch: m(batch), **options}
+    return ModuleEncoder(Stream(), hooks or {"embed": "4x0e"}, **options)
+
+
+def test_what_a_hook_read_is_not_changed_in_place_later():
+    encoder = stream()
+    values = extract(encoder, molecule("CH4"), progress=False).values
+    weight = encoder.model.embed.weight.numpy()
+    assert np.allclose(values[0], (weight[6] + 4 * weight[1]) / 5, atol=1e-6)
+    assert values.min() < 0  # neither rectified nor moved
+
+
+def test_the_model_of_the_user_stays_as_it_is():
+    model = Stream().double().train()
+    first = ModuleEncoder(model, {"embed": "4x0e"}, lambda m, b: m(b), name="a", dtype="float64")
+    single = ModuleEncoder(model, {"embed": "4x0e"}, lambda m, b: m(b), name="b")
+    before = extract(first, molecule("CH4"), progress=False).values
+    weight = model.embed.weight
+    assert model.training and weight.dtype == torch.float64 and weight.requires_grad
+    assert single.model.embed.weight.dtype == torch.float32
+    with torch.no_grad():
+        weight += 1
+    assert np.array_equal(extract(first, molecule("CH4"), progress=False).values, before)
+
+
+def test_functions_that_differ_are_told_apart_in_a_store(tmp_path):
+    def features(**options):
+        return extract(stream(**options), molecules(4), store=tmp_path, progress=False).values
+
+    plain, doubled = features(), features(read=lambda inputs, output: 2 * output)
+    assert np.allclose(doubled, 2 * plain)
+    factors = (3.0, 4.0)
+    for factor in factors:  # the same code, with another number in its closure
+        assert np.allclose(features(read=lambda i, o, f=factor: f * o), factor * plain)
+    assert stream().fingerprint == stream().fingerprint
+    assert stream(options={"epoch": 1}).fingerprint != stream(options={"epoch": 2}).fingerprint
+
+
+def test_a_model_may_differentiate_its_energy():
+    class Forces(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.out = torch.nn.Identity()
+
+        def forward(self, batch):
+            with torch.enable_grad():
+                positions = batch.positions.requires_grad_()
+                energy = (positions**2).sum()
+                return self.out(torch.autograd.grad(energy, positions, create_graph=True)[0])
+
+    encoder = ModuleEncoder(
+        Forces(), {"out": "1x1o"}, lambda m, batch: m(batch), name="forces", dtype="float64"
+    )
+    mols = molecules(3)
+    vectors = extract(encoder, mols, progress=False).vectors(l=1)[:, 0]
+    assert np.allclose(vectors, [2 * m.positions.mean(0) for m in mols])
+
+
+def test_wrong_arguments_are_told_at_once():
+    with pytest.raises(TypeError, match="maps names of submodules to irreps"):
+        stream(hooks=["embed"])
+    with pytest.raises(TypeError, match="call must be a function"):
+        stream(call=None)
+    with pytest.raises(TypeError, match="'embed' gave a tuple, not a tensor; .* read="):
+        extract(stream(read=lambda i, o: (o, o)), molecule("CH4"), progress=False)
+    twice = stream(call=lambda m, batch: (m(batch), m(batch)))
+    with pytest.raises(ValueError, match="fired 2 times .* something that runs once"):
+        extract(twice, molecule("CH4"), progress=False)
+
+
+def test_a_tied_module_is_found_by_either_name():
+    one, other = (extract(stream(hooks={n: "4x0e"}), molecule("CH4"), progress=False)
+                  for n in ("embed", "tied"))  # fmt: skip
+    assert np.array_equal(one.values, other.values)

@@ -256,9 +256,11 @@ def test_a_periodic_structure_without_cell_is_refused(aev):
         extract(aev, water, progress=False)
 
 
-@pytest.mark.parametrize("arguments", [{"batch_size": 0}, {"max_atoms": -1}])
+@pytest.mark.parametrize(
+    "arguments", [{"batch_size": 0}, {"max_atoms": -1}, {"batch_size": 2.5}, {"shard_size": "8"}]
+)
 def test_sizes_must_be_positive(aev, arguments):
-    with pytest.raises(ValueError, match="must be at least 1"):
+    with pytest.raises(ValueError, match="at least 1"):
         extract(aev, molecule("H2O"), **arguments)
 
 
@@ -275,3 +277,23 @@ def test_a_device_that_is_not_there_is_refused_and_changes_nothing(device):
         extract(encoder, molecules(2), device=device, progress=False)
     assert encoder.device.type == "cpu"
     assert len(extract(encoder, molecules(2), progress=False)) == 2
+
+
+def test_what_is_no_encoder_no_structure_and_no_client_is_named(aev):
+    with pytest.raises(TypeError, match=r"Did you mean load_encoder\('ani2x-aev'\)"):
+        extract("ani2x-aev", molecules(2))
+    for wrong in (["CCO"], [molecule("H2O"), None], "mol.xyz"):
+        with pytest.raises(TypeError, match="expected ase.Atoms"):
+            extract(aev, wrong)
+    with pytest.raises(TypeError, match=r"distributed.Client; got 'tcp://"):
+        extract(aev, molecules(2), client="tcp://somewhere")
+    with pytest.raises(ValueError, match="empty path"):
+        extract(aev, molecules(2), store="")
+    with pytest.raises(ValueError, match="give a list"):
+        extract(aev, molecules(2), pooling={"mean", "sum"})
+
+
+@pytest.mark.parametrize("number", [262, -250, 119])
+def test_there_is_no_element_of_that_number(number):
+    with pytest.raises(ValueError, match=f"atomic numbers go up to 118; got {number}"):
+        AtomsSequence(np.array([6, number]), np.eye(3)[:2], np.array([2]))

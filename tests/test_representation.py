@@ -145,7 +145,7 @@ def test_damaged_foreign_and_missing_files_are_named(tmp_path):
     save_file({"x": np.zeros(3)}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match="not a representation"):
         Representation.load(tmp_path / "other.safetensors")
-    with pytest.raises(FileNotFoundError, match="no representation at"):
+    with pytest.raises(FileNotFoundError, match="no file of a representation at"):
         Representation.load(tmp_path / "none.safetensors")
 
 
@@ -157,3 +157,51 @@ def test_blocks_rows_and_columns_must_fit():
         Representation(rep.values, rep.blocks, rep.n_atoms[:-1])
     with pytest.raises(ValueError, match="starts at column 1; expected 0"):
         Representation(rep.values, (Block(0, "x", 0, "e", 4, "mean", 1),), rep.n_atoms)
+
+
+def pooled(*poolings):
+    """One layer of 3x0e+2x1o, pooled in several ways."""
+    rng, blocks, start = np.random.default_rng(1), [], 0
+    for pooling in poolings:
+        for degree, mul in ((0, 3), (1, 2)):
+            kind = "norm" if pooling == "mean_norm" and degree else "component"
+            parity = "eo"[degree]
+            blocks.append(Block(0, "a", degree, parity, mul, pooling, start, None, kind))
+            start = blocks[-1].columns.stop
+    return Representation(rng.standard_normal((4, start)), tuple(blocks), np.ones(4, int))
+
+
+def test_vectors_are_components_of_one_pooling():
+    both = pooled("mean", "mean_norm")
+    assert np.array_equal(both.vectors(l=1), both.values[:, 3:9].reshape(4, 2, 3))
+    two = pooled("mean", "sum")
+    with pytest.raises(ValueError, match=r"\['mean', 'sum'\]; choose one with pooling="):
+        two.vectors(l=1)
+    assert np.array_equal(two.vectors(l=1, pooling="sum"), two.values[:, 12:].reshape(4, 2, 3))
+    with pytest.raises(ValueError, match="norms of l=1"):
+        pooled("mean_norm").vectors(l=1)
+
+
+def test_squares_are_added_once_and_are_no_vectors():
+    rep = pooled("mean")
+    squared = rep.with_squares()
+    assert squared.values.shape[1] == rep.values.shape[1] + 3
+    assert squared.with_squares() is squared
+    assert np.array_equal(squared.vectors(l=0)[:, :, 0], rep.values[:, :3])
+
+
+@pytest.mark.parametrize("arguments", [{"layer": []}, {"l": []}, {"l": "1o"}, {"l": ["1"]}])
+def test_asking_for_nothing_or_for_text_is_refused(arguments):
+    with pytest.raises(ValueError, match="nothing was asked for|l is a degree such as 1"):
+        pooled("mean").select(**arguments)
+
+
+def test_an_altered_file_is_refused(tmp_path):
+    path = build(["4x0e"], n=50).save(tmp_path / "rep.safetensors")
+    data = bytearray(path.read_bytes())
+    data[-9] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(ValueError, match="was altered"):
+        Representation.load(path)
+    with pytest.raises(FileNotFoundError, match="no file of a representation"):
+        Representation.load(tmp_path)

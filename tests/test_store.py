@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 
 from _molecules import molecules  # noqa: E402
 
-from cpdkit.encoders import load_encoder  # noqa: E402
+from cpdkit.encoders import Encoder, Layer, load_encoder  # noqa: E402
 from cpdkit.extraction import extract  # noqa: E402
 from cpdkit.representation import Representation  # noqa: E402
 from cpdkit.store import ShardedRepresentation, Store  # noqa: E402
@@ -56,7 +56,7 @@ def test_a_store_changes_nothing_but_the_second_time(encoder, tmp_path, monkeypa
     first = extract(encoder, MOLS, store=tmp_path, **OPTIONS)
     counter = Counting(encoder, monkeypatch)
     second = extract(encoder, MOLS, store=tmp_path, **OPTIONS)
-    assert counter.seen == 0
+    assert counter.seen == 5  # the largest structure of each shard is tried again
     for rep in (first, second):
         assert np.array_equal(rep.values, plain.values)
         assert rep.blocks == plain.blocks
@@ -76,7 +76,7 @@ def test_interrupted_extraction_resumes_and_is_bit_identical(encoder, tmp_path, 
     assert not list(tmp_path.glob("*.json"))
     counter = Counting(encoder, monkeypatch)
     resumed = extract(encoder, MOLS, store=tmp_path, batch_size=4, **OPTIONS)
-    assert counter.seen == 40 - 8 * done
+    assert counter.seen == 40 - 8 * done + done
     fresh = extract(encoder, MOLS, batch_size=4, **OPTIONS)
     assert np.array_equal(resumed.values, fresh.values)
     assert np.allclose(resumed.values, plain.values, rtol=1e-4, atol=1e-6)
@@ -108,7 +108,7 @@ def test_a_harmed_shard_is_reported_and_made_again(encoder, tmp_path, monkeypatc
     counter = Counting(encoder, monkeypatch)
     with pytest.warns(UserWarning, match="made again"):
         second = extract(encoder, MOLS, store=tmp_path, **OPTIONS)
-    assert counter.seen == 8
+    assert counter.seen == 8 + 4
     assert np.array_equal(second.values, first.values)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -119,7 +119,7 @@ def test_structures_at_the_end_cost_only_themselves(encoder, tmp_path, monkeypat
     extract(encoder, MOLS[:32], store=tmp_path, **OPTIONS)
     counter = Counting(encoder, monkeypatch)
     rep = extract(encoder, MOLS, store=tmp_path, **OPTIONS)
-    assert counter.seen == 8
+    assert counter.seen == 8 + 4
     assert len(rep) == 40
 
 
@@ -155,7 +155,7 @@ def test_features_may_stay_on_disk(encoder, tmp_path):
 def test_reading_what_is_gone_says_so(encoder, tmp_path):
     kept = extract(encoder, MOLS, store=tmp_path, collect=False, **OPTIONS)
     shards(tmp_path)[0].unlink()
-    with pytest.raises(ValueError, match="missing or damaged; extract again"):
+    with pytest.raises(ValueError, match="missing, damaged or .+ extract again"):
         kept.collect()
     with pytest.raises(FileNotFoundError, match="no manifest at"):
         ShardedRepresentation.open(tmp_path / "none.json")
@@ -164,6 +164,84 @@ def test_reading_what_is_gone_says_so(encoder, tmp_path):
         ShardedRepresentation.open(tmp_path / "bad.json")
     with pytest.raises(ValueError, match="give store="):
         extract(encoder, MOLS, collect=False)
+
+
+class Scaled(Encoder):
+    """Features that depend on what no fingerprint sees: a plain attribute."""
+
+    def __init__(self, scale=1.0, **options):
+        layers = [Layer("numbers", "1x0e")]
+        super().__init__(name="scaled", model=torch.nn.Linear(1, 1), layers=layers, **options)
+        self.scale = scale
+
+    def forward(self, graphs):
+        numbers = np.concatenate([g.numbers for g in graphs])
+        return [self.scale * self.model(torch.from_numpy(numbers[:, None]).float())]
+
+
+def test_features_of_another_model_are_not_taken_for_its_own(tmp_path):
+    one, other = Scaled(), Scaled(2.0)
+    other.model.load_state_dict(one.model.state_dict())
+    assert other.fingerprint == one.fingerprint
+    first = extract(one, MOLS, store=tmp_path, collect=False, **OPTIONS)
+    with pytest.warns(UserWarning, match="holds other features than 'scaled' gives now"):
+        again = extract(other, MOLS, store=tmp_path, **OPTIONS)
+    assert np.array_equal(again.values, extract(other, MOLS, **OPTIONS).values)
+    with pytest.raises(ValueError, match="no longer that of scaled-"):
+        first.collect()
+
+
+def test_changed_weights_are_seen(tmp_path):
+    model = Scaled()
+    extract(model, MOLS, store=tmp_path, **OPTIONS)
+    with torch.no_grad():
+        model.model.weight += 1
+    again = extract(model, MOLS, store=tmp_path, **OPTIONS)
+    assert np.array_equal(again.values, extract(model, MOLS, **OPTIONS).values)
+    assert len(shards(tmp_path)) == 10
+
+
+@pytest.mark.parametrize("name", ["zoo/a-b-0", "../../evil", "a" * 300, "mace:my.model", "..."])
+def test_any_name_can_be_kept_and_read(name, tmp_path):
+    model = Scaled()
+    model.name = name
+    root = tmp_path / "deep" / "store"
+    kept = extract(model, MOLS, store=root, collect=False, **OPTIONS)
+    assert kept.manifest_path.parent == root
+    assert np.array_equal(kept.collect().values, extract(model, MOLS, **OPTIONS).values)
+    assert [p.name for p in tmp_path.iterdir()] == ["deep"]
+    assert [p.name for p in (tmp_path / "deep").iterdir()] == ["store"]
+
+
+def test_a_complete_store_need_not_be_writable(encoder, tmp_path, monkeypatch):
+    first = extract(encoder, MOLS, store=tmp_path, **OPTIONS)
+
+    def refuse(path):
+        raise PermissionError(f"{path} is read-only")
+
+    monkeypatch.setattr("cpdkit.store.replacing", refuse)
+    again = extract(encoder, MOLS, store=tmp_path, **OPTIONS)
+    assert np.array_equal(again.values, first.values)
+    kept = extract(encoder, MOLS, store=tmp_path, collect=False, **OPTIONS)
+    assert np.array_equal(kept.collect().values, first.values)
+
+
+def test_an_altered_manifest_is_noticed(encoder, tmp_path):
+    kept = extract(encoder, MOLS, store=tmp_path, collect=False, **OPTIONS)
+    about = json.loads(kept.manifest_path.read_text())
+    for change in ({"n_structures": 3}, {"keys": about["keys"][::-1]}):
+        kept.manifest_path.write_text(json.dumps(about | change))
+        with pytest.raises(ValueError, match="altered|no longer that of"):
+            ShardedRepresentation.open(kept.manifest_path).collect()
+    with pytest.raises(FileNotFoundError, match="This folder has: ani2x-aev-"):
+        ShardedRepresentation.open(tmp_path)
+
+
+def test_manifest_names_structures_and_libraries(encoder, tmp_path):
+    kept = extract(encoder, MOLS, store=tmp_path, collect=False, **OPTIONS)
+    other = extract(encoder, MOLS[:8], store=tmp_path, collect=False, **OPTIONS)
+    assert {"torchani", "vesin", "torch"} <= set(kept.metadata["versions"])
+    assert kept.metadata["structures_sha256"] != other.metadata["structures_sha256"]
 
 
 def test_a_failed_write_leaves_nothing(encoder, tmp_path, monkeypatch):
@@ -239,3 +317,19 @@ def test_dask_workers_give_the_same(encoder, tmp_path):
         broken[20].positions[1] = broken[20].positions[0]
         with pytest.raises(ValueError, match="structure 20, .* lie at the same place"):
             extract(encoder, broken, client=client, **OPTIONS)
+
+
+@pytest.mark.parametrize("name", ["schnet-untrained", "visnet-untrained"])
+def test_a_worker_may_have_several_threads(name):
+    """Hooks on one model would see the passes of the other thread."""
+    distributed = pytest.importorskip("distributed")
+    model = load_encoder(name)
+    plain = extract(model, MOLS, **OPTIONS)
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=4, processes=False, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        spread = extract(model, MOLS, client=client, progress=False, shard_size=2)
+    assert np.allclose(spread.values, plain.values, rtol=1e-4, atol=1e-6)

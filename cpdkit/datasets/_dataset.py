@@ -11,6 +11,7 @@ from typing import overload
 import ase
 import numpy as np
 import pandas as pd
+from ase.data import chemical_symbols
 from ase.formula import Formula
 
 __all__ = ["AtomsSequence", "Dataset", "hill_formula"]
@@ -57,7 +58,8 @@ class AtomsSequence(Sequence[ase.Atoms]):
     Raises
     ------
     ValueError
-        If the arrays do not fit each other, or a coordinate is not finite.
+        If the arrays do not fit each other, a coordinate is not finite or there is no element
+        of an atomic number.
     """
 
     def __init__(
@@ -69,7 +71,13 @@ class AtomsSequence(Sequence[ase.Atoms]):
         cells: np.ndarray | None = None,
         pbc: np.ndarray | None = None,
     ) -> None:
-        self.numbers = np.asarray(numbers, dtype=np.uint8)
+        given = np.asarray(numbers)
+        if given.size and not (0 <= given.min() and given.max() < len(chemical_symbols)):
+            strange = given[(given < 0) | (given >= len(chemical_symbols))][0]
+            raise ValueError(
+                f"atomic numbers go up to {len(chemical_symbols) - 1}; got {strange}."
+            )
+        self.numbers = given.astype(np.uint8)
         self.positions = np.asarray(positions, dtype=np.float64)
         self.n_atoms = np.asarray(n_atoms, dtype=np.int64)
         total = int(self.n_atoms.sum())

@@ -98,9 +98,16 @@ def register_encoder(
     ------
     ValueError
         If the name is taken and `overwrite` is false, or is empty.
+    TypeError
+        If the builder is neither a function nor names one.
     """
-    if not name:
-        raise ValueError("an encoder needs a name; got an empty string.")
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"an encoder needs a name; got {name!r}.")
+    if not callable(builder) and not (isinstance(builder, str) and ":" in builder):
+        raise TypeError(
+            "builder must be a function that returns an encoder, or 'package.module:function'; "
+            f"got {builder!r}."
+        )
     if name in _REGISTRY and not overwrite:
         raise ValueError(
             f"an encoder named {name!r} is registered already; choose another name "
@@ -164,4 +171,12 @@ def load_encoder(name: str, **options: Any) -> Encoder:
         if option not in parameters and not open_ended:
             known = [p.name for p in parameters.values() if p.kind is p.KEYWORD_ONLY]
             raise TypeError(unknown(f"option of encoder {name!r}:", option, known))
-    return builder(*arguments, **options)
+    encoder = builder(*arguments, **options)
+    from cpdkit.encoders._base import Encoder
+
+    if not isinstance(encoder, Encoder):
+        raise TypeError(
+            f"the builder of encoder {name!r} returned a {type(encoder).__name__}; it must return "
+            "an Encoder, such as ModuleEncoder makes of a torch.nn.Module."
+        )
+    return encoder

@@ -7,27 +7,51 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import ase
 import torch
+from ase.data import atomic_numbers, chemical_symbols
 
 from cpdkit._messages import unknown
 from cpdkit.encoders._graph import build_graph
 from cpdkit.irreps import Irreps
 
-__all__ = ["Encoder", "Layer", "parse_device", "parse_dtype"]
+__all__ = ["Encoder", "Layer", "parse_device", "parse_dtype", "parse_elements"]
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
-def parse_dtype(dtype: str | torch.dtype) -> torch.dtype:
+def parse_dtype(dtype: str | torch.dtype | type) -> torch.dtype:
     """Turn ``"float32"`` or ``"float64"`` into a torch dtype; raise ValueError for others."""
-    name = str(dtype).removeprefix("torch.")
+    name = dtype.__name__ if isinstance(dtype, type) else str(dtype).removeprefix("torch.")
     if name not in _DTYPES:
         raise ValueError(unknown("dtype", name, _DTYPES))
     return _DTYPES[name]
+
+
+@cache  # reading it takes as long as encoding several molecules
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def parse_elements(elements: Iterable[int | str]) -> list[int]:
+    """Atomic numbers, ascending, of numbers or symbols; raise ValueError for others or none."""
+    found = set()
+    for element in elements:
+        number = atomic_numbers.get(element, 0) if isinstance(element, str) else int(element)
+        if not 0 < number < len(chemical_symbols):
+            known = chemical_symbols[1:] if isinstance(element, str) else ["1", "...", "118"]
+            raise ValueError(unknown("element", element, known))
+        found.add(number)
+    if not found:
+        raise ValueError("elements is empty; give at least one, or leave it out.")
+    return sorted(found)
 
 
 def parse_device(device: str | torch.device) -> torch.device:
@@ -99,8 +123,8 @@ class Encoder(ABC):
         gradients, in `dtype`.
     layers : sequence of Layer
         What :meth:`forward` returns, in that order.
-    elements : iterable of int, optional
-        Atomic numbers the model knows; None for any.
+    elements : iterable of int or str, optional
+        Atomic numbers or symbols the model knows; None for any.
     cutoff : float, optional
         Radius of the graph in Angstrom.
     periodic : bool, default True
@@ -115,9 +139,12 @@ class Encoder(ABC):
     cpu_atoms : int
         Atoms per batch whose intermediates stay in the caches of a CPU; measured, and a
         subclass may say otherwise.
+    libraries : tuple of str
+        Packages whose versions may change the features; they are kept with the features.
     """
 
     cpu_atoms: int = 512
+    libraries: tuple[str, ...] = ("vesin",)  # the neighbour list
 
     def __init__(
         self,
@@ -125,15 +152,17 @@ class Encoder(ABC):
         name: str,
         model: torch.nn.Module,
         layers: Sequence[Layer],
-        elements: Iterable[int] | None = None,
+        elements: Iterable[int | str] | None = None,
         cutoff: float | None = None,
         periodic: bool = True,
         options: Mapping[str, Any] | None = None,
         dtype: str | torch.dtype = "float32",
     ) -> None:
+        if not isinstance(name, str) or not name.strip():
+            raise ValueError(f"an encoder needs a name under which results are kept; got {name!r}.")
         self.name = name
         self.layers = tuple(layers)
-        self.elements = None if elements is None else frozenset(int(z) for z in elements)
+        self.elements = None if elements is None else frozenset(parse_elements(elements))
         self.cutoff = cutoff
         self.periodic = periodic
         self.options = dict(options or {})
@@ -182,12 +211,17 @@ class Encoder(ABC):
         self.model.to(self.device)
         return self
 
-    @cached_property
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions of :attr:`libraries` that are installed."""
+        return {name: found for name in self.libraries if (found := _version(name))}
+
+    @property
     def fingerprint(self) -> str:
-        """SHA-256 of name, options, layers, dtype and all weights."""
+        """SHA-256 of name, options, layers, dtype and all weights, as they are now."""
         digest = hashlib.sha256()
         layers = [(layer.name, str(layer.irreps), layer.owners) for layer in self.layers]
-        about = [self.name, str(self.dtype), self.cutoff, layers, self.options]
+        about = [self.name, str(self.dtype), self.cutoff, layers, self.options, self.versions]
         digest.update(json.dumps(about, sort_keys=True).encode())
         for key, value in sorted(self.model.state_dict().items()):
             if isinstance(value, torch.Tensor):

@@ -20,7 +20,7 @@ def find_module(model: torch.nn.Module, name: str) -> torch.nn.Module:
     ValueError
         If there is none; lists the nearest names.
     """
-    modules = dict(model.named_modules())
+    modules = dict(model.named_modules(remove_duplicate=False))  # a tied module has two names
     if name in modules and name:
         return modules[name]
     raise ValueError(
@@ -43,12 +43,15 @@ def capture(
 ) -> Iterator[list[torch.Tensor]]:
     """Collect ``read(inputs, output)`` of the submodules `names`, in the order of `names`.
 
-    The list is filled when the block ends; hooks are removed even when it fails.
+    Copies are kept, since a model may go on to change its tensors in place. The list is filled
+    when the block ends; hooks are removed even when it fails.
 
     Raises
     ------
     ValueError
         If a name is unknown, or its module did not run or ran more than once.
+    TypeError
+        If what is read is not a tensor.
     """
     caught: dict[str, list[torch.Tensor]] = {name: [] for name in names}
     handles = []
@@ -58,7 +61,13 @@ def capture(
             module = find_module(model, name)
 
             def hook(_module: Any, inputs: Any, output: Any, name: str = name) -> None:
-                caught[name].append(read(inputs, output))
+                value = read(inputs, output)
+                if not isinstance(value, torch.Tensor):
+                    raise TypeError(
+                        f"{name!r} gave a {type(value).__name__}, not a tensor; say which part is "
+                        "wanted with read=, such as read=lambda inputs, output: output[0]."
+                    )
+                caught[name].append(value.clone())
 
             handles.append(module.register_forward_hook(hook))
         yield result
@@ -68,8 +77,11 @@ def capture(
     for name, outputs in caught.items():
         if len(outputs) != 1:
             ran = [n for n, _ in model.named_modules() if n != name]
+            advice = "hook something that runs once."
+            if not outputs:
+                advice = _nearest(name, ran)
             raise ValueError(
                 f"the hook on {name!r} fired {len(outputs)} times in one forward pass of "
-                f"{type(model).__name__}, not once; {_nearest(name, ran)}"
+                f"{type(model).__name__}, not once; {advice}"
             )
         result.append(outputs[0])

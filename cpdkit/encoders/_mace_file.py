@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,6 +11,13 @@ from cpdkit._messages import unknown
 from cpdkit.encoders._inert import Inert
 
 __all__ = ["hyperparameters"]
+
+# Name of the class in the file: mace-torch's name, and how many functions it has.
+_RADIAL: dict[str, tuple[str, Callable[[Any], int]]] = {
+    "BesselBasis": ("bessel", lambda basis: len(basis.bessel_weights)),
+    "GaussianBasis": ("gaussian", lambda basis: basis.gaussian_weights.numel()),
+    "ChebychevBasis": ("chebyshev", lambda basis: int(basis.num_basis)),
+}
 
 
 def _irreps(record: Any) -> str:
@@ -34,7 +42,13 @@ def hyperparameters(record: Inert, modules: Any) -> dict[str, Any]:
         return table[label]
 
     radial = record.radial_embedding
-    contraction = record.products[0].symmetric_contractions.contractions[0]
+    basis = type(radial.bessel_fn).__name__
+    if basis not in _RADIAL:
+        raise ValueError(unknown("radial basis in the model file:", basis, _RADIAL))
+    products = list(record.products._modules.values())
+    contractions = [product.symmetric_contractions.contractions[0] for product in products]
+    outputs = [_irreps(product.linear.irreps_out) for product in products]
+    edges = getattr(record, "edge_irreps", None)
     readout = record.readouts[-1]
     transform = type(getattr(radial, "distance_transform", None)).__name__
     heads = getattr(record, "heads", None) or ["Default"]
@@ -48,22 +62,25 @@ def hyperparameters(record: Inert, modules: Any) -> dict[str, Any]:
     }
     gate = None
     if hasattr(readout, "non_linearity"):
-        gate = _activation(readout.non_linearity)
+        gate = _activation(readout.non_linearity.acts[0])
     arguments: dict[str, Any] = {
         "r_max": float(record.r_max),
-        "num_bessel": len(radial.bessel_fn.bessel_weights),
+        "num_bessel": _RADIAL[basis][1](radial.bessel_fn),
         "num_polynomial_cutoff": int(radial.cutoff_fn.p),
         "max_ell": record.spherical_harmonics._lmax,
         "interaction_cls": classes(record.interactions[-1], blocks),
         "interaction_cls_first": classes(record.interactions[0], blocks),
         "num_interactions": int(record.num_interactions),
         "num_elements": len(record.atomic_numbers),
-        "hidden_irreps": o3.Irreps(_irreps(record.products[0].linear.irreps_out)),
+        "hidden_irreps": o3.Irreps(outputs[0]),
+        "keep_last_layer_irreps": len(outputs) > 1 and outputs[0] == outputs[-1],
+        "edge_irreps": None if edges is None else o3.Irreps(_irreps(edges)),
+        "use_edge_irreps_first": getattr(record, "use_edge_irreps_first", False),
         "MLP_irreps": o3.Irreps(f"{scalars}x0e"),
         "atomic_energies": record.atomic_energies_fn.atomic_energies.numpy(),
         "avg_num_neighbors": float(record.interactions[0].avg_num_neighbors),
         "atomic_numbers": record.atomic_numbers.tolist(),
-        "correlation": 1 + len(contraction.weights._parameters),
+        "correlation": [1 + len(c.weights._parameters) for c in contractions],
         "gate": gate,
         "pair_repulsion": "pair_repulsion_fn" in record._modules,
         "apply_cutoff": getattr(record, "apply_cutoff", True),
@@ -71,7 +88,7 @@ def hyperparameters(record: Inert, modules: Any) -> dict[str, Any]:
         "use_so3": getattr(record, "use_so3", False),
         "use_agnostic_product": getattr(record, "use_agnostic_product", False),
         "use_last_readout_only": getattr(record, "use_last_readout_only", False),
-        "radial_type": {"BesselBasis": "bessel"}[type(radial.bessel_fn).__name__],
+        "radial_type": _RADIAL[basis][0],
         "distance_transform": {"AgnesiTransform": "Agnesi", "SoftTransform": "Soft"}.get(
             transform, "None"
         ),
@@ -85,10 +102,16 @@ def hyperparameters(record: Inert, modules: Any) -> dict[str, Any]:
     return arguments
 
 
-def _activation(record: Inert) -> Any:
-    function = record.acts[0].f
+def _activation(record: Any) -> Any:
+    """Function that an inert ``normalize2mom`` scales; None where there is no activation."""
+    if record is None:
+        return None
+    function = record.f
     name = function.__name__ if isinstance(function, type) else type(function).__name__
-    known = {"silu": torch.nn.functional.silu, "SiLU": torch.nn.SiLU(), "tanh": torch.tanh}
+    if name == "getattr":  # how builtin functions such as torch.tanh are pickled
+        name = function._args[1]
+    known = {"SiLU": torch.nn.SiLU(), "abs": torch.abs, "tanh": torch.tanh}
+    known |= {key: getattr(torch.nn.functional, key) for key in ("silu", "relu", "gelu")}
     if name not in known:
         raise ValueError(unknown("activation in the model file:", name, known))
     return known[name]

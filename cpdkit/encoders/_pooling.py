@@ -17,6 +17,8 @@ POOLINGS = ("mean", "sum", "element_mean", "mean_norm")
 
 def parse_poolings(pooling: str | Sequence[str]) -> tuple[str, ...]:
     """Names of poolings as a tuple; raise ValueError for unknown, repeated or no names."""
+    if isinstance(pooling, (set, frozenset)):
+        raise ValueError(f"pooling decides the order of columns; give a list, not {pooling!r}.")
     names = (pooling,) if isinstance(pooling, str) else tuple(pooling)
     for name in names:
         if name not in POOLINGS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
@@ -17,6 +18,9 @@ from cpdkit.encoders._optional import contained
 from cpdkit.encoders._pooling import pool
 
 __all__ = ["Task", "check", "labels_of"]
+
+# Hooks on one model see the passes of all threads, and a Dask worker may have several.
+_FORWARD = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -65,11 +69,24 @@ class Task:
             raise ValueError("a shard without structures was asked for.")
         return result
 
+    def gives(self, atoms: AtomsSequence, values: np.ndarray, labels: list[str]) -> bool:
+        """Whether the encoder gives `values`, judged by the largest of the structures.
+
+        A fingerprint cannot know all that determines features: attributes that are no tensors,
+        say, or what a function of the user's calls.
+        """
+        row = int(np.argmax(atoms.n_atoms))
+        known = values[row]
+        again = self.run(atoms.select(np.array([row])), [labels[row]])[0]
+        close = 1e-6 if self.encoder.dtype == torch.float64 else 1e-3  # devices and batches round
+        scale = np.abs(known).max()
+        return again.shape == known.shape and np.allclose(again, known, close, close * scale)
+
     def _pooled(
         self, graphs: list[Any], n_atoms: np.ndarray, numbers: np.ndarray, labels: list[str]
     ) -> np.ndarray:
         encoder, total = self.encoder, int(n_atoms.sum())
-        with torch.inference_mode():
+        with _FORWARD, torch.inference_mode():
             features = encoder.forward(graphs)
             for layer, feature in zip(encoder.layers, features, strict=True):
                 expected = (total, layer.irreps.dim)

@@ -27,6 +27,7 @@ __all__ = ["ANI2x", "ANI2xAEV"]
 class _AEV(Encoder):
     """Shared by both encoders: how a batch reaches torchani's AEV computer."""
 
+    libraries = ("torchani", "vesin")
     cpu_atoms = 1024  # the AEV has many small steps, so larger batches pay; measured
     _computer: Any
     _index: np.ndarray

@@ -49,6 +49,8 @@ class CHGNet(Encoder):
         If `dtype` is not ``"float32"``, or the checkpoint is not the one this was written for.
     """
 
+    libraries = ("chgnet",)
+
     def __init__(self, *, dtype: str = "float32") -> None:
         if str(dtype).removeprefix("torch.") != "float32":
             raise ValueError(f"chgnet works in float32 only; got dtype={dtype!r}.")

@@ -125,6 +125,8 @@ class DimeNetPlusPlus(Encoder):
         Precision.
     """
 
+    libraries = ("torch_geometric", "vesin")
+
     def __init__(self, model: Any, *, name: str = "dimenet++", dtype: str = "float32") -> None:
         hidden = model.emb.lin.out_features
         names = ["embedding", *(f"block_{i}" for i in range(1, model.num_blocks + 1))]

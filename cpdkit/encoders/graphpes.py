@@ -21,6 +21,8 @@ _ELEMENTS = range(1, 101)
 
 
 class _GraphPES(Encoder):
+    libraries = ("graph-pes", "vesin")
+
     def inputs(self, graphs: Sequence[Graph]) -> Any:
         """What the model's own forward pass takes."""
         return self._atomic_graph(collate(graphs, dtype=self.dtype, device=self.device))

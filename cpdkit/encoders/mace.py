@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from cpdkit._messages import unknown
-from cpdkit.encoders._base import Encoder, Layer
+from cpdkit.encoders._base import Encoder, Layer, parse_elements
 from cpdkit.encoders._e3nn import restore_couplings
 from cpdkit.encoders._graph import Batch, Graph, collate
 from cpdkit.encoders._hooks import capture
@@ -75,6 +75,8 @@ class MACE(Encoder):
         Precision.
     """
 
+    libraries = ("mace-torch", "e3nn", "vesin")
+
     cpu_atoms = 256
 
     def __init__(self, model: Any, *, name: str = "mace", dtype: str = "float32") -> None:
@@ -88,6 +90,8 @@ class MACE(Encoder):
             ],
             elements=model.atomic_numbers.tolist(),
             cutoff=float(model.r_max),
+            # Divides messages, and is not among the tensors.
+            options={"avg_num_neighbors": [float(i.avg_num_neighbors) for i in model.interactions]},
             dtype=dtype,
         )
         restore_couplings(self.model)
@@ -147,7 +151,7 @@ def mace_untrained(
     max_ell: int = 3,
     num_interactions: int = 2,
     cutoff: float = 5.0,
-    elements: Sequence[int] = (1, 6, 7, 8, 9, 16, 17),
+    elements: Sequence[int | str] = (1, 6, 7, 8, 9, 16, 17),
     avg_num_neighbors: float = 15.0,
     dtype: str = "float32",
 ) -> MACE:
@@ -161,8 +165,8 @@ def mace_untrained(
         As in mace-torch.
     cutoff : float
         Angstrom.
-    elements : sequence of int
-        Atomic numbers to know.
+    elements : sequence of int or str
+        Atomic numbers or symbols to know.
     avg_num_neighbors : float
         Divisor of messages.
     dtype : {"float32", "float64"}
@@ -171,7 +175,7 @@ def mace_untrained(
     modules = _library("mace-untrained")
     from e3nn import o3
 
-    elements = sorted({int(z) for z in elements})
+    numbers = parse_elements(elements)
     block = modules.interaction_classes["RealAgnosticResidualInteractionBlock"]
     # Built in double precision, then cast: one seed, one set of weights.
     with contained(torch.float64), seeded(seed):
@@ -183,12 +187,12 @@ def mace_untrained(
             interaction_cls=block,
             interaction_cls_first=block,
             num_interactions=num_interactions,
-            num_elements=len(elements),
+            num_elements=len(numbers),
             hidden_irreps=o3.Irreps(hidden_irreps),
             MLP_irreps=o3.Irreps("16x0e"),
-            atomic_energies=np.zeros(len(elements)),
+            atomic_energies=np.zeros(len(numbers)),
             avg_num_neighbors=avg_num_neighbors,
-            atomic_numbers=elements,
+            atomic_numbers=numbers,
             correlation=correlation,
             gate=torch.nn.functional.silu,
             atomic_inter_scale=1.0,
@@ -280,9 +284,15 @@ def mace_file(path: str, *, name: str | None = None, dtype: str = "float32") -> 
         raise ValueError(f"{path} holds a {kind}; expected a MACE or ScaleShiftMACE module.")
     state = tensors(record)
     stored = next(value.dtype for value in state.values() if value.is_floating_point())
-    with contained(stored):
-        model = getattr(modules, kind)(**hyperparameters(record, modules))
-    left = model.load_state_dict(state, strict=False)
+    try:
+        with contained(stored):
+            model = getattr(modules, kind)(**hyperparameters(record, modules))
+        left = model.load_state_dict(state, strict=False)
+    except (AttributeError, RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"{path} holds a {kind} that this version of cpdkit cannot build again with the "
+            f"installed mace-torch: {error}"
+        ) from error
     # Coupling coefficients live inside compiled code in the file; they follow from the irreps.
     missing = [key for key in left.missing_keys if "_w3j_" not in key]
     if missing or left.unexpected_keys:

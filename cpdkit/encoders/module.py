@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import ase
 import torch
 
 from cpdkit.encoders._base import Encoder, Layer
+from cpdkit.encoders._code import describe_code
 from cpdkit.encoders._graph import Batch, Graph, collate
 from cpdkit.encoders._hooks import capture, find_module
 
@@ -21,39 +23,46 @@ class ModuleEncoder(Encoder):
     Parameters
     ----------
     model : torch.nn.Module
-        The model.
+        The model. The encoder works on a copy, in evaluation mode and in `dtype`; the model
+        itself stays as it is, and what happens to it later does not reach the encoder.
     hooks : mapping of str to str
         Name of a submodule (as in ``model.named_modules()``) to the irreps of its output, such
         as ``{"layers.0": "64x0e+32x1o"}``. The names become the names of the layers, in this
         order. Every one of these modules has to run exactly once in a forward pass.
     call : callable
-        ``call(model, batch)`` runs the model on a :class:`~cpdkit.encoders.Batch`; what it
-        returns is ignored. A batch holds `numbers`, `positions`, `edges` (2, n_edges), `vectors`
-        from ``edges[0]`` to ``edges[1]``, `shifts`, `cells` and `structure` (the graph of each
-        atom) as tensors.
+        ``call(model, batch)`` runs the model it is given on a :class:`~cpdkit.encoders.Batch`;
+        what it returns is ignored. A batch holds `numbers`, `positions`, `edges` (2, n_edges),
+        `vectors` from ``edges[0]`` to ``edges[1]``, `shifts`, `cells` and `structure` (the graph
+        of each atom) as tensors.
     name : str
         Name under which results are kept.
     cutoff : float, optional
         Radius of the graph in Angstrom; no edges without it.
-    elements : iterable of int, optional
-        Atomic numbers the model knows; any by default.
+    elements : iterable of int or str, optional
+        Atomic numbers or symbols the model knows; any by default.
     read : callable, optional
         ``read(inputs, output)`` of each hooked module gives its features, a tensor of shape
         (total_atoms, irreps.dim); the output itself by default. Where a module returns an update,
         ``lambda inputs, output: inputs[0] + output`` is the state.
     graph : callable, optional
         ``graph(atoms)`` in place of the neighbour graph, if `call` wants something else. `call`
-        then receives the list of these.
+        then receives the list of these. The atoms have numbers, positions, cell and pbc; info,
+        charges and calculators do not reach it.
     periodic : bool, default True
         Whether crystals can be encoded.
+    options : mapping, optional
+        Anything else that tells this encoder from others of its name, in JSON's types. A store
+        knows weights, irreps and the code of `call`, `read` and `graph` by itself.
     dtype : {"float32", "float64"}
-        Precision the model is cast to.
+        Precision the copy is cast to.
 
     Raises
     ------
     ValueError
         If there is no submodule of a name; the nearest names are listed. The same when a
         module does not run during :func:`cpdkit.extract`.
+    TypeError
+        If `hooks` is no mapping, or something that should be called cannot be.
 
     Examples
     --------
@@ -74,21 +83,33 @@ class ModuleEncoder(Encoder):
         *,
         name: str,
         cutoff: float | None = None,
-        elements: Iterable[int] | None = None,
+        elements: Iterable[int | str] | None = None,
         read: Callable[[Any, Any], torch.Tensor] | None = None,
         graph: Callable[[ase.Atoms], Any] | None = None,
         periodic: bool = True,
+        options: Mapping[str, Any] | None = None,
         dtype: str = "float32",
     ) -> None:
+        if not isinstance(hooks, Mapping):
+            raise TypeError(
+                "hooks maps names of submodules to irreps, such as {'layers.0': '64x0e'}; "
+                f"got {hooks!r}."
+            )
+        functions = {"call": call, "read": read, "graph": graph}
+        for key, function in functions.items():
+            if not callable(function) and (key == "call" or function is not None):
+                raise TypeError(f"{key} must be a function; got {function!r}.")
         for path in hooks:
             find_module(model, path)
+        code = {key: describe_code(function) for key, function in functions.items() if function}
         super().__init__(
             name=name,
-            model=model,
+            model=copy.deepcopy(model),
             layers=[Layer(path, irreps) for path, irreps in hooks.items()],
             elements=elements,
             cutoff=cutoff,
             periodic=periodic,
+            options={"code": code, **(options or {})},
             dtype=dtype,
         )
         self._call, self._graph = call, graph
@@ -98,6 +119,7 @@ class ModuleEncoder(Encoder):
         """See :meth:`Encoder.graph`."""
         return super().graph(atoms) if self._graph is None else self._graph(atoms)
 
+    @torch.inference_mode(False)  # a model that differentiates its energy may turn gradients on
     @torch.no_grad()
     def forward(self, graphs: Sequence[Graph]) -> list[torch.Tensor]:
         """See :meth:`Encoder.forward`."""
@@ -107,4 +129,4 @@ class ModuleEncoder(Encoder):
         names = [layer.name for layer in self.layers]
         with capture(self.model, names, read=self._read) as features:
             self._call(self.model, batch)
-        return features
+        return [feature.detach() for feature in features]

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from ase.data import covalent_radii
 
-from cpdkit.encoders._base import Encoder, Layer
+from cpdkit.encoders._base import Encoder, Layer, parse_elements
 from cpdkit.encoders._graph import Graph, build_graph, collate
 
 __all__ = ["BondCounts", "RandomFeatures"]
@@ -65,8 +65,8 @@ class BondCounts(Encoder):
 
     Parameters
     ----------
-    elements : sequence of int
-        Atomic numbers to know.
+    elements : sequence of int or str
+        Atomic numbers or symbols to know.
     tolerance : float
         Factor on the sum of covalent radii (Cordero et al. 2008, as in ASE).
     dtype : {"float32", "float64"}
@@ -76,11 +76,11 @@ class BondCounts(Encoder):
     def __init__(
         self,
         *,
-        elements: Sequence[int] = (1, 6, 7, 8, 9, 16, 17),
+        elements: Sequence[int | str] = (1, 6, 7, 8, 9, 16, 17),
         tolerance: float = 1.25,
         dtype: str = "float32",
     ) -> None:
-        elements = sorted({int(z) for z in elements})
+        elements = parse_elements(elements)
         pairs = list(combinations_with_replacement(range(len(elements)), 2))
         super().__init__(
             name="bond-counts",

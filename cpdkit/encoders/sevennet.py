@@ -79,6 +79,8 @@ class SevenNet(Encoder):
         If the checkpoint in the installed package is not the one this was written for.
     """
 
+    libraries = ("sevenn", "e3nn", "vesin")
+
     def __init__(self, name: str = "sevennet-0", *, dtype: str = "float32") -> None:
         package = require("sevenn", encoder=name, extra="sevennet")
         util = require("sevenn.util", encoder=name, extra="sevennet")

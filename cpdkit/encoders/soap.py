@@ -11,7 +11,7 @@ import ase
 import torch
 from ase.data import chemical_symbols
 
-from cpdkit.encoders._base import Encoder, Layer
+from cpdkit.encoders._base import Encoder, Layer, parse_elements
 from cpdkit.encoders._graph import build_graph
 from cpdkit.encoders._optional import require
 
@@ -42,10 +42,12 @@ class SOAP(Encoder):
         If dscribe is not installed.
     """
 
+    libraries = ("dscribe",)
+
     def __init__(
         self,
         *,
-        elements: Sequence[int] = (1, 6, 7, 8, 9, 16, 17),
+        elements: Sequence[int | str] = (1, 6, 7, 8, 9, 16, 17),
         cutoff: float = 5.0,
         n_max: int = 4,
         l_max: int = 4,
@@ -54,7 +56,7 @@ class SOAP(Encoder):
         dtype: str = "float32",
     ) -> None:
         descriptors = require("dscribe.descriptors", encoder="soap", extra="soap")
-        elements = sorted({int(z) for z in elements})
+        elements = parse_elements(elements)
         options = {
             "species": [chemical_symbols[z] for z in elements],
             "r_cut": cutoff,

@@ -55,6 +55,8 @@ class ViSNet(Encoder):
         Precision.
     """
 
+    libraries = ("torch_geometric", "vesin")
+
     def __init__(self, model: Any, *, name: str = "visnet", dtype: str = "float32") -> None:
         inner = model.representation_model
         degrees = range(inner.lmax + 1)
