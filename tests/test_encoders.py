@@ -423,3 +423,26 @@ def test_an_encoder_needs_a_name():
     for name in ("", None, " "):
         with pytest.raises(ValueError, match="needs a name"):
             ModuleEncoder(torch.nn.Linear(1, 1), {}, print, name=name)
+
+
+@pytest.mark.parametrize("cutoff", [-1.0, 1e9, float("nan")])
+def test_a_cutoff_is_a_radius(cutoff):
+    with pytest.raises(ValueError, match="cutoff is a radius in Angstrom"):
+        load_encoder("schnet-untrained", cutoff=cutoff)
+
+
+def test_a_layer_has_channels():
+    with pytest.raises(ValueError, match="has no channels"):
+        load_encoder("random", width=0)
+
+
+def test_a_slab_without_a_third_vector_is_the_slab_in_vacuum():
+    slab = bulk("C", "diamond", a=3.57).repeat((2, 2, 1))
+    slab.pbc = [True, True, False]
+    flat, tall = slab.copy(), slab.copy()
+    flat.cell[2] = 0
+    tall.cell[2] = np.cross(*slab.cell[:2])
+    tall.cell[2] *= 40 / np.linalg.norm(tall.cell[2])
+    for name in ("soap", "schnet-untrained", "mace-untrained"):
+        a, b = run(encoder(name), [flat, tall]).values
+        assert np.allclose(a, b, rtol=1e-9, atol=1e-12)

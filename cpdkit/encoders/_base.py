@@ -21,6 +21,7 @@ from cpdkit.irreps import Irreps
 
 __all__ = ["Encoder", "Layer", "parse_device", "parse_dtype", "parse_elements"]
 
+_FARTHEST = 1000  # Angstrom; a neighbour list of more would never end
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -162,6 +163,13 @@ class Encoder(ABC):
             raise ValueError(f"an encoder needs a name under which results are kept; got {name!r}.")
         self.name = name
         self.layers = tuple(layers)
+        empty = [layer.name for layer in self.layers if layer.irreps.dim == 0]
+        if empty:
+            raise ValueError(f"layer {empty[0]!r} of encoder {name!r} has no channels.")
+        if cutoff is not None and not 0 < cutoff < _FARTHEST:
+            raise ValueError(
+                f"cutoff is a radius in Angstrom, above 0 and below {_FARTHEST}; got {cutoff}."
+            )
         self.elements = None if elements is None else frozenset(parse_elements(elements))
         self.cutoff = cutoff
         self.periodic = periodic

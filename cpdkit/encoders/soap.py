@@ -82,6 +82,9 @@ class SOAP(Encoder):
     def graph(self, atoms: ase.Atoms) -> ase.Atoms:
         """The structure itself; refuses coincident atoms as other encoders do."""
         build_graph(atoms, self.cutoff)
+        if atoms.pbc.any() and atoms.cell.rank < 3:  # dscribe wants a volume of slabs as well
+            atoms = atoms.copy()
+            atoms.cell = atoms.cell.complete()
         return atoms
 
     def forward(self, graphs: Sequence[ase.Atoms]) -> list[torch.Tensor]:
