@@ -52,13 +52,16 @@ class _Recorder:
 
     def write(self, *_: object) -> None:
         """Write the record beside its final path, then rename it."""
+        # A copy in one step: listing items makes tuples, hence garbage collections, and a finalizer
+        # that imports would change what is being listed.
+        loaded = sys.modules.copy()
         content = {
             "modules": sorted(
                 name
-                for name, module in list(sys.modules.items())
+                for name, module in loaded.items()
                 if name.partition(".")[0] == "cpdkit" and getattr(module, "__file__", None)
             ),
-            "toplevel": sorted({name.partition(".")[0] for name in list(sys.modules)}),
+            "toplevel": sorted({name.partition(".")[0] for name in loaded}),
             "read": sorted(self.read - self.written),
             "settings": sorted(self.settings),
         }

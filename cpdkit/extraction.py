@@ -74,7 +74,8 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
     pooling : str or sequence of str, default "mean"
         ``"mean"`` or ``"sum"`` over atoms, ``"element_mean"`` over the atoms of each element
         (zero where there is none), ``"mean_norm"``: the mean over atoms of the norms of vectors
-        and tensors, and of scalars as they are. Several give their blocks one after the other.
+        and tensors, and of scalars as they are. Several give their blocks one after the other;
+        beside ``"mean"``, ``"mean_norm"`` leaves out the scalars, which would be the same.
     batch_size, max_atoms : int, optional
         A batch holds at most `batch_size` structures, and more than `max_atoms` atoms only if
         one structure does. They set memory and speed; results change by rounding only. By default
@@ -88,7 +89,7 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
     store : path, optional
         Folder that keeps finished shards. Run again after an interruption, or with structures
         added at the end, only what is missing is computed. Of a shard that is there the largest
-        structure is encoded again; if its features are others, the shard is made again and a
+        structure is encoded again; if its features are others, both shards are kept and a
         warning says so.
     shard_size : int, default 2048
         Structures per shard. Structures are sorted by size within a shard, so that memory does
@@ -156,16 +157,11 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
     with tqdm(total=len(atoms), desc=encoder.name, unit="structure", disable=not progress) as bar:
         missing = []
         for number, rows in enumerate(shards):
-            found = kept.read(keys[number]) if kept else None
-            if kept and found is not None:
+            found = None
+            if kept:
                 part = atoms[rows]
-                if not task.gives(part, found[0], labels_of(dataset, rows.start, len(part))):
-                    warnings.warn(
-                        f"{kept.path(keys[number])} holds other features than {encoder.name!r} "
-                        "gives now; it is made again. Give encoders that differ different names.",
-                        stacklevel=2,
-                    )
-                    found = None
+                labels = labels_of(dataset, rows.start, len(part))
+                keys[number], found = _look_up(kept, keys[number], task, part, labels)
             if found is None:
                 missing.append(number)
                 continue
@@ -190,13 +186,32 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
                 "metadata": metadata,
                 "blocks": [asdict(block) for block in blocks],
                 "keys": keys,
-                "checksums": [kept.checksum(key) for key in keys],
                 "n_structures": len(atoms),
             }
         )
         if not collect:
             return done
     return Representation(values, blocks, atoms.n_atoms.copy(), metadata)
+
+
+def _look_up(
+    kept: Store, key: str, task: Task, atoms: AtomsSequence, labels: list[str]
+) -> tuple[str, tuple[np.ndarray, np.ndarray] | None]:
+    """The shard of these features, or a key under which to make it.
+
+    What a fingerprint does not see may make one key stand for the features of several models;
+    the others then lie under keys that follow from it, so that nobody's shards are replaced.
+    """
+    while True:
+        found = kept.read(key)
+        if found is None or task.gives(atoms, found[0], labels):
+            return key, found
+        warnings.warn(
+            f"{kept.path(key)} holds other features than {task.encoder.name!r} gives now, which "
+            "are kept apart; give encoders that differ different names.",
+            stacklevel=3,
+        )
+        key = hashlib.sha256(f"{key}, others".encode()).hexdigest()
 
 
 def _local(task: Task, parts: Iterator, dataset: Dataset | None, bar: Any) -> Iterator:
@@ -237,6 +252,11 @@ def _sequence(structures: Dataset | Iterable[ase.Atoms] | ase.Atoms) -> AtomsSeq
         atoms = structures.atoms
     elif isinstance(structures, AtomsSequence):
         atoms = structures
+    elif isinstance(structures, (str, os.PathLike)):
+        raise TypeError(
+            f"structures is a path, {structures!r}; expected ase.Atoms, such as "
+            "ase.io.read(path, ':') gives, or a Dataset."
+        )
     else:
         frames = [structures] if isinstance(structures, ase.Atoms) else list(structures)
         for row, frame in enumerate(frames):
@@ -264,7 +284,7 @@ def _metadata(
         "encoder_fingerprint": encoder.fingerprint,
         "dataset": None if dataset is None else f"{dataset.name} ({dataset.split})",
         "dataset_fingerprint": None if dataset is None else dataset.fingerprint,
-        "structures_sha256": _hash_of(atoms),
+        "structures_sha256": _hash_of(atoms) if dataset is None else None,
         "pooling": poolings[0] if len(poolings) == 1 else list(poolings),
         "dtype": str(encoder.dtype).removeprefix("torch."),
         "versions": _versions() | encoder.versions,
@@ -275,7 +295,7 @@ def _hash_of(atoms: AtomsSequence, start: bytes = b"") -> str:
     digest = hashlib.sha256(start)
     for part in (atoms.n_atoms, atoms.numbers, atoms.positions, atoms.cells, atoms.pbc):
         if part is not None:
-            digest.update(np.ascontiguousarray(part).tobytes())
+            digest.update(np.ascontiguousarray(part).data)
     return digest.hexdigest()
 
 

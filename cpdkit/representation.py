@@ -20,7 +20,7 @@ from cpdkit._files import replacing
 
 __all__ = ["Block", "Representation"]
 
-_FORMAT = "cpdkit-representation-1"
+_FORMAT = "cpdkit-representation-2"
 
 
 def _checksum(values: np.ndarray, n_atoms: np.ndarray) -> str:
@@ -374,7 +374,9 @@ class Representation:
                 metadata = file.metadata() or {}
                 about = json.loads(metadata.get("cpdkit", "{}"))
                 if about.get("format") != _FORMAT:
-                    raise ValueError(f"{path} is not a representation saved by cpdkit.")
+                    raise ValueError(
+                        f"{path} is not a representation saved by this version of cpdkit."
+                    )
                 values, n_atoms = file.get_tensor("values"), file.get_tensor("n_atoms")
         except SafetensorError as error:
             raise ValueError(f"{path} is damaged ({error}); extract it again.") from error

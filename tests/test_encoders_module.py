@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
+
 import numpy as np
 import pytest
 from ase.build import molecule
@@ -168,17 +171,75 @@ def test_the_model_of_the_user_stays_as_it_is():
     assert np.array_equal(extract(first, molecule("CH4"), progress=False).values, before)
 
 
-def test_functions_that_differ_are_told_apart_in_a_store(tmp_path):
-    def features(**options):
-        return extract(stream(**options), molecules(4), store=tmp_path, progress=False).values
+def test_functions_that_differ_are_told_apart(tmp_path):
+    def times(factor):
+        return lambda inputs, output: factor * output  # a closure
 
-    plain, doubled = features(), features(read=lambda inputs, output: 2 * output)
-    assert np.allclose(doubled, 2 * plain)
-    factors = (3.0, 4.0)
-    for factor in factors:  # the same code, with another number in its closure
-        assert np.allclose(features(read=lambda i, o, f=factor: f * o), factor * plain)
-    assert stream().fingerprint == stream().fingerprint
+    reads = [
+        None,
+        lambda inputs, output: 2 * output,
+        lambda inputs, output: output + output,
+        lambda inputs, output, factor=3.0: factor * output,
+        lambda inputs, output, factor=4.0: factor * output,
+        times(5.0),
+        times(np.float32(6.0)),
+        functools.partial(lambda factor, inputs, output: factor * output, 7.0),
+    ]
+    encoders = [stream(read=read) for read in reads]
+    assert len({encoder.fingerprint for encoder in encoders}) == len(reads)
+    assert stream(read=times(5.0)).fingerprint == encoders[5].fingerprint
     assert stream(options={"epoch": 1}).fingerprint != stream(options={"epoch": 2}).fingerprint
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # the store itself would notice, and say so
+        kept = [extract(e, molecules(4), store=tmp_path, progress=False).values for e in encoders]
+    for values, factor in zip(kept, [1, 2, 2, 3, 4, 5, 6, 7], strict=True):
+        assert np.allclose(values, factor * kept[0])
+
+
+def test_any_function_can_be_described():
+    def memo(inputs, output, seen={}):  # noqa: B006
+        seen[len(seen)] = len(output)
+        return output
+
+    def loop(inputs, output):
+        return output if loop is not None else None
+
+    relu, nested = torch.Tensor.relu, ()
+    for _ in range(3000):
+        nested = (nested,)
+    for read in (memo, loop, lambda i, o: relu(o), lambda i, o, deep=nested: o):
+        encoder = stream(read=read)
+        before = encoder.fingerprint
+        extract(encoder, molecule("CH4"), progress=False)
+        assert stream(read=read).fingerprint == before
+
+
+def test_a_model_that_keeps_what_it_computed_can_be_copied():
+    class Keeps(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed = torch.nn.Embedding(20, 4)
+
+        def forward(self, numbers):
+            self.last = self.embed(numbers)
+            return self.last
+
+    model = Keeps()
+    model(torch.tensor([1]))
+    call = lambda model, batch: model(batch.numbers)  # noqa: E731
+    encoder = ModuleEncoder(model, {"embed": "4x0e"}, call, name="keeps")
+    assert extract(encoder, molecule("CH4"), progress=False).values.shape == (1, 4)
+    assert model.last.requires_grad
+    model.more = [2 * model.last]  # deeper than we look
+    with pytest.raises(TypeError, match="Keeps cannot be copied: .+ detach them first"):
+        ModuleEncoder(model, {"embed": "4x0e"}, call, name="keeps")
+
+
+def test_running_another_model_than_the_given_one_is_explained():
+    own = Stream()
+    encoder = ModuleEncoder(own, {"embed": "4x0e"}, lambda _, batch: own(batch), name="own")
+    with pytest.raises(ValueError, match=r"fired 0 times .+ Is it the model that call= was given"):
+        extract(encoder, molecule("CH4"), progress=False)
 
 
 def test_a_model_may_differentiate_its_energy():

@@ -282,7 +282,9 @@ def test_a_device_that_is_not_there_is_refused_and_changes_nothing(device):
 def test_what_is_no_encoder_no_structure_and_no_client_is_named(aev):
     with pytest.raises(TypeError, match=r"Did you mean load_encoder\('ani2x-aev'\)"):
         extract("ani2x-aev", molecules(2))
-    for wrong in (["CCO"], [molecule("H2O"), None], "mol.xyz"):
+    with pytest.raises(TypeError, match="structures is a path, 'mol.xyz'; .* ase.io.read"):
+        extract(aev, "mol.xyz")
+    for wrong in (["CCO"], [molecule("H2O"), None]):
         with pytest.raises(TypeError, match="expected ase.Atoms"):
             extract(aev, wrong)
     with pytest.raises(TypeError, match=r"distributed.Client; got 'tcp://"):
@@ -291,6 +293,13 @@ def test_what_is_no_encoder_no_structure_and_no_client_is_named(aev):
         extract(aev, molecules(2), store="")
     with pytest.raises(ValueError, match="give a list"):
         extract(aev, molecules(2), pooling={"mean", "sum"})
+
+
+def test_cells_are_finite():
+    crystal = bulk("Si")
+    crystal.cell[1, 1] = np.nan
+    with pytest.raises(ValueError, match="cells contain NaN"):
+        AtomsSequence.from_atoms([crystal])
 
 
 @pytest.mark.parametrize("number", [262, -250, 119])

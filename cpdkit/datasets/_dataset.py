@@ -58,8 +58,8 @@ class AtomsSequence(Sequence[ase.Atoms]):
     Raises
     ------
     ValueError
-        If the arrays do not fit each other, a coordinate is not finite or there is no element
-        of an atomic number.
+        If the arrays do not fit each other, a coordinate or lattice vector is not finite, or there
+        is no element of an atomic number.
     """
 
     def __init__(
@@ -72,12 +72,12 @@ class AtomsSequence(Sequence[ase.Atoms]):
         pbc: np.ndarray | None = None,
     ) -> None:
         given = np.asarray(numbers)
-        if given.size and not (0 <= given.min() and given.max() < len(chemical_symbols)):
-            strange = given[(given < 0) | (given >= len(chemical_symbols))][0]
+        known = (given >= 0) & (given < len(chemical_symbols))
+        if not known.all():
             raise ValueError(
-                f"atomic numbers go up to {len(chemical_symbols) - 1}; got {strange}."
+                f"atomic numbers go up to {len(chemical_symbols) - 1}; got {given[~known][0]}."
             )
-        self.numbers = given.astype(np.uint8)
+        self.numbers = given.astype(np.uint8, copy=False)
         self.positions = np.asarray(positions, dtype=np.float64)
         self.n_atoms = np.asarray(n_atoms, dtype=np.int64)
         total = int(self.n_atoms.sum())
@@ -88,6 +88,8 @@ class AtomsSequence(Sequence[ase.Atoms]):
             )
         if not np.isfinite(self.positions).all():
             raise ValueError("positions contain NaN or infinite coordinates; repair them.")
+        if cells is not None and not np.isfinite(np.asarray(cells, dtype=np.float64)).all():
+            raise ValueError("cells contain NaN or infinite lattice vectors; repair them.")
         n = len(self.n_atoms)
         if cells is not None:
             cells = np.asarray(cells, dtype=np.float64)

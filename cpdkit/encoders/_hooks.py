@@ -76,10 +76,10 @@ def capture(
             handle.remove()
     for name, outputs in caught.items():
         if len(outputs) != 1:
-            ran = [n for n, _ in model.named_modules() if n != name]
             advice = "hook something that runs once."
             if not outputs:
-                advice = _nearest(name, ran)
+                others = [n for n, _ in model.named_modules() if n != name]
+                advice = f"{_nearest(name, others)} Is it the model that call= was given that runs?"
             raise ValueError(
                 f"the hook on {name!r} fired {len(outputs)} times in one forward pass of "
                 f"{type(model).__name__}, not once; {advice}"

@@ -167,8 +167,8 @@ class ANI2x(_AEV):
                     "downloaded; set TORCHANI_DATA_DIR to a folder that has "
                     f"StateDicts/ani2x_state_dict.pt ({error})."
                 ) from error
-        if not 0 <= member < len(ensemble):
-            raise ValueError(f"member={member} of an ensemble of {len(ensemble)}; count from 0.")
+        if member not in range(len(ensemble)):
+            raise ValueError(f"member={member!r} of an ensemble of {len(ensemble)}; count from 0.")
         network = ensemble[member]
         self._symbols = list(network.symbols)
         numbers = [atomic_numbers[symbol] for symbol in self._symbols]

@@ -17,6 +17,23 @@ from cpdkit.encoders._hooks import capture, find_module
 __all__ = ["ModuleEncoder"]
 
 
+def _copied(model: torch.nn.Module) -> torch.nn.Module:
+    """A deep copy, in which tensors that a pass with gradients left behind are constants."""
+    left = {
+        id(value): value.detach().clone()
+        for module in model.modules()
+        for value in vars(module).values()
+        if isinstance(value, torch.Tensor) and not value.is_leaf
+    }
+    try:
+        return copy.deepcopy(model, left)
+    except (RuntimeError, TypeError, copy.Error) as error:
+        raise TypeError(
+            f"{type(model).__name__} cannot be copied: {str(error).splitlines()[0]} If it keeps "
+            "tensors of an earlier pass, delete or detach them first."
+        ) from error
+
+
 class ModuleEncoder(Encoder):
     """Read per-atom features from named submodules of a model.
 
@@ -62,7 +79,8 @@ class ModuleEncoder(Encoder):
         If there is no submodule of a name; the nearest names are listed. The same when a
         module does not run during :func:`cpdkit.extract`.
     TypeError
-        If `hooks` is no mapping, or something that should be called cannot be.
+        If `hooks` is no mapping, something that should be called cannot be, or the model cannot
+        be copied.
 
     Examples
     --------
@@ -104,14 +122,16 @@ class ModuleEncoder(Encoder):
         code = {key: describe_code(function) for key, function in functions.items() if function}
         super().__init__(
             name=name,
-            model=copy.deepcopy(model),
+            model=_copied(model),
             layers=[Layer(path, irreps) for path, irreps in hooks.items()],
             elements=elements,
             cutoff=cutoff,
             periodic=periodic,
-            options={"code": code, **(options or {})},
+            options={**(options or {}), "code of functions": code},
             dtype=dtype,
         )
+        first = next(self.model.parameters(), None)
+        self.device = self.device if first is None else first.device
         self._call, self._graph = call, graph
         self._read = read or (lambda inputs, output: output)
 
