@@ -148,7 +148,7 @@ def test_rotational_constants_and_extent_against_ase(splits):
 
 def test_smiles_formula_bonds_and_atom_order_agree(splits):
     Chem = pytest.importorskip("rdkit.Chem")
-    from cpdkit.datasets.xtb9.rows import bond_counts
+    from tools.xtb9.rows import bond_counts
 
     names = store.manifest()["bond_types"]
     for ds in splits.values():
@@ -161,7 +161,7 @@ def test_smiles_formula_bonds_and_atom_order_agree(splits):
 
 def test_no_shipped_molecule_breaks_a_filter(splits):
     Chem = pytest.importorskip("rdkit.Chem")
-    from cpdkit.datasets.xtb9.filters import violations
+    from tools.xtb9.filters import violations
 
     for name in ("probe", "train"):
         smiles = splits[name].smiles
@@ -173,7 +173,7 @@ def test_no_shipped_molecule_breaks_a_filter(splits):
 
 @pytest.mark.parametrize("split", store.SPLITS)
 def test_labels_can_be_computed_again(splits, split):
-    labels = pytest.importorskip("cpdkit.datasets.xtb9.labels")
+    labels = pytest.importorskip("tools.xtb9.labels")
     ds = splits[split]
     for i in np.random.default_rng(1).choice(len(ds), size=20, replace=False):
         atoms = ds.atoms[int(i)]
@@ -188,7 +188,7 @@ def test_labels_can_be_computed_again(splits, split):
 
 
 def test_polarizability_does_not_hang_on_the_field_step(splits):
-    labels = pytest.importorskip("cpdkit.datasets.xtb9.labels")
+    labels = pytest.importorskip("tools.xtb9.labels")
     ds = splits["probe"]
     for i in (0, 1000, 3000):
         atoms = ds.atoms[i]
@@ -199,14 +199,14 @@ def test_polarizability_does_not_hang_on_the_field_step(splits):
 
 
 def test_energies_of_the_free_atoms():
-    labels = pytest.importorskip("cpdkit.datasets.xtb9.labels")
+    labels = pytest.importorskip("tools.xtb9.labels")
     for number, energy in store.manifest()["atom_energies_eV"].items():
         assert labels.atom_energy(int(number)) == pytest.approx(energy, abs=1e-6)
 
 
 def test_labels_turn_with_the_molecule(splits):
-    labels = pytest.importorskip("cpdkit.datasets.xtb9.labels")
-    from cpdkit.datasets.xtb9.relax import random_rotation
+    labels = pytest.importorskip("tools.xtb9.labels")
+    from tools.xtb9.relax import random_rotation
 
     atoms = splits["probe"].atoms[7]
     turn = random_rotation(np.random.default_rng(0))
@@ -225,7 +225,7 @@ def test_labels_turn_with_the_molecule(splits):
 
 def test_quadrupole_follows_the_law_of_shifted_origins(splits):
     """Moving a neutral molecule by R adds 3/2 (R mu + mu R) - R.mu 1 to its quadrupole."""
-    labels = pytest.importorskip("cpdkit.datasets.xtb9.labels")
+    labels = pytest.importorskip("tools.xtb9.labels")
     atoms = splits["probe"].atoms[7]
     shift = np.array([0.7, -0.4, 1.1])
     one = labels.compute_labels(atoms.numbers, atoms.positions, alpha=False)

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("rdkit", reason="the statistics need rdkit")
 
 from cpdkit.datasets import load_dataset
-from cpdkit.datasets.xtb9.describe import describe, markdown_table
+from tools.xtb9.describe import describe, markdown_table
 
 CARD = Path(__file__).parents[1] / "book" / "data_card.md"
 

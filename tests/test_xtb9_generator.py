@@ -20,14 +20,14 @@ from rdkit import Chem, RDLogger
 from rdkit.Chem.rdMolDescriptors import CalcMolFormula
 
 import cpdkit
-from cpdkit.datasets.xtb9 import generate as gen
 from cpdkit.datasets.xtb9 import store
-from cpdkit.datasets.xtb9.chunks import collect
-from cpdkit.datasets.xtb9.conformers import normal_modes
-from cpdkit.datasets.xtb9.filters import RULES, penalty, violations
-from cpdkit.datasets.xtb9.graphs import iter_graphs, parse_formula
-from cpdkit.datasets.xtb9.relax import Dropped, embed, keeps_bonds, relax_smiles
-from cpdkit.datasets.xtb9.rows import molecule_rows
+from tools.xtb9 import generate as gen
+from tools.xtb9.chunks import collect
+from tools.xtb9.conformers import normal_modes
+from tools.xtb9.filters import RULES, penalty, violations
+from tools.xtb9.molecular_graphs import iter_graphs, parse_formula
+from tools.xtb9.relax import Dropped, embed, keeps_bonds, relax_smiles
+from tools.xtb9.rows import molecule_rows
 
 RDLogger.DisableLog("rdApp.*")
 ENV = os.environ | {"PYTHONPATH": str(Path(cpdkit.__file__).parents[1])}
@@ -110,7 +110,7 @@ def test_short_contacts_are_not_bonds():
 
 
 def test_a_broken_or_new_bond_is_noticed():
-    from cpdkit.datasets.xtb9.labels import bond_orders, singlepoint
+    from tools.xtb9.labels import bond_orders, singlepoint
 
     relaxed = relax_smiles("CCO", seed=0)
     orders = bond_orders(singlepoint(relaxed.numbers, relaxed.positions))
@@ -171,10 +171,10 @@ def few_formulas(tmp_path_factory):
         "rows = [formulas.FormulaWeight(f, 1, t) for f, t in\n"
         "        (('C5H8O2', True), ('C5H9NO', True), ('C6H10O', False))]\n"
         "formulas.formula_table = lambda: tuple(rows)\n"
-        "from cpdkit.datasets.xtb9 import generate, splits\n"
+        "from tools.xtb9 import generate, splits\n"
         "splits.formula_table = formulas.formula_table\n"
         "generate.CHUNK.update(probe=3, train=3)\n"
-        "from cpdkit.datasets.xtb9.__main__ import main\n"
+        "from tools.xtb9.__main__ import main\n"
         "if __name__ == '__main__':\n"
         "    main(sys.argv[1:])\n"
     )
@@ -241,7 +241,7 @@ def test_running_out_of_molecules_is_an_error(tmp_path):
 
 
 def test_command_line_help_and_errors():
-    base = [sys.executable, "-m", "cpdkit.datasets.xtb9"]
+    base = [sys.executable, "-m", "tools.xtb9"]
     done = subprocess.run([*base, "--help"], capture_output=True, text=True, check=True, env=ENV)
     for option in ("--out", "--seed", "--processes", "--n-probe", "--n-train", "--n-conformers"):
         assert option in done.stdout

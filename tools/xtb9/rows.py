@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from rdkit import Chem
 
-from cpdkit.datasets.xtb9.conformers import geometries
-from cpdkit.datasets.xtb9.labels import Labels, compute_labels
-from cpdkit.datasets.xtb9.relax import Dropped, relax_smiles
-from cpdkit.datasets.xtb9.splits import molecule_seed
+from tools.xtb9.conformers import geometries
+from tools.xtb9.labels import Labels, compute_labels
+from tools.xtb9.relax import Dropped, relax_smiles
+from tools.xtb9.splits import molecule_seed
 
 __all__ = ["BOND_TYPES", "bond_counts", "conformer_rows", "molecule_rows"]
 

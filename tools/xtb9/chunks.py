@@ -17,7 +17,7 @@ import numpy as np
 from rdkit import rdBase
 from tqdm import tqdm
 
-from cpdkit.datasets.xtb9.relax import Dropped
+from tools.xtb9.relax import Dropped
 
 __all__ = ["Job", "collect", "ordered"]
 

@@ -1,4 +1,4 @@
-"""Statistics of a set of molecules, for the data card: ``python -m cpdkit.datasets.xtb9.describe``.
+"""Statistics of a set of molecules, for the data card: ``python -m tools.xtb9.describe``.
 
 Prints the table of the card: the splits of xtb9 beside QM9, where ``CPDKIT_DATA`` holds it.
 """

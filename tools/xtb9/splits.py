@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from functools import partial
 
-from cpdkit.datasets.xtb9.chunks import ordered
 from cpdkit.datasets.xtb9.formulas import formula_table, interleave, quotas
-from cpdkit.datasets.xtb9.graphs import iter_graphs
+from tools.xtb9.chunks import ordered
+from tools.xtb9.molecular_graphs import iter_graphs
 
 __all__ = ["SPARE", "candidates", "molecule_seed"]
 

@@ -1,4 +1,4 @@
-"""Command line of the xtb9 generator: ``python -m cpdkit.datasets.xtb9 --help``."""
+"""Command line of the xtb9 generator: ``python -m tools.xtb9 --help``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 def main(argv: list[str] | None = None) -> None:
     """Parse the arguments and run the generator."""
     parser = argparse.ArgumentParser(
-        prog="python -m cpdkit.datasets.xtb9",
+        prog="python -m tools.xtb9",
         description=(
             "Make the xtb9 data set: random small organic molecules of H, C, N, O, F with up to "
             "nine heavy atoms, relaxed and labelled with GFN2-xTB. The same seed and numbers give "
@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> None:
         if getattr(args, name) < 1:
             parser.error(f"--{name.replace('_', '-')} must be at least 1")
 
-    from cpdkit.datasets.xtb9.generate import Settings, generate
+    from tools.xtb9.generate import Settings, generate
 
     settings = Settings(args.seed, args.n_probe, args.n_train, args.n_conformers)
     splits = ("probe", "conformers", "train") if args.split == "all" else (args.split,)

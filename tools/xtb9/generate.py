@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from cpdkit.datasets.xtb9.chunks import Job, collect
-from cpdkit.datasets.xtb9.labels import atom_energy
-from cpdkit.datasets.xtb9.rows import BOND_TYPES, conformer_rows, molecule_rows
-from cpdkit.datasets.xtb9.splits import SPARE, candidates, molecule_seed
 from cpdkit.datasets.xtb9.store import read_arrays, write_arrays
+from tools.xtb9.chunks import Job, collect
+from tools.xtb9.labels import atom_energy
+from tools.xtb9.rows import BOND_TYPES, conformer_rows, molecule_rows
+from tools.xtb9.splits import SPARE, candidates, molecule_seed
 
 __all__ = ["Settings", "generate"]
 

@@ -10,14 +10,14 @@ from ase.units import Bohr, Hartree
 from rdkit import Chem
 from rdkit.Chem import rdMolAlign
 
-from cpdkit.datasets.xtb9.labels import (
+from tools.xtb9.labels import (
     Labels,
     bond_orders,
     calculator,
     compute_labels,
     singlepoint,
 )
-from cpdkit.datasets.xtb9.relax import (
+from tools.xtb9.relax import (
     Dropped,
     embed,
     gfn2_relax,

@@ -18,7 +18,7 @@ from rdkit.Geometry import Point3D
 from tblite.exceptions import TBLiteRuntimeError
 from tblite.interface import Calculator, Result
 
-from cpdkit.datasets.xtb9.labels import bond_orders
+from tools.xtb9.labels import bond_orders
 
 __all__ = ["Dropped", "Relaxed", "embed", "gfn2_relax", "keeps_bonds", "quantise", "relax_smiles"]
 

@@ -3,7 +3,7 @@
 A state is a connected multigraph in which every atom has its valence (C 4, N 3, O 2, F 1, H 1) and
 hydrogens are explicit. A move takes two bonds a-b and c-d and makes a-c and b-d of them, which
 keeps all valences and so the formula. The chain walks on the penalty of
-:mod:`~cpdkit.datasets.xtb9.filters` and hands out the states of zero penalty.
+:mod:`~tools.xtb9.filters` and hands out the states of zero penalty.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from rdkit import Chem
 
-from cpdkit.datasets.xtb9.filters import liking, penalty
+from tools.xtb9.filters import liking, penalty
 
 __all__ = ["VALENCE", "iter_graphs", "parse_formula"]
 
