@@ -14,6 +14,7 @@ import pytest
 
 from cpdkit.datasets.xtb9 import store
 from cpdkit.datasets.xtb9.formulas import formula_table, interleave, quotas
+from tools.xtb9.arrays import write_arrays
 
 DATA = store.data_file("probe.npz").parent
 
@@ -254,7 +255,7 @@ def test_arrays_survive_storage(tmp_path):
         "bonds": rng.integers(0, 300, size=(20, 5)),
         "smiles": np.array(["C" * int(k) for k in rng.integers(1, 9, size=20)]),
     }
-    store.write_arrays(tmp_path / "x.npz", columns)
+    write_arrays(tmp_path / "x.npz", columns)
     back = store.read_arrays(tmp_path / "x.npz")
     assert back.keys() == columns.keys()
     for name, values in columns.items():
@@ -269,7 +270,7 @@ def test_arrays_survive_storage(tmp_path):
 
 def test_storage_refuses_negative_counts(tmp_path):
     with pytest.raises(ValueError, match="n_atoms"):
-        store.write_arrays(tmp_path / "x.npz", {"n_atoms": np.array([-1, 2])})
+        write_arrays(tmp_path / "x.npz", {"n_atoms": np.array([-1, 2])})
     assert not list(tmp_path.iterdir())
 
 

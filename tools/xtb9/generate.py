@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from cpdkit.datasets.xtb9.store import read_arrays, write_arrays
+from cpdkit.datasets.xtb9.store import read_arrays
+from tools.xtb9.arrays import write_arrays
 from tools.xtb9.chunks import Job, collect
 from tools.xtb9.labels import atom_energy
 from tools.xtb9.rows import BOND_TYPES, conformer_rows, molecule_rows

@@ -1,4 +1,4 @@
-"""The shipped splits: written once, read in a fraction of a second without RDKit or tblite.
+"""The shipped splits, read in a fraction of a second without RDKit or tblite.
 
 Numbers are kept as integers at a stated step, each array as byte planes (all lowest bytes, then
 all second bytes, ...), which lets deflate remove what the high bytes have in common.
@@ -7,7 +7,6 @@ all second bytes, ...), which lets deflate remove what the high bytes have in co
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -20,7 +19,7 @@ from cpdkit.datasets._dataset import AtomsSequence, Dataset
 from cpdkit.datasets.xtb9.derived import moments, total_mass
 from cpdkit.datasets.xtb9.formulas import formula_table
 
-__all__ = ["SPLITS", "STEPS", "UNITS", "load", "manifest", "read_arrays", "write_arrays"]
+__all__ = ["SPLITS", "STEPS", "UNITS", "load", "manifest", "read_arrays"]
 
 SPLITS = ("probe", "train", "conformers")
 
@@ -141,39 +140,8 @@ def _quadrupole(stored: np.ndarray) -> dict[str, np.ndarray]:
     return parts | {"zz": -parts["xx"] - parts["yy"]}
 
 
-def write_arrays(path: Path, columns: Mapping[str, np.ndarray]) -> None:
-    """Write one split; numbers in `STEPS` are rounded to their step.
-
-    Parameters
-    ----------
-    path : Path
-        Ends in ``.npz``; appears only when complete.
-    columns : mapping of str to ndarray
-        Floating arrays named in `STEPS`, small non-negative integers, or text.
-    """
-    packed: dict[str, np.ndarray] = {}
-    for name, values in columns.items():
-        values = np.asarray(values)
-        if values.dtype.kind in "UO":
-            text = "\n".join(values.tolist())
-            packed[f"{name}|text"] = np.frombuffer(text.encode("ascii"), np.uint8)
-        elif values.dtype.kind in "iu":
-            if values.size and (values.min() < 0 or values.max() > 65535):
-                raise ValueError(f"{name}: integers must lie in 0..65535")
-            packed[f"{name}|int"] = _planes(values.astype("<u2"))
-        else:
-            whole = np.rint(values / STEPS[name]).astype(np.int64)
-            zigzag = np.where(whole < 0, -2 * whole - 1, 2 * whole).astype("<u8")
-            width = next(w for w in (2, 4, 8) if int(zigzag.max()) < 256**w)
-            packed[f"{name}|step"] = _planes(zigzag.astype(f"<u{width}"))
-    temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "wb") as file:
-        np.savez_compressed(file, **packed)  # type: ignore[arg-type]
-    os.replace(temporary, path)
-
-
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """What :func:`write_arrays` wrote."""
+    """Columns of one split, as its maker (``tools/xtb9/arrays.py``) wrote them."""
     columns: dict[str, np.ndarray] = {}
     with np.load(path, allow_pickle=False) as archive:
         for key in archive.files:
@@ -189,12 +157,6 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
             else:
                 columns[name] = np.where(whole & 1, -(whole + 1) // 2, whole // 2) * STEPS[name]
     return columns
-
-
-def _planes(values: np.ndarray) -> np.ndarray:
-    """Byte planes of an unsigned array, shape (n_bytes, *values.shape)."""
-    parts = np.ascontiguousarray(values)[..., None].view(np.uint8)
-    return np.ascontiguousarray(np.moveaxis(parts, -1, 0))
 
 
 def data_file(name: str) -> Path:
