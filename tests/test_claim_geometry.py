@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cpdkit.claim_geometry import geometry_order, order_correlations, order_of_pairs
+from cpdkit.experiments.geometry.verdict import geometry_order, order_correlations, order_of_pairs
 
 NAMES = ["aev", "soap", "painn", "schnet", "mace", "chgnet"]
 

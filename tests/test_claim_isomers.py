@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from cpdkit.claim_isomers import claimed_accuracy, residual_against_constitution
+from cpdkit.experiments.isomers.verdict import claimed_accuracy, residual_against_constitution
 
 BASELINES = {"bonds": 0.76, "morgan": 0.77}
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cpdkit.claim_routing import family, irrep_routing, is_trained, routing_states
+from cpdkit.experiments.routing.verdict import family, irrep_routing, is_trained, routing_states
 
 UP, DOWN, ZERO = 0.3, -0.3, 0.0
 SPREAD = 0.05 * np.array([-1.0, -0.5, 0.0, 0.5, 1.0])

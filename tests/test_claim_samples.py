@@ -9,8 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from cpdkit.claim_samples import efficiency_correlations, rank_correlation, sample_efficiency
-from cpdkit.verdicts import OUTCOMES
+from cpdkit.experiments.efficiency.verdict import (
+    efficiency_correlations,
+    rank_correlation,
+    sample_efficiency,
+)
+from cpdkit.experiments.verdict import OUTCOMES
 
 
 @given(n=st.integers(3, 30), seed=st.integers(0, 100))

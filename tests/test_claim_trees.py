@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from cpdkit.claim_trees import inflated_trees, safe_widths
+from cpdkit.experiments.inflation.verdict import inflated_trees, safe_widths
 
 
 def row(name, mean, half, *, probe="trees", target="heavy_atoms", score="r2_geom"):

@@ -10,15 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planted import planted
 
-from cpdkit.curves import (
+from cpdkit.experiments.efficiency.figures import curve_figure, efficiency_figure
+from cpdkit.experiments.efficiency.measure import (
     CURVE_SCORES,
     isotropic_r2,
     learning_curve,
     nested_subsets,
 )
-from cpdkit.figures_curves import curve_figure, efficiency_figure
-from cpdkit.heldout import held_out
-from cpdkit.power_law import (
+from cpdkit.experiments.efficiency.needed import (
     EXPONENTS,
     crossing_size,
     curve_table,
@@ -26,6 +25,7 @@ from cpdkit.power_law import (
     power_law_table,
     structures_needed,
 )
+from cpdkit.heldout import held_out
 
 
 @pytest.fixture(scope="module")

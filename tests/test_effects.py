@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.anova import anova_lm
 
-from cpdkit.effects import effect_shares, task_or_architecture
+from cpdkit.experiments.task.measure import effect_shares, task_or_architecture
 
 
 def design(values):

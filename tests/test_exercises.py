@@ -7,8 +7,8 @@ import pytest
 from planted import planted
 from sklearn.linear_model import LinearRegression
 
-from cpdkit.exercises import EXERCISES, Feedback, check
-from cpdkit.planted import composition_only
+from cpdkit.experiments.exercises import EXERCISES, Feedback, check
+from cpdkit.experiments.inflation.planted import composition_only
 from cpdkit.probes import RidgeProbe
 from cpdkit.within import WithinFormula, formula_index
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from cpdkit.curves import isotropic_r2
-from cpdkit.exercises import check
+from cpdkit.experiments.efficiency.measure import isotropic_r2
+from cpdkit.experiments.exercises import check
 
 
 @pytest.mark.parametrize(("channels", "share"), [(64, 0.5), (64, 0.1), (8, 0.8)])

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cpdkit.figures_gradient import heat_map, ladder_figure, layer_figure, probe_figure
+from cpdkit.experiments.gradient.figures import heat_map, ladder_figure, layer_figure, probe_figure
 
 
 def rows(**columns):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from cpdkit.figures_inflation import (
+from cpdkit.experiments.inflation.figures import (
     inflation_figure,
     mechanism_figure,
     remedy_figure,

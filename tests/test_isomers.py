@@ -13,8 +13,12 @@ from hypothesis import strategies as st
 from planted import planted
 
 from cpdkit.controls import isomer_accuracy
+from cpdkit.experiments.isomers.measure import (
+    accuracy_by_difference,
+    accuracy_differences,
+    isomer_pairs,
+)
 from cpdkit.folds import make_folds
-from cpdkit.isomers import accuracy_by_difference, accuracy_differences, isomer_pairs
 
 
 def test_pairs_and_order_by_hand_with_scikit_learn():

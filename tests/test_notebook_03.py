@@ -14,7 +14,7 @@ import pytest
 import cpdkit
 from cpdkit.composition import composition_matrix
 from cpdkit.controls import control_scores
-from cpdkit.exercises import check
+from cpdkit.experiments.exercises import check
 from cpdkit.nonlinear import BoostedTreesProbe
 from cpdkit.probes import RidgeProbe
 from cpdkit.runs import read_notebook, run_notebook

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 import cpdkit
-from cpdkit.claim_samples import efficiency_correlations, sample_efficiency
 from cpdkit.composition import composition_matrix
-from cpdkit.curves import learning_curve, nested_subsets
-from cpdkit.exercises import check
+from cpdkit.experiments.efficiency.measure import learning_curve, nested_subsets
+from cpdkit.experiments.efficiency.verdict import efficiency_correlations, sample_efficiency
+from cpdkit.experiments.exercises import check
 from cpdkit.runs import notebook_parameters, profile_parameters, read_notebook, run_notebook
 
 ROOT = Path(__file__).parents[1]

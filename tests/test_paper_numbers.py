@@ -5,7 +5,12 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from cpdkit.paper_numbers import REPORTED, Reported, definitions_of, settled_sentences
+from cpdkit.experiments.gradient.paper_numbers import (
+    REPORTED,
+    Reported,
+    definitions_of,
+    settled_sentences,
+)
 
 
 def grid(*rows):

@@ -15,10 +15,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from cpdkit import CompositionProjector, cpd
 from cpdkit.controls import control_scores
-from cpdkit.crossing import alarm_rates, crossing_draws
+from cpdkit.experiments.inflation.alarms import alarm_rates, crossing_draws
+from cpdkit.experiments.inflation.planted import composition_only, plant
+from cpdkit.experiments.inflation.remedies import minus_control, remedied_scores
 from cpdkit.nonlinear import BoostedTreesProbe, KernelRidgeProbe, NeighborsProbe
-from cpdkit.planted import composition_only, plant
-from cpdkit.remedies import minus_control, remedied_scores
 from cpdkit.removers import BasisProjector, CrossFittedResidual
 from cpdkit.within import WithinFormula, formula_index
 

@@ -12,20 +12,20 @@ from sklearn.linear_model import LinearRegression, Ridge
 import cpdkit
 from cpdkit.composition import composition_matrix
 from cpdkit.datasets import AtomsSequence
-from cpdkit.figures_routing import index_figure, score_heatmap, vector_figure
-from cpdkit.folds import make_folds
-from cpdkit.matching import channel_draws, partial_scores
-from cpdkit.moment_sources import moments_from_arrays
-from cpdkit.multipoles import element_moments, l2_components, multipole_targets
-from cpdkit.probes import ConditionedResidual
-from cpdkit.representation import Block, Representation
-from cpdkit.routing import (
+from cpdkit.experiments.routing.figures import index_figure, score_heatmap, vector_figure
+from cpdkit.experiments.routing.measure import (
     readings,
     routing_difference,
     routing_index,
     routing_scores,
     vector_scores,
 )
+from cpdkit.experiments.routing.multipoles import element_moments, l2_components, multipole_targets
+from cpdkit.folds import make_folds
+from cpdkit.matching import channel_draws, partial_scores
+from cpdkit.moment_sources import moments_from_arrays
+from cpdkit.probes import ConditionedResidual
+from cpdkit.representation import Block, Representation
 
 
 def planted_routing(*, swapped: bool = False, n: int = 300, seed: int = 0):

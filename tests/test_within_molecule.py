@@ -13,8 +13,8 @@ from sklearn.metrics import r2_score
 
 import cpdkit
 from cpdkit.constitution import bond_counts, nuisance_matrix
+from cpdkit.experiments.geometry.measure import centre_by_molecule, within_molecule_scores
 from cpdkit.folds import make_folds
-from cpdkit.within_molecule import centre_by_molecule, within_molecule_scores
 
 
 def geometries(n_molecules=40, size=6, d=5, seed=0, noise=0.3):

@@ -9,9 +9,9 @@ import torch
 import cpdkit
 from cpdkit.composition import composition_matrix
 from cpdkit.encoders._graph import collate
+from cpdkit.experiments.task.erase import erase_then_predict
 from cpdkit.folds import make_folds
 from cpdkit.zoo import load_model
-from cpdkit.zoo.erase import erase_then_predict
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import pandas as pd
 from scipy import stats
 
 from cpdkit.decomposition import predictor
+from cpdkit.experiments.inflation.planted import plant
 from cpdkit.folds import make_folds
 from cpdkit.heldout import PROTOCOLS
-from cpdkit.planted import plant
 from cpdkit.summary import Summary
 
 __all__ = ["alarm_rates", "crossing_draws"]
@@ -41,7 +41,7 @@ def crossing_draws(
     strengths : tuple of float
         Weight of curved composition in the features; at 0 every alarm is false.
     truth, composition_share, n_channels
-        As in `cpdkit.planted.plant`. The nearer `truth` is to 1, the closer a good probe comes to
+        As in `planted.plant`. The nearer `truth` is to 1, the closer a good probe comes to
         the ceiling, and the easier a false alarm.
     n_draws : int
         Planted data sets for each strength.
@@ -57,7 +57,7 @@ def crossing_draws(
     Raises
     ------
     ValueError
-        As in `cpdkit.cpd` and `cpdkit.planted.plant`.
+        As in `cpdkit.cpd` and `planted.plant`.
     """
     rows = []
     for strength in strengths:

@@ -99,7 +99,7 @@ def isomer_figure(table: pd.DataFrame, *, claimed: float | None = None) -> Figur
     Parameters
     ----------
     table : DataFrame
-        From `cpdkit.isomers.accuracy_by_difference`; its rows with ``pairs="bin"`` are drawn.
+        From `isomers.measure.accuracy_by_difference`; its rows with ``pairs="bin"`` are drawn.
     claimed : float, optional
         An accuracy to mark.
 

@@ -9,9 +9,9 @@ import pandas as pd
 from scipy import stats
 from scipy.optimize import brentq
 
-from cpdkit.claim_samples import efficiency_correlations
-from cpdkit.curves import isotropic_r2
-from cpdkit.exercises import Feedback
+from cpdkit.experiments.efficiency.measure import isotropic_r2
+from cpdkit.experiments.efficiency.verdict import efficiency_correlations
+from cpdkit.experiments.exercises import Feedback
 
 __all__ = ["exercise_4_1", "exercise_4_2", "exercise_4_3"]
 

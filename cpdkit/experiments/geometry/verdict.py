@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from cpdkit.claim_samples import rank_correlation
+from cpdkit.experiments.efficiency.verdict import rank_correlation
+from cpdkit.experiments.geometry.measure import WITHIN_SCORE
+from cpdkit.experiments.verdict import Verdict
 from cpdkit.inference import compare
-from cpdkit.verdicts import Verdict
-from cpdkit.within_molecule import WITHIN_SCORE
 
 __all__ = ["ORDERS", "geometry_order", "order_correlations", "order_of_pairs"]
 
@@ -32,7 +32,7 @@ def order_of_pairs(
     between : mapping of representation to DataFrame
         Tables of `cpdkit.cpd` on the same molecules and folds.
     within : mapping of representation to DataFrame
-        Tables of `cpdkit.within_molecule.within_molecule_scores` for the same representations and
+        Tables of `measure.within_molecule_scores` for the same representations and
         targets.
     level : float, default 0.95
         A difference is resolved if its p-value of `cpdkit.inference.compare`, corrected by Holm's
@@ -93,7 +93,7 @@ def order_correlations(
     -------
     pandas.DataFrame
         One row per target: ``target, rho, low, high, p, models``, from
-        `cpdkit.claim_samples.rank_correlation`. The interval is about other representations, not
+        `efficiency.verdict.rank_correlation`. The interval is about other representations, not
         about other molecules.
 
     Raises

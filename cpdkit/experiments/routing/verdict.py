@@ -7,8 +7,8 @@ import re
 import numpy as np
 import pandas as pd
 
+from cpdkit.experiments.verdict import Verdict
 from cpdkit.intervals import corrected_t
-from cpdkit.verdicts import Verdict
 
 __all__ = ["STATES", "family", "irrep_routing", "is_trained", "routing_states"]
 
@@ -49,7 +49,7 @@ def routing_states(index: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     index : DataFrame
-        From `cpdkit.routing.routing_index`, with a column ``encoder``.
+        From `measure.routing_index`, with a column ``encoder``.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def irrep_routing(index: pd.DataFrame) -> Verdict:
     Parameters
     ----------
     index : DataFrame
-        From `cpdkit.routing.routing_index`, with a column ``encoder``.
+        From `measure.routing_index`, with a column ``encoder``.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Figures of learning curves, from the tables of `cpdkit.power_law`."""
+"""Figures of learning curves, from the tables of `needed`."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def curve_figure(table: pd.DataFrame, laws: pd.DataFrame | None = None) -> Figur
     Parameters
     ----------
     table : DataFrame
-        Of `cpdkit.power_law.curve_table` for one score, with a column ``representation``.
+        Of `needed.curve_table` for one score, with a column ``representation``.
     laws : DataFrame, optional
-        Of `cpdkit.power_law.power_law_table`, with the same column; drawn dashed.
+        Of `needed.power_law_table`, with the same column; drawn dashed.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def efficiency_figure(needed: pd.DataFrame, *, criterion: str = "50% of final") 
     Parameters
     ----------
     needed : DataFrame
-        Of `cpdkit.power_law.structures_needed`, with columns ``representation``, ``width`` and
+        Of `needed.structures_needed`, with columns ``representation``, ``width`` and
         ``smallest`` and ``largest`` (the range of subset sizes). Representations whose need lies
         outside that range stand at its end as triangles that point outwards.
     criterion : str

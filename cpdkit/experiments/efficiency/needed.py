@@ -1,6 +1,6 @@
 r"""What a learning curve says: its interval, the structures needed, and a power law.
 
-Intervals are percentiles of `cpdkit.curves.LearningCurve.draws`.
+Intervals are percentiles of `measure.LearningCurve.draws`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar, nnls
 
-from cpdkit.curves import LearningCurve
+from cpdkit.experiments.efficiency.measure import LearningCurve
 
 __all__ = [
     "EXPONENTS",
@@ -44,11 +44,11 @@ def curve_table(
     Parameters
     ----------
     curve : LearningCurve
-        From `cpdkit.curves.learning_curve`.
+        From `measure.learning_curve`.
     draws : ndarray of shape (n_draws, n_sizes, n_targets)
         From its `draws`, for the same score.
     score : str, default "r2_partial"
-        One of `cpdkit.curves.CURVE_SCORES`.
+        One of `measure.CURVE_SCORES`.
     level : float, default 0.95
         Confidence level.
 

@@ -1,4 +1,4 @@
-"""Figures of irrep routing, from the tables of `cpdkit.routing`; style as in `cpdkit.figures`."""
+"""Figures of irrep routing, from the tables of `measure`; style as in `cpdkit.figures`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def index_figure(index: pd.DataFrame) -> Figure:
     Parameters
     ----------
     index : DataFrame
-        From `cpdkit.routing.routing_index`, with a column ``encoder``; untrained networks are
+        From `measure.routing_index`, with a column ``encoder``; untrained networks are
         drawn hollow.
 
     Returns
@@ -78,7 +78,7 @@ def score_heatmap(table: pd.DataFrame, *, matched: str = "subset") -> Figure:
     Parameters
     ----------
     table : DataFrame
-        From `cpdkit.routing.routing_scores`, with a column ``encoder``.
+        From `measure.routing_scores`, with a column ``encoder``.
     matched : str, default "subset"
         Of `cpdkit.matching.MATCHINGS`.
 
@@ -124,7 +124,7 @@ def vector_figure(table: pd.DataFrame, *, matched: str = "subset") -> Figure:
     Parameters
     ----------
     table : DataFrame
-        From `cpdkit.routing.vector_scores`, with a column ``encoder``; rows without a layer's
+        From `measure.vector_scores`, with a column ``encoder``; rows without a layer's
         name are baselines, drawn as vertical lines.
     matched : str, default "subset"
         Which rows to draw, ``"subset"`` or ``"all"``.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from cpdkit.verdicts import Verdict
+from cpdkit.experiments.verdict import Verdict
 
 __all__ = ["inflated_trees", "safe_widths"]
 

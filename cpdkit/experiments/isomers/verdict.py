@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import pandas as pd
 
-from cpdkit.verdicts import Verdict
+from cpdkit.experiments.verdict import Verdict
 
 __all__ = ["CLAIMED", "claimed_accuracy", "residual_against_constitution"]
 
@@ -29,10 +29,10 @@ def residual_against_constitution(
     Parameters
     ----------
     differences : DataFrame
-        From `cpdkit.isomers.accuracy_differences`, whose intervals allow for the number of
+        From `measure.accuracy_differences`, whose intervals allow for the number of
         representations.
     accuracies : DataFrame
-        From `cpdkit.isomers.accuracy_by_difference`, for the numbers in the sentence.
+        From `measure.accuracy_by_difference`, for the numbers in the sentence.
     target : str
         The target to judge by.
 
@@ -96,7 +96,7 @@ def claimed_accuracy(
     Parameters
     ----------
     accuracies : DataFrame
-        From `cpdkit.isomers.accuracy_by_difference`.
+        From `measure.accuracy_by_difference`.
     target : str
         The target to judge by.
     representations : collection of str

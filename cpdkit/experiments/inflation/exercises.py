@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LinearRegression
 
-from cpdkit.exercises import Feedback
+from cpdkit.experiments.exercises import Feedback
 from cpdkit.nonlinear import NeighborsProbe
 from cpdkit.projection import CompositionProjector
 from cpdkit.within import WithinFormula, formula_index, within_r2

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from cpdkit.verdicts import Verdict
+from cpdkit.experiments.verdict import Verdict
 
 __all__ = [
     "RankCorrelation",
@@ -123,7 +123,7 @@ def efficiency_correlations(needed: pd.DataFrame, *, level: float = 0.95) -> pd.
     Parameters
     ----------
     needed : DataFrame
-        Tables of `cpdkit.power_law.structures_needed` with the columns ``representation`` and
+        Tables of `needed.structures_needed` with the columns ``representation`` and
         ``width`` (``"all"`` channels, or how widths were matched) added. Where fewer structures
         suffice than the smallest subset has, a representation ranks first; where more are needed
         than there are, it ranks last; those without a final score above zero are left out.

@@ -16,8 +16,8 @@ from cpdkit._messages import unknown
 __all__ = ["EXERCISES", "Feedback", "check"]
 
 EXERCISES: dict[str, str] = {
-    **{f"3.{i}": f"cpdkit.exercises.chapter03:exercise_3_{i}" for i in (1, 2, 3)},
-    **{f"4.{i}": f"cpdkit.exercises.chapter04:exercise_4_{i}" for i in (1, 2, 3)},
+    **{f"3.{i}": f"cpdkit.experiments.inflation.exercises:exercise_3_{i}" for i in (1, 2, 3)},
+    **{f"4.{i}": f"cpdkit.experiments.efficiency.exercises:exercise_4_{i}" for i in (1, 2, 3)},
 }
 """Where each exercise is checked, as ``module:function``; imported when it is needed."""
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from cpdkit.experiments.verdict import Verdict
 from cpdkit.intervals import corrected_t
-from cpdkit.verdicts import Verdict
 
 __all__ = ["effect_shares", "task_or_architecture"]
 

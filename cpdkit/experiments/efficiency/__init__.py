@@ -1,0 +1,1 @@
+"""Sample efficiency: how many structures a probe needs (chapter 4)."""

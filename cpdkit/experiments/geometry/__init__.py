@@ -1,0 +1,1 @@
+"""Geometry alone: one molecule, many geometries (chapter 6)."""

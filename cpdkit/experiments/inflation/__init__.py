@@ -1,0 +1,1 @@
+"""Inflation: nonlinear probes find composition again (chapter 3)."""

@@ -1,0 +1,1 @@
+"""Isomers: does a residual order molecules of one formula (chapter 7)."""

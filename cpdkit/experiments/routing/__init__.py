@@ -1,0 +1,1 @@
+"""Routing: which irreducible representation holds which target (chapter 2)."""

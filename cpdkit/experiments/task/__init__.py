@@ -1,0 +1,1 @@
+"""Task or architecture: what decides the score (chapter 5)."""
