@@ -25,11 +25,11 @@ from threadpoolctl import threadpool_info
 
 from cpdkit import CompositionProjector, cpd
 from cpdkit.folds import make_folds
-from cpdkit.held_out_moments import held_out_moments
-from cpdkit.heldout import Protocol
-from cpdkit.moment_scores import cpd_from_moments, score_path
-from cpdkit.moment_sources import MomentAccumulator, moments_from_arrays, moments_from_dask
-from cpdkit.ridge_moments import FoldRidge, HeldOutSums, choose_alphas
+from cpdkit.held_out.moments import held_out_moments
+from cpdkit.held_out.rows import Protocol
+from cpdkit.moments.accumulate import MomentAccumulator, moments_from_arrays, moments_from_dask
+from cpdkit.moments.ridge import FoldRidge, HeldOutSums, choose_alphas
+from cpdkit.moments.scores import cpd_from_moments, score_path
 
 N, D, K, T, FOLDS = 130_000, 512, 5, 12, 5
 ALPHAS = tuple(np.logspace(-8, 2, 20))

@@ -20,7 +20,7 @@ import torch
 import cpdkit
 from cpdkit.datasets import AtomsSequence
 from cpdkit.encoders import load_encoder
-from cpdkit.encoders._task import _batches
+from cpdkit.extraction.job import _batches
 
 torch.set_num_threads(1)
 CALLS = {

@@ -23,9 +23,9 @@ from pathlib import Path
 import numpy as np
 
 from cpdkit.folds import make_folds
-from cpdkit.held_out_moments import held_out_moments
-from cpdkit.moment_sources import moments_from_arrays
-from cpdkit.ridge_moments import FoldRidge, HeldOutSums
+from cpdkit.held_out.moments import held_out_moments
+from cpdkit.moments.accumulate import moments_from_arrays
+from cpdkit.moments.ridge import FoldRidge, HeldOutSums
 from cpdkit.summary import Summary
 
 SCORES = ("r2_geom", "r2_partial", "r2_full", "r2_comp")

@@ -11,27 +11,27 @@ if TYPE_CHECKING:
     from cpdkit.datasets import load_dataset as load_dataset
     from cpdkit.decomposition import cpd as cpd
     from cpdkit.encoders import load_encoder as load_encoder
-    from cpdkit.equivariant import EquivariantRidge as EquivariantRidge
-    from cpdkit.equivariant import equivariant_scores as equivariant_scores
-    from cpdkit.extraction import extract as extract
-    from cpdkit.moment_scores import cpd_from_moments as cpd_from_moments
-    from cpdkit.moments import Moments as Moments
-    from cpdkit.projection import CompositionProjector as CompositionProjector
+    from cpdkit.extraction.extract import extract as extract
+    from cpdkit.moments.moments import Moments as Moments
+    from cpdkit.moments.scores import cpd_from_moments as cpd_from_moments
+    from cpdkit.probes.equivariant import EquivariantRidge as EquivariantRidge
+    from cpdkit.probes.equivariant import equivariant_scores as equivariant_scores
+    from cpdkit.projection.linear import CompositionProjector as CompositionProjector
     from cpdkit.representation import Representation as Representation
 
-__version__ = "0.1.0"
+from cpdkit._version import __version__ as __version__
 
 # Imported on first use, so that `import cpdkit` costs neither torch nor matplotlib.
 _HOME = {
-    "CompositionProjector": "cpdkit.projection",
-    "EquivariantRidge": "cpdkit.equivariant",
-    "Moments": "cpdkit.moments",
+    "CompositionProjector": "cpdkit.projection.linear",
+    "EquivariantRidge": "cpdkit.probes.equivariant",
+    "Moments": "cpdkit.moments.moments",
     "Dataset": "cpdkit.datasets",
     "Representation": "cpdkit.representation",
     "cpd": "cpdkit.decomposition",
-    "cpd_from_moments": "cpdkit.moment_scores",
-    "equivariant_scores": "cpdkit.equivariant",
-    "extract": "cpdkit.extraction",
+    "cpd_from_moments": "cpdkit.moments.scores",
+    "equivariant_scores": "cpdkit.probes.equivariant",
+    "extract": "cpdkit.extraction.extract",
     "load_dataset": "cpdkit.datasets",
     "load_encoder": "cpdkit.encoders",
 }

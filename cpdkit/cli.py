@@ -212,7 +212,7 @@ def _zoo_list(options: argparse.Namespace) -> None:
 
 def _zoo_train(options: argparse.Namespace) -> None:
     from cpdkit.zoo import Recipe, train
-    from cpdkit.zoo.store import own_directory
+    from cpdkit.zoo.checkpoints import own_directory
 
     recipe = Recipe()
     if options.epochs is not None:

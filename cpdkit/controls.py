@@ -10,10 +10,10 @@ import pandas as pd
 from ase.data import atomic_masses, atomic_numbers
 from ase.formula import Formula
 
+from cpdkit._checks import check_composition, check_features, check_groups
 from cpdkit._messages import unknown
-from cpdkit._validation import check_composition, check_features, check_groups
 from cpdkit.decomposition import fold_labels, predictor
-from cpdkit.heldout import get_protocol
+from cpdkit.held_out.rows import get_protocol
 from cpdkit.intervals import corrected_t
 from cpdkit.summary import Summary
 

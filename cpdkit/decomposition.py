@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cpdkit._checks import check_composition, check_features, check_groups, check_targets
 from cpdkit._messages import unknown
-from cpdkit._validation import check_composition, check_features, check_groups, check_targets
 from cpdkit.folds import make_folds
-from cpdkit.held_out_moments import held_out_moments
-from cpdkit.heldout import HeldOut, get_protocol
+from cpdkit.held_out.moments import held_out_moments
+from cpdkit.held_out.rows import HeldOut, get_protocol
 from cpdkit.intervals import INTERVALS
 from cpdkit.leak import LEAK_SCORE, leak_controls, leak_of_means
 from cpdkit.summary import SCORES, Summary
@@ -63,10 +63,10 @@ def cpd(
     n_folds, repeats, seed : int
         Number of folds, of reshuffles, and the seed; not used with labels of your own.
     protocol : {"sound", "naive", "transductive"}
-        See `cpdkit.heldout.PROTOCOLS`.
+        See `cpdkit.held_out.rows.PROTOCOLS`.
     probe : {"ridge", "mlp", "trees", "knn", "kernel"} or estimator
-        Ridge, or one of `cpdkit.nonlinear`, by name (seeded with `seed`) or as an estimator with
-        settings of your own.
+        Ridge, or one of `cpdkit.probes.nonlinear`, by name (seeded with `seed`) or as an estimator
+        with settings of your own.
     interval : {"corrected-t", "cluster-bootstrap"}
         See `cpdkit.intervals`. Neither holds the variance between training seeds of the encoder.
     level : float, default 0.95
@@ -194,8 +194,8 @@ def predictor(probe: str | Any, seed: int) -> Callable[..., Iterator[HeldOut]]:
     """What yields held-out predictions of this probe."""
     if isinstance(probe, str) and probe == "ridge":
         return held_out_moments
-    from cpdkit.held_out_probe import held_out_probe
-    from cpdkit.nonlinear import NONLINEAR
+    from cpdkit.held_out.estimators import held_out_probe
+    from cpdkit.probes.nonlinear import NONLINEAR
 
     if isinstance(probe, str):
         if probe not in NONLINEAR:

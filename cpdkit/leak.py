@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from cpdkit.composition import composition_controls
-from cpdkit.heldout import HeldOut, Protocol
-from cpdkit.projection import CompositionProjector
+from cpdkit.held_out.rows import HeldOut, Protocol
+from cpdkit.projection.linear import CompositionProjector
 from cpdkit.summary import NOTHING_LEFT, Summary
 
 __all__ = ["LEAK_SCORE", "leak_controls", "leak_of_means"]
@@ -84,7 +84,7 @@ def leak_of_means(
     summary : Summary
         Whose options the rows use.
     predict : callable
-        Yields held-out predictions, as `cpdkit.heldout.held_out`.
+        Yields held-out predictions, as `cpdkit.held_out.rows.held_out`.
 
     Returns
     -------

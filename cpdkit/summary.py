@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cpdkit import scores
-from cpdkit.heldout import HeldOut
+from cpdkit.held_out.rows import HeldOut
 from cpdkit.intervals import bootstrap_weights, corrected_t
 
 __all__ = ["SCORES", "Summary"]

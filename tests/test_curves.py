@@ -25,7 +25,7 @@ from cpdkit.experiments.efficiency.needed import (
     power_law_table,
     structures_needed,
 )
-from cpdkit.heldout import held_out
+from cpdkit.held_out.rows import held_out
 
 
 @pytest.fixture(scope="module")

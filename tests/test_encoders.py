@@ -21,7 +21,7 @@ from cpdkit.encoders import (  # noqa: E402
     load_encoder,
     register_encoder,
 )
-from cpdkit.extraction import extract  # noqa: E402
+from cpdkit.extraction.extract import extract  # noqa: E402
 
 with torch.serialization.safe_globals([slice]):
     o3 = pytest.importorskip("e3nn.o3")

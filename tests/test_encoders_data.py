@@ -15,7 +15,7 @@ from ase.geometry import cellpar_to_cell  # noqa: E402
 
 import cpdkit  # noqa: E402
 from cpdkit.encoders import load_encoder  # noqa: E402
-from cpdkit.extraction import extract  # noqa: E402
+from cpdkit.extraction.extract import extract  # noqa: E402
 
 MOLECULES = ["ani2x-aev", "bond-counts", "chgnet", "dimenet++-untrained", "mace-untrained"]
 MOLECULES += ["painn-untrained", "random", "schnet-untrained", "sevennet-0", "sevennet-l3i5"]

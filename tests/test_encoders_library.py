@@ -20,7 +20,7 @@ from _molecules import molecules  # noqa: E402
 from cpdkit.encoders import load_encoder  # noqa: E402
 from cpdkit.encoders._graph import collate  # noqa: E402
 from cpdkit.encoders._optional import contained, seeded  # noqa: E402
-from cpdkit.extraction import extract  # noqa: E402
+from cpdkit.extraction.extract import extract  # noqa: E402
 
 
 def energies(encoder, structures):

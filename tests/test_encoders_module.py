@@ -15,7 +15,7 @@ from _molecules import molecules, rotation  # noqa: E402
 
 import cpdkit.encoders as package  # noqa: E402
 from cpdkit.encoders import ModuleEncoder, load_encoder, register_encoder  # noqa: E402
-from cpdkit.extraction import extract  # noqa: E402
+from cpdkit.extraction.extract import extract  # noqa: E402
 
 
 class Block(torch.nn.Module):

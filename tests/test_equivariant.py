@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from cpdkit.equivariant import EquivariantRidge, equivariant_scores
 from cpdkit.folds import make_folds
+from cpdkit.probes.equivariant import EquivariantRidge, equivariant_scores
 
 
 def data(n=120, channels=4, components=3, seed=0, noise=0.3):

@@ -9,8 +9,8 @@ from sklearn.linear_model import LinearRegression
 
 from cpdkit.experiments.exercises import EXERCISES, Feedback, check
 from cpdkit.experiments.inflation.planted import composition_only
-from cpdkit.probes import RidgeProbe
-from cpdkit.within import WithinFormula, formula_index
+from cpdkit.probes.ridge import RidgeProbe
+from cpdkit.projection.within import WithinFormula, formula_index
 
 
 @pytest.mark.parametrize("name", EXERCISES)

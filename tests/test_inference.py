@@ -12,7 +12,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from cpdkit import cpd
-from cpdkit.inference import (
+from cpdkit.comparisons import (
     compare,
     formula_labels,
     holm,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cpdkit.irreps import Irreps
+from cpdkit.encoders.irreps import Irreps
 
 terms = st.lists(
     st.tuples(st.integers(1, 40), st.integers(0, 4), st.sampled_from("eo")), min_size=1, max_size=6

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from cpdkit.folds import N_BUCKETS, hash_buckets
-from cpdkit.moment_sources import (
+from cpdkit.moments.accumulate import (
     MomentAccumulator,
     moments_from_arrays,
     moments_from_chunks,
     moments_from_dask,
     representation_chunks,
 )
-from cpdkit.moments import Moments
+from cpdkit.moments.moments import Moments
 from cpdkit.representation import Block, Representation
 
 RTOL = 1e-11

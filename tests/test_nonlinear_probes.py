@@ -11,9 +11,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from cpdkit import cpd
 from cpdkit.folds import make_folds
-from cpdkit.held_out_probe import held_out_probe
-from cpdkit.heldout import PROTOCOLS, held_out
-from cpdkit.nonlinear import (
+from cpdkit.held_out.estimators import held_out_probe
+from cpdkit.held_out.rows import PROTOCOLS, held_out
+from cpdkit.probes.nonlinear import (
     NONLINEAR,
     BoostedTreesProbe,
     KernelRidgeProbe,
@@ -21,7 +21,7 @@ from cpdkit.nonlinear import (
     NeighborsProbe,
     _RowProbe,
 )
-from cpdkit.probes import ConditionedResidual
+from cpdkit.probes.ridge import ConditionedResidual
 
 QUICK = {
     "mlp": MLPProbe(hidden=(32,), max_epochs=60),

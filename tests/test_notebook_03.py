@@ -15,8 +15,8 @@ import cpdkit
 from cpdkit.composition import composition_matrix
 from cpdkit.controls import control_scores
 from cpdkit.experiments.exercises import check
-from cpdkit.nonlinear import BoostedTreesProbe
-from cpdkit.probes import RidgeProbe
+from cpdkit.probes.nonlinear import BoostedTreesProbe
+from cpdkit.probes.ridge import RidgeProbe
 from cpdkit.runs import read_notebook, run_notebook
 
 ROOT = Path(__file__).parents[1]

@@ -14,7 +14,7 @@ from planted import planted
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from cpdkit import CompositionProjector
-from cpdkit.probes import ConditionedResidual, RidgeProbe
+from cpdkit.probes.ridge import ConditionedResidual, RidgeProbe
 
 
 @parametrize_with_checks([CompositionProjector(), ConditionedResidual(), RidgeProbe()])

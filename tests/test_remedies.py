@@ -18,9 +18,9 @@ from cpdkit.controls import control_scores
 from cpdkit.experiments.inflation.alarms import alarm_rates, crossing_draws
 from cpdkit.experiments.inflation.planted import composition_only, plant
 from cpdkit.experiments.inflation.remedies import minus_control, remedied_scores
-from cpdkit.nonlinear import BoostedTreesProbe, KernelRidgeProbe, NeighborsProbe
-from cpdkit.removers import BasisProjector, CrossFittedResidual
-from cpdkit.within import WithinFormula, formula_index
+from cpdkit.probes.nonlinear import BoostedTreesProbe, KernelRidgeProbe, NeighborsProbe
+from cpdkit.projection.flexible import BasisProjector, CrossFittedResidual
+from cpdkit.projection.within import WithinFormula, formula_index
 
 TREES = BoostedTreesProbe(n_trees=30, learning_rate=0.3, max_leaf_nodes=8)
 REMOVERS = {

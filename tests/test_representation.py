@@ -8,7 +8,7 @@ from _molecules import rotation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cpdkit.irreps import Irreps
+from cpdkit.encoders.irreps import Irreps
 from cpdkit.representation import Block, Representation
 
 

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from cpdkit import cpd, scores
 from cpdkit.folds import assign_folds, make_folds
-from cpdkit.held_out_moments import held_out_moments
-from cpdkit.heldout import PROTOCOLS, Protocol, held_out
-from cpdkit.moment_scores import cpd_from_moments, score_path
-from cpdkit.moment_sources import moments_from_arrays
-from cpdkit.projection import CompositionProjector
-from cpdkit.ridge_moments import FoldRidge, RidgePath, choose_alphas
+from cpdkit.held_out.moments import held_out_moments
+from cpdkit.held_out.rows import PROTOCOLS, Protocol, held_out
+from cpdkit.moments.accumulate import moments_from_arrays
+from cpdkit.moments.ridge import FoldRidge, RidgePath, choose_alphas
+from cpdkit.moments.scores import cpd_from_moments, score_path
+from cpdkit.projection.linear import CompositionProjector
 
 
 def fixed(alpha: float) -> Protocol:

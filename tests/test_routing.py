@@ -22,9 +22,9 @@ from cpdkit.experiments.routing.measure import (
 )
 from cpdkit.experiments.routing.multipoles import element_moments, l2_components, multipole_targets
 from cpdkit.folds import make_folds
-from cpdkit.matching import channel_draws, partial_scores
-from cpdkit.moment_sources import moments_from_arrays
-from cpdkit.probes import ConditionedResidual
+from cpdkit.moments.accumulate import moments_from_arrays
+from cpdkit.probes.ridge import ConditionedResidual
+from cpdkit.probes.widths import channel_draws, partial_scores
 from cpdkit.representation import Block, Representation
 
 

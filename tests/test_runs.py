@@ -301,7 +301,7 @@ def test_a_changed_module_runs_again_what_uses_it(tmp_path: Path) -> None:
     shutil.copytree(
         _manifest.PACKAGE, tmp_path / "cpdkit", ignore=shutil.ignore_patterns("__pycache__", "data")
     )
-    write_notebook(tmp_path / "irreps.ipynb", "import cpdkit.irreps")
+    write_notebook(tmp_path / "irreps.ipynb", "import cpdkit.encoders.irreps")
     write_notebook(tmp_path / "messages.ipynb", "from cpdkit._messages import unknown")
     code = (
         "import sys; from cpdkit.runs import run_notebook\n"

@@ -18,9 +18,9 @@ torch = pytest.importorskip("torch")
 from _molecules import molecules  # noqa: E402
 
 from cpdkit.encoders import Encoder, Layer, ModuleEncoder, load_encoder  # noqa: E402
-from cpdkit.extraction import extract  # noqa: E402
+from cpdkit.extraction.extract import extract  # noqa: E402
+from cpdkit.extraction.shards import ShardedRepresentation, Store  # noqa: E402
 from cpdkit.representation import Representation  # noqa: E402
-from cpdkit.store import ShardedRepresentation, Store  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -277,7 +277,7 @@ def test_a_complete_store_need_not_be_writable(encoder, tmp_path, monkeypatch):
     def refuse(path):
         raise PermissionError(f"{path} is read-only")
 
-    monkeypatch.setattr("cpdkit.store.replacing", refuse)
+    monkeypatch.setattr("cpdkit.extraction.shards.replacing", refuse)
     again = extract(encoder, MOLS, store=tmp_path, **OPTIONS)
     assert np.array_equal(again.values, first.values)
     kept = extract(encoder, MOLS, store=tmp_path, collect=False, **OPTIONS)
@@ -316,7 +316,7 @@ import sys
 sys.path.insert(0, sys.argv[2])
 from _molecules import molecules
 from cpdkit.encoders import load_encoder
-from cpdkit.extraction import extract
+from cpdkit.extraction.extract import extract
 extract(load_encoder("ani2x-aev"), molecules(40), store=sys.argv[1], shard_size=2,
         progress=False)
 """
@@ -336,7 +336,7 @@ extract(load_encoder("ani2x-aev"), molecules(40), store=sys.argv[1], shard_size=
 def test_encoders_reach_a_worker_that_has_imported_nothing(name, tmp_path):
     cloudpickle = pytest.importorskip("cloudpickle")
     from cpdkit.datasets import AtomsSequence
-    from cpdkit.encoders._task import Task
+    from cpdkit.extraction.job import Task
 
     atoms = AtomsSequence.from_atoms(molecules(4))
     task = Task(load_encoder(name), ("mean",), (), 64, 1024)

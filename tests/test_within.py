@@ -13,8 +13,8 @@ from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from cpdkit.projection import CompositionProjector
-from cpdkit.within import WithinFormula, formula_index, within_r2
+from cpdkit.projection.linear import CompositionProjector
+from cpdkit.projection.within import WithinFormula, formula_index, within_r2
 
 
 @parametrize_with_checks([WithinFormula()])

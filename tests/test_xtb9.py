@@ -12,16 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cpdkit.datasets.xtb9 import store
+from cpdkit.datasets.xtb9 import read
 from cpdkit.datasets.xtb9.formulas import formula_table, interleave, quotas
 from tools.xtb9.arrays import write_arrays
 
-DATA = store.data_file("probe.npz").parent
+DATA = read.data_file("probe.npz").parent
 
 
 @pytest.fixture(scope="module")
 def splits():
-    return {name: store.load(name) for name in store.SPLITS}
+    return {name: read.load(name) for name in read.SPLITS}
 
 
 def blocks(ds):
@@ -32,7 +32,7 @@ def blocks(ds):
 
 
 def test_counts_promised(splits):
-    probe, train, conformers = (splits[s] for s in store.SPLITS)
+    probe, train, conformers = (splits[s] for s in read.SPLITS)
     assert len(probe) >= 4000
     assert len(train) >= 20000
     names, counts = np.unique(probe.formulas, return_counts=True)
@@ -43,7 +43,7 @@ def test_counts_promised(splits):
 
 
 def test_no_molecule_in_two_places(splits):
-    probe, train, conformers = (splits[s] for s in store.SPLITS)
+    probe, train, conformers = (splits[s] for s in read.SPLITS)
     assert len(blocks(probe)) == len(probe)
     assert len(blocks(train)) == len(train)
     assert not blocks(probe) & blocks(train)
@@ -59,7 +59,7 @@ def test_formulas_held_out_of_train_are_marked(splits):
 
 
 def test_manifest_matches_files(splits):
-    about = store.manifest()
+    about = read.manifest()
     for name, ds in splits.items():
         entry = about["splits"][name]
         assert entry["rows"] == len(ds)
@@ -72,23 +72,23 @@ def test_size_of_the_shipped_data():
     assert max(sizes) <= 6e6
 
 
-@pytest.mark.parametrize("split", store.SPLITS)
+@pytest.mark.parametrize("split", read.SPLITS)
 def test_loads_in_under_a_second(split):
     # Best of three: the machine may be busy with something else.
     seconds = []
     for _ in range(3):
         start = time.perf_counter()
-        store.load(split)
+        read.load(split)
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 1.0
 
 
 def test_loading_needs_neither_rdkit_nor_tblite():
     code = (
-        "import sys; from cpdkit.datasets.xtb9 import store; store.load('probe');"
+        "import sys; from cpdkit.datasets.xtb9 import read; read.load('probe');"
         "print([m for m in ('rdkit', 'tblite', 'torch', 'matplotlib') if m in sys.modules])"
     )
-    env = os.environ | {"PYTHONPATH": str(Path(store.__file__).parents[3])}
+    env = os.environ | {"PYTHONPATH": str(Path(read.__file__).parents[3])}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env
     )
@@ -97,14 +97,14 @@ def test_loading_needs_neither_rdkit_nor_tblite():
 
 def test_unknown_split_says_what_there_is():
     with pytest.raises(ValueError, match="did you mean 'probe'.*'conformers'"):
-        store.load("prob")
+        read.load("prob")
 
 
 # --- consistency of what is stored -------------------------------------------------------------
 
 
 def test_targets_follow_from_each_other(splits):
-    about = store.manifest()
+    about = read.manifest()
     for ds in splits.values():
         t = ds.targets
         assert np.isfinite(t.to_numpy()).all()
@@ -151,7 +151,7 @@ def test_smiles_formula_bonds_and_atom_order_agree(splits):
     Chem = pytest.importorskip("rdkit.Chem")
     from tools.xtb9.rows import bond_counts
 
-    names = store.manifest()["bond_types"]
+    names = read.manifest()["bond_types"]
     for ds in splits.values():
         for i in range(0, len(ds), max(1, len(ds) // 40)):
             mol = Chem.AddHs(Chem.MolFromSmiles(ds.smiles[i]))
@@ -172,7 +172,7 @@ def test_no_shipped_molecule_breaks_a_filter(splits):
 # --- labels ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("split", store.SPLITS)
+@pytest.mark.parametrize("split", read.SPLITS)
 def test_labels_can_be_computed_again(splits, split):
     labels = pytest.importorskip("tools.xtb9.labels")
     ds = splits[split]
@@ -201,7 +201,7 @@ def test_polarizability_does_not_hang_on_the_field_step(splits):
 
 def test_energies_of_the_free_atoms():
     labels = pytest.importorskip("tools.xtb9.labels")
-    for number, energy in store.manifest()["atom_energies_eV"].items():
+    for number, energy in read.manifest()["atom_energies_eV"].items():
         assert labels.atom_energy(int(number)) == pytest.approx(energy, abs=1e-6)
 
 
@@ -256,11 +256,11 @@ def test_arrays_survive_storage(tmp_path):
         "smiles": np.array(["C" * int(k) for k in rng.integers(1, 9, size=20)]),
     }
     write_arrays(tmp_path / "x.npz", columns)
-    back = store.read_arrays(tmp_path / "x.npz")
+    back = read.read_arrays(tmp_path / "x.npz")
     assert back.keys() == columns.keys()
     for name, values in columns.items():
         if values.dtype.kind == "f":
-            np.testing.assert_allclose(back[name], values, rtol=0, atol=0.51 * store.STEPS[name])
+            np.testing.assert_allclose(back[name], values, rtol=0, atol=0.51 * read.STEPS[name])
         else:
             np.testing.assert_array_equal(back[name], values)
     # What is on the grid already comes back to the last bit: labels belong to these coordinates.

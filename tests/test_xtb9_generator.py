@@ -20,7 +20,7 @@ from rdkit import Chem, RDLogger
 from rdkit.Chem.rdMolDescriptors import CalcMolFormula
 
 import cpdkit
-from cpdkit.datasets.xtb9 import store
+from cpdkit.datasets.xtb9 import read
 from tools.xtb9 import generate as gen
 from tools.xtb9.chunks import collect
 from tools.xtb9.conformers import normal_modes
@@ -195,7 +195,7 @@ def fresh(few_formulas, tmp_path_factory):
 
 def same(first, second, splits=("probe", "train")):
     for split in splits:
-        one, two = (store.read_arrays(d / f"{split}.npz") for d in (first, second))
+        one, two = (read.read_arrays(d / f"{split}.npz") for d in (first, second))
         assert one.keys() == two.keys()
         for name in one:
             np.testing.assert_array_equal(one[name], two[name])
@@ -204,7 +204,7 @@ def same(first, second, splits=("probe", "train")):
 def test_two_processes_give_what_one_gives(few_formulas, fresh, tmp_path):
     command = few_formulas(tmp_path, "--n-conformers", 1, "--processes", 2)
     subprocess.run(command, check=True, capture_output=True, env=ENV)
-    same(fresh, tmp_path, store.SPLITS)
+    same(fresh, tmp_path, read.SPLITS)
 
 
 def test_a_killed_run_continues_to_the_same_result(few_formulas, fresh, tmp_path):
@@ -221,7 +221,7 @@ def test_a_killed_run_continues_to_the_same_result(few_formulas, fresh, tmp_path
     assert kept and not (tmp_path / "train.npz").exists()
     command = few_formulas(tmp_path, "--n-conformers", 1)
     subprocess.run(command, check=True, capture_output=True, env=ENV)
-    same(fresh, tmp_path, store.SPLITS)
+    same(fresh, tmp_path, read.SPLITS)
     assert {name: (chunks / name).stat().st_mtime_ns for name in kept} == kept
 
 
@@ -257,11 +257,11 @@ def test_command_line_help_and_errors():
 def test_twenty_molecules_come_out_again():
     """Graph by graph for five formulas, then geometry and labels, from the seed in the manifest."""
     settings = gen.Settings(
-        **{k: v for k, v in store.manifest()["settings"].items() if k in vars(gen.Settings())}
+        **{k: v for k, v in read.manifest()["settings"].items() if k in vars(gen.Settings())}
     )
     found = 0
     for split in ("probe", "train"):
-        ds = store.load(split)
+        ds = read.load(split)
         row = {key[:14]: i for i, key in enumerate(ds.ids)}
         for formula in ("C7H11NO", "C6H10N2O", "C8H10", "C6H9FO2", "C5H8O3"):
             shipped = {k for k, f in zip(row, ds.formulas, strict=True) if f == formula}

@@ -12,8 +12,8 @@ from scipy.spatial.transform import Rotation
 import cpdkit
 from cpdkit.cli import main
 from cpdkit.zoo import ARCHITECTURES, TASKS, load_model, read_card, stopped_names
-from cpdkit.zoo.finish import N_SAMPLE, baselines, scores
-from cpdkit.zoo.store import _PACKAGED, Name, zoo_encoder
+from cpdkit.zoo.card import N_SAMPLE, baselines, scores
+from cpdkit.zoo.checkpoints import _PACKAGED, Name, zoo_encoder
 
 CARDS = {path.stem: read_card(path.stem) for path in sorted(_PACKAGED.glob("*.json"))}
 TRAINED = [name for name, card in CARDS.items() if card["epochs"]]

@@ -19,9 +19,9 @@ from cpdkit.zoo import (
     stopped_names,
     train,
 )
-from cpdkit.zoo.graphs import FlatGraphs
+from cpdkit.zoo.flat_graphs import FlatGraphs
+from cpdkit.zoo.loop import Training
 from cpdkit.zoo.model import ZooModel, composition_offsets
-from cpdkit.zoo.training import Training
 
 SHORT = Recipe(epochs=2, batch_size=8, n_validation=16, checkpoints=(0.5, 1.0))
 

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 DATASETS: Mapping[str, str] = {
-    "xtb9": "cpdkit.datasets.xtb9.store",
+    "xtb9": "cpdkit.datasets.xtb9.read",
     "qm9": "cpdkit.datasets.qm9",
 }
 """Named data sets and the module whose ``load(split)`` reads them."""

@@ -50,19 +50,19 @@ def __getattr__(name: str) -> Any:
 _REGISTRY: dict[str, str | Callable[..., Encoder]] = {
     "ani2x": "cpdkit.encoders.ani:ANI2x",
     "ani2x-aev": "cpdkit.encoders.ani:ANI2xAEV",
-    "bond-counts": "cpdkit.encoders.nulls:BondCounts",
+    "bond-counts": "cpdkit.encoders.baselines:BondCounts",
     "chgnet": "cpdkit.encoders.chgnet:CHGNet",
     "dimenet++-untrained": "cpdkit.encoders.dimenet:dimenet_untrained",
     "mace-untrained": "cpdkit.encoders.mace:mace_untrained",
     "mace:": "cpdkit.encoders.mace:mace_file",
     "painn-untrained": "cpdkit.encoders.graphpes:painn_untrained",
-    "random": "cpdkit.encoders.nulls:RandomFeatures",
+    "random": "cpdkit.encoders.baselines:RandomFeatures",
     "schnet-untrained": "cpdkit.encoders.graphpes:schnet_untrained",
     "sevennet-0": "cpdkit.encoders.sevennet:sevennet_0",
     "sevennet-l3i5": "cpdkit.encoders.sevennet:sevennet_l3i5",
     "soap": "cpdkit.encoders.soap:SOAP",
     "visnet-untrained": "cpdkit.encoders.visnet:visnet_untrained",
-    "zoo/": "cpdkit.zoo.store:zoo_encoder",
+    "zoo/": "cpdkit.zoo.checkpoints:zoo_encoder",
     **{
         f"mace-{name}": f"cpdkit.encoders.mace:mace_{name.replace('-', '_')}"
         for name in (

@@ -17,7 +17,7 @@ from ase.data import atomic_numbers, chemical_symbols
 
 from cpdkit._messages import unknown
 from cpdkit.encoders._graph import build_graph
-from cpdkit.irreps import Irreps
+from cpdkit.encoders.irreps import Irreps
 
 __all__ = ["Encoder", "Layer", "parse_device", "parse_dtype", "parse_elements"]
 
@@ -87,7 +87,7 @@ class Layer:
     name : str
         Name of the layer.
     irreps : Irreps
-        Given as text, as :class:`cpdkit.irreps.Irreps` or as ``e3nn.o3.Irreps``.
+        Given as text, as :class:`cpdkit.encoders.irreps.Irreps` or as ``e3nn.o3.Irreps``.
     owners : tuple of int, optional
         For models with one network per element: the element (atomic number) each term of
         `irreps` belongs to. Atoms of other elements hold zeros there.

@@ -10,26 +10,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cpdkit.zoo.checkpoints import load_model as load_model
+    from cpdkit.zoo.checkpoints import model_names as model_names
+    from cpdkit.zoo.checkpoints import read_card as read_card
+    from cpdkit.zoo.checkpoints import stopped_names as stopped_names
+    from cpdkit.zoo.fit import train as train
     from cpdkit.zoo.model import ZooModel as ZooModel
     from cpdkit.zoo.recipe import ARCHITECTURES as ARCHITECTURES
     from cpdkit.zoo.recipe import TASKS as TASKS
     from cpdkit.zoo.recipe import Recipe as Recipe
-    from cpdkit.zoo.run import train as train
-    from cpdkit.zoo.store import load_model as load_model
-    from cpdkit.zoo.store import model_names as model_names
-    from cpdkit.zoo.store import read_card as read_card
-    from cpdkit.zoo.store import stopped_names as stopped_names
 
 _LAZY = {  # what needs torch is imported when asked for
     "ARCHITECTURES": "cpdkit.zoo.recipe",
     "TASKS": "cpdkit.zoo.recipe",
     "Recipe": "cpdkit.zoo.recipe",
     "ZooModel": "cpdkit.zoo.model",
-    "load_model": "cpdkit.zoo.store",
-    "model_names": "cpdkit.zoo.store",
-    "read_card": "cpdkit.zoo.store",
-    "stopped_names": "cpdkit.zoo.store",
-    "train": "cpdkit.zoo.run",
+    "load_model": "cpdkit.zoo.checkpoints",
+    "model_names": "cpdkit.zoo.checkpoints",
+    "read_card": "cpdkit.zoo.checkpoints",
+    "stopped_names": "cpdkit.zoo.checkpoints",
+    "train": "cpdkit.zoo.fit",
 }
 
 __all__ = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from cpdkit.zoo.checkpoints import UNTRAINED, model_names, read_card
 from cpdkit.zoo.recipe import ARCHITECTURES, TASKS
-from cpdkit.zoo.store import UNTRAINED, model_names, read_card
 
 __all__ = ["at_equal_error", "learning_curves", "summary"]
 

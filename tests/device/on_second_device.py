@@ -22,9 +22,9 @@ from second_device import register
 
 import cpdkit
 from cpdkit.encoders import Encoder, Layer, ModuleEncoder, load_encoder
-from cpdkit.extraction import extract
+from cpdkit.extraction.extract import extract
 from cpdkit.zoo import Recipe, load_model
-from cpdkit.zoo.training import Training
+from cpdkit.zoo.loop import Training
 
 POOLINGS = ("mean", "sum", "element_mean", "mean_norm")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cpdkit.datasets.xtb9.store import STEPS
+from cpdkit.datasets.xtb9.read import STEPS
 
 __all__ = ["write_arrays"]
 

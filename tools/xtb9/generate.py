@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from cpdkit.datasets.xtb9.store import read_arrays
+from cpdkit.datasets.xtb9.read import read_arrays
 from tools.xtb9.arrays import write_arrays
 from tools.xtb9.chunks import Job, collect
 from tools.xtb9.labels import atom_energy

@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 from sklearn.decomposition import PCA
 
+from cpdkit._checks import check_composition, check_features, check_groups, check_targets
 from cpdkit._messages import unknown
-from cpdkit._validation import check_composition, check_features, check_groups, check_targets
 from cpdkit.folds import N_BUCKETS, SCHEMES, hash_buckets
 from cpdkit.intervals import bootstrap_weights
-from cpdkit.matching import MATCHINGS, channel_draws
-from cpdkit.moment_sources import moments_from_arrays
-from cpdkit.probes import DEFAULT_ALPHAS, ConditionedResidual, RidgePath
-from cpdkit.projection import CompositionProjector
-from cpdkit.ridge_moments import FoldRidge
+from cpdkit.moments.accumulate import moments_from_arrays
+from cpdkit.moments.ridge import FoldRidge
+from cpdkit.probes.ridge import DEFAULT_ALPHAS, ConditionedResidual, RidgePath
+from cpdkit.probes.widths import MATCHINGS, channel_draws
+from cpdkit.projection.linear import CompositionProjector
 from cpdkit.scores import total
 from cpdkit.summary import NOTHING_LEFT
 

@@ -2,7 +2,7 @@ r"""Geometry alone: scores within molecules, where constitution is constant.
 
 The nuisance is the molecule, one dummy variable for each. Least squares on these dummies leaves
 every row minus the mean of its molecule, so features and targets are centred by molecule
-(`cpdkit.within`) and what is left can only be geometry.
+(`cpdkit.projection.within`) and what is left can only be geometry.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cpdkit._checks import check_features, check_groups, check_targets
 from cpdkit._messages import unknown
-from cpdkit._validation import check_features, check_groups, check_targets
 from cpdkit.folds import make_folds
-from cpdkit.held_out_moments import held_out_moments
-from cpdkit.heldout import get_protocol
+from cpdkit.held_out.moments import held_out_moments
+from cpdkit.held_out.rows import get_protocol
 from cpdkit.intervals import INTERVALS
+from cpdkit.projection.within import WithinFormula, formula_index
 from cpdkit.summary import NOTHING_LEFT, Summary
-from cpdkit.within import WithinFormula, formula_index
 
 __all__ = ["ROUNDING", "WITHIN_SCORE", "centre_by_molecule", "within_molecule_scores"]
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from cpdkit.comparisons import compare
 from cpdkit.experiments.efficiency.verdict import rank_correlation
 from cpdkit.experiments.geometry.measure import WITHIN_SCORE
 from cpdkit.experiments.verdict import Verdict
-from cpdkit.inference import compare
 
 __all__ = ["ORDERS", "geometry_order", "order_correlations", "order_of_pairs"]
 
@@ -35,7 +35,7 @@ def order_of_pairs(
         Tables of `measure.within_molecule_scores` for the same representations and
         targets.
     level : float, default 0.95
-        A difference is resolved if its p-value of `cpdkit.inference.compare`, corrected by Holm's
+        A difference is resolved if its p-value of `cpdkit.comparisons.compare`, corrected by Holm's
         method over all pairs and targets, is below ``1 - level``.
 
     Returns

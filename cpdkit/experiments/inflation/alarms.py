@@ -11,7 +11,7 @@ from scipy import stats
 from cpdkit.decomposition import predictor
 from cpdkit.experiments.inflation.planted import plant
 from cpdkit.folds import make_folds
-from cpdkit.heldout import PROTOCOLS
+from cpdkit.held_out.rows import PROTOCOLS
 from cpdkit.summary import Summary
 
 __all__ = ["alarm_rates", "crossing_draws"]

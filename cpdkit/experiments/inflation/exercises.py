@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.linear_model import LinearRegression
 
 from cpdkit.experiments.exercises import Feedback
-from cpdkit.nonlinear import NeighborsProbe
-from cpdkit.projection import CompositionProjector
-from cpdkit.within import WithinFormula, formula_index, within_r2
+from cpdkit.probes.nonlinear import NeighborsProbe
+from cpdkit.projection.linear import CompositionProjector
+from cpdkit.projection.within import WithinFormula, formula_index, within_r2
 
 __all__ = ["exercise_3_1", "exercise_3_2", "exercise_3_3"]
 

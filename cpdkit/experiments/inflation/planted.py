@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cpdkit._validation import check_composition
+from cpdkit._checks import check_composition
 
 __all__ = ["Planted", "composition_only", "plant"]
 

@@ -14,14 +14,14 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
+from cpdkit._checks import check_composition, check_features, check_groups, check_targets
 from cpdkit._messages import unknown
-from cpdkit._validation import check_composition, check_features, check_groups, check_targets
 from cpdkit.decomposition import cpd, fold_labels
 from cpdkit.intervals import corrected_t
-from cpdkit.nonlinear import NONLINEAR
-from cpdkit.probes import RidgeProbe
-from cpdkit.projection import CompositionProjector
-from cpdkit.within import WithinFormula
+from cpdkit.probes.nonlinear import NONLINEAR
+from cpdkit.probes.ridge import RidgeProbe
+from cpdkit.projection.linear import CompositionProjector
+from cpdkit.projection.within import WithinFormula
 
 __all__ = ["minus_control", "remedied_scores"]
 
@@ -54,16 +54,16 @@ def remedied_scores(
         R2 of a probe that was trained on :math:`\tilde X` against raw y.
     ``r2_partial``
         :math:`1 - \sum (\tilde y - \hat f(\tilde X))^2 / \sum \tilde y^2` of a probe that was
-        trained on :math:`\tilde X` against :math:`\tilde y`. With `cpdkit.within.WithinFormula`
+        trained on :math:`\tilde X` against :math:`\tilde y`. With `WithinFormula`
         the predictions are centred within formulas too, and rows without a companion of their
         formula drop out of both sums.
 
     Parameters
     ----------
     features, composition, targets, groups, ids, folds, n_folds, repeats, seed, level
-        As in `cpdkit.cpd`. For `cpdkit.within.WithinFormula` composition must be element counts.
+        As in `cpdkit.cpd`. For `WithinFormula` composition must be element counts.
     remover : transformer
-        `cpdkit.CompositionProjector`, `cpdkit.within.WithinFormula`, or one of `cpdkit.removers`.
+        `CompositionProjector`, `WithinFormula`, or one of `cpdkit.projection.flexible`.
         Refitted on the training rows of every fold.
     probe : {"ridge", "mlp", "trees", "knn", "kernel"} or estimator
         As in `cpdkit.cpd`; settings are chosen on one inner fold (the next one). Several probes, as

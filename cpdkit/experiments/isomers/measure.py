@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cpdkit._validation import check_composition, check_features, check_groups, check_targets
+from cpdkit._checks import check_composition, check_features, check_groups, check_targets
 from cpdkit.decomposition import fold_labels, predictor
-from cpdkit.heldout import get_protocol
+from cpdkit.held_out.rows import get_protocol
 from cpdkit.intervals import bootstrap_weights
 
 __all__ = ["accuracy_by_difference", "accuracy_differences", "isomer_pairs"]

@@ -80,7 +80,7 @@ def score_heatmap(table: pd.DataFrame, *, matched: str = "subset") -> Figure:
     table : DataFrame
         From `measure.routing_scores`, with a column ``encoder``.
     matched : str, default "subset"
-        Of `cpdkit.matching.MATCHINGS`.
+        Of `cpdkit.probes.widths.MATCHINGS`.
 
     Returns
     -------

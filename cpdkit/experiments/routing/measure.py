@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cpdkit._checks import check_composition, check_targets
 from cpdkit._messages import unknown
-from cpdkit._validation import check_composition, check_targets
-from cpdkit.equivariant import equivariant_scores
 from cpdkit.folds import make_folds
 from cpdkit.intervals import corrected_t
-from cpdkit.matching import MATCHINGS, channel_draws, partial_scores
-from cpdkit.moment_sources import moments_from_arrays
+from cpdkit.moments.accumulate import moments_from_arrays
+from cpdkit.probes.equivariant import equivariant_scores
+from cpdkit.probes.widths import MATCHINGS, channel_draws, partial_scores
 from cpdkit.representation import Representation
 
 __all__ = [
@@ -231,7 +231,7 @@ def vector_scores(
     Raises
     ------
     ValueError
-        As from `cpdkit.equivariant_scores` and `cpdkit.matching.channel_draws`.
+        As from `cpdkit.equivariant_scores` and `cpdkit.probes.widths.channel_draws`.
     """
     options: dict[str, Any] = {
         "ids": ids, "groups": groups, "folds": folds, "n_folds": n_folds,

@@ -14,7 +14,7 @@ from scipy.stats import special_ortho_group
 
 from cpdkit.datasets._dataset import AtomsSequence
 from cpdkit.encoders._graph import collate
-from cpdkit.projection import CompositionProjector
+from cpdkit.projection.linear import CompositionProjector
 from cpdkit.zoo.model import ZooModel
 
 __all__ = ["Erased", "erase_then_predict"]

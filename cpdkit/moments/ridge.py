@@ -1,7 +1,6 @@
 r"""Projection, conditioning and ridge from moments alone: the engine behind `cpd`.
 
-Equal to the plain reference (`cpdkit.heldout`, which works on rows) to rounding. With the training
-scatter S of [C, X, Y], the residual has scatter :math:`S_{XX} - S_{XC} S_{CC}^{+} S_{CX}`; one
+Equal to the plain reference (`cpdkit.held_out.rows`) to rounding. With the training scatter S of [C, X, Y], the residual has scatter :math:`S_{XX} - S_{XC} S_{CC}^{+} S_{CX}`; one
 orthogonal reduction of the conditioned residual scatter to tridiagonal form serves every penalty
 and target, and the squared error on any other rows is a quadratic form in their moments.
 """
@@ -15,9 +14,9 @@ from itertools import combinations
 import numpy as np
 from scipy.linalg import lapack, solve_triangular
 
-from cpdkit.moments import Moments, Pooled
-from cpdkit.probes import RESIDUAL_FLOOR, SPREAD_FLOOR
-from cpdkit.projection import RANK_TOLERANCE, TIE
+from cpdkit.moments.moments import Moments, Pooled
+from cpdkit.probes.ridge import RESIDUAL_FLOOR, SPREAD_FLOOR
+from cpdkit.projection.linear import RANK_TOLERANCE, TIE
 
 __all__ = ["FoldRidge", "RidgePath", "HeldOutSums", "choose_alphas"]
 

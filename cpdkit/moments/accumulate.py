@@ -12,7 +12,7 @@ import numpy as np
 from scipy.linalg import blas
 
 from cpdkit.folds import N_BUCKETS, hash_buckets
-from cpdkit.moments import Moments
+from cpdkit.moments.moments import Moments
 from cpdkit.representation import Representation
 
 __all__ = [

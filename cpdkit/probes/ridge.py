@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from cpdkit.projection import RANK_TOLERANCE, CompositionProjector
+from cpdkit.projection.linear import RANK_TOLERANCE, CompositionProjector
 
 __all__ = [
     "DEFAULT_ALPHAS",

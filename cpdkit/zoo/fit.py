@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from cpdkit.datasets import Dataset, load_dataset
-from cpdkit.zoo.finish import baselines, finish
+from cpdkit.zoo.card import baselines, finish
+from cpdkit.zoo.checkpoints import STOPPED, own_directory
+from cpdkit.zoo.loop import Training
 from cpdkit.zoo.recipe import TASKS, Recipe
-from cpdkit.zoo.store import STOPPED, own_directory
-from cpdkit.zoo.training import Training
 
 __all__ = ["train"]
 

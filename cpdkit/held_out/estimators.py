@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from cpdkit.heldout import PROBES, PROTOCOLS, HeldOut, Protocol
-from cpdkit.projection import CompositionProjector
+from cpdkit.held_out.rows import PROBES, PROTOCOLS, HeldOut, Protocol
+from cpdkit.projection.linear import CompositionProjector
 
 __all__ = ["held_out_probe"]
 
@@ -24,7 +24,7 @@ def held_out_probe(
     protocol: Protocol = PROTOCOLS["sound"],
     probes: Sequence[str] = PROBES,
 ) -> Iterator[HeldOut]:
-    """As `cpdkit.heldout.held_out`, with an estimator of `cpdkit.nonlinear` for ridge.
+    """As `cpdkit.held_out.rows.held_out`, with an estimator of `cpdkit.probes.nonlinear` for ridge.
 
     ``"joint"`` adds to least squares on Z what the probe makes of X_geom for the residual of y, as
     Frisch-Waugh-Lovell does for a linear probe. Among several candidates the one with the least
@@ -34,9 +34,9 @@ def held_out_probe(
     Parameters
     ----------
     X, C, Y, folds, protocol, probes
-        As in `cpdkit.heldout.held_out`; of the protocol, the penalties are not used.
+        As in `cpdkit.held_out.rows.held_out`; of the protocol, the penalties are not used.
     probe : estimator
-        With `fit`, `predict` and `candidates` as in `cpdkit.nonlinear`.
+        With `fit`, `predict` and `candidates` as in `cpdkit.probes.nonlinear`.
 
     Yields
     ------

@@ -22,10 +22,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from cpdkit.folds import make_folds
 from cpdkit.intervals import corrected_t
-from cpdkit.moment_sources import moments_from_arrays
-from cpdkit.moments import Moments, Pooled
-from cpdkit.probes import DEFAULT_ALPHAS
-from cpdkit.ridge_moments import RidgePath
+from cpdkit.moments.accumulate import moments_from_arrays
+from cpdkit.moments.moments import Moments, Pooled
+from cpdkit.moments.ridge import RidgePath
+from cpdkit.probes.ridge import DEFAULT_ALPHAS
 
 __all__ = ["EquivariantRidge", "equivariant_scores"]
 

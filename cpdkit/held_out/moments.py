@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from cpdkit.heldout import PROBES, PROTOCOLS, HeldOut, Protocol, held_out
-from cpdkit.moment_sources import moments_from_arrays
-from cpdkit.moments import Moments
-from cpdkit.ridge_moments import FoldRidge, choose_alphas
+from cpdkit.held_out.rows import PROBES, PROTOCOLS, HeldOut, Protocol, held_out
+from cpdkit.moments.accumulate import moments_from_arrays
+from cpdkit.moments.moments import Moments
+from cpdkit.moments.ridge import FoldRidge, choose_alphas
 
 __all__ = ["held_out_moments"]
 
@@ -27,7 +27,7 @@ def held_out_moments(
     protocol: Protocol = PROTOCOLS["sound"],
     probes: Sequence[str] = PROBES,
 ) -> Iterator[HeldOut]:
-    """`cpdkit.heldout.held_out` in one pass over the rows, and one more to predict them.
+    """`cpdkit.held_out.rows.held_out` in one pass over the rows, and one more to predict them.
 
     Passed on to the plain reference where moments lack the digits or the point: protocols that
     standardise without floors, and more features than training rows, where ridge on rows (the
@@ -36,7 +36,7 @@ def held_out_moments(
     Parameters
     ----------
     X, C, Y, folds, protocol, probes
-        As in `cpdkit.heldout.held_out`.
+        As in `cpdkit.held_out.rows.held_out`.
 
     Yields
     ------

@@ -10,9 +10,9 @@ import pandas as pd
 
 from cpdkit.folds import assign_folds
 from cpdkit.intervals import corrected_t
-from cpdkit.moments import Moments, Pooled
-from cpdkit.probes import DEFAULT_ALPHAS
-from cpdkit.ridge_moments import Alphas, FoldRidge, HeldOutSums, choose_alphas
+from cpdkit.moments.moments import Moments, Pooled
+from cpdkit.moments.ridge import Alphas, FoldRidge, HeldOutSums, choose_alphas
+from cpdkit.probes.ridge import DEFAULT_ALPHAS
 from cpdkit.summary import NOTHING_LEFT, SCORES
 
 __all__ = ["cpd_from_moments", "nested_scores", "score_path"]
@@ -154,7 +154,7 @@ def nested_scores(
     -------
     list of tuple
         For each fold the scores of `cpdkit.summary.SCORES`, (n_targets,) each and NaN where
-        undefined, and the penalties as from `cpdkit.ridge_moments.choose_alphas`.
+        undefined, and the penalties as from `cpdkit.moments.ridge.choose_alphas`.
     """
     parts = []
     for fold, chosen in enumerate(choose_alphas(folds, alphas)):

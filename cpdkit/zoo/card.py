@@ -19,9 +19,9 @@ from sklearn.preprocessing import StandardScaler
 
 from cpdkit.constitution import bond_counts
 from cpdkit.datasets import Dataset
+from cpdkit.zoo.checkpoints import UNTRAINED, write_model
+from cpdkit.zoo.loop import Trained, Training
 from cpdkit.zoo.recipe import ARCHITECTURES, CUTOFF, TASKS, Task
-from cpdkit.zoo.store import UNTRAINED, write_model
-from cpdkit.zoo.training import Trained, Training
 
 __all__ = ["N_SAMPLE", "baselines", "finish", "finish_untrained", "hardware"]
 

@@ -17,13 +17,13 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from cpdkit import __version__
+from cpdkit._version import __version__
 from cpdkit.datasets._dataset import AtomsSequence, Dataset
 from cpdkit.encoders._base import Encoder
-from cpdkit.encoders._pooling import blocks_of, parse_poolings
-from cpdkit.encoders._task import Task, check, labels_of
+from cpdkit.extraction.job import Task, check, labels_of
+from cpdkit.extraction.pooling import blocks_of, parse_poolings
+from cpdkit.extraction.shards import ShardedRepresentation, Store
 from cpdkit.representation import Representation
-from cpdkit.store import ShardedRepresentation, Store
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from cpdkit._files import replacing
 from cpdkit._messages import unknown
 from cpdkit.datasets import Dataset
-from cpdkit.zoo.graphs import FlatGraphs
+from cpdkit.zoo.flat_graphs import FlatGraphs
 from cpdkit.zoo.model import ZooModel, composition_offsets
 from cpdkit.zoo.recipe import ARCHITECTURES, TASKS, Recipe
 

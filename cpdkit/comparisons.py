@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from cpdkit._checks import check_composition, check_features, check_groups, check_targets
 from cpdkit._messages import unknown
-from cpdkit._validation import check_composition, check_features, check_groups, check_targets
 from cpdkit.folds import make_folds
 from cpdkit.intervals import corrected_t
-from cpdkit.moment_scores import nested_scores
-from cpdkit.moment_sources import moments_from_arrays
+from cpdkit.moments.accumulate import moments_from_arrays
+from cpdkit.moments.scores import nested_scores
 from cpdkit.summary import SCORES
 
 __all__ = [

@@ -13,8 +13,8 @@ from itertools import combinations
 import numpy as np
 
 from cpdkit._messages import unknown
-from cpdkit.probes import DEFAULT_ALPHAS, ConditionedResidual, RidgePath
-from cpdkit.projection import CompositionProjector
+from cpdkit.probes.ridge import DEFAULT_ALPHAS, ConditionedResidual, RidgePath
+from cpdkit.projection.linear import CompositionProjector
 
 __all__ = ["PROBES", "PROTOCOLS", "HeldOut", "Protocol", "get_protocol", "held_out"]
 

@@ -15,7 +15,7 @@ from ase.data import chemical_symbols
 from cpdkit.datasets._dataset import AtomsSequence, Dataset
 from cpdkit.encoders._base import Encoder
 from cpdkit.encoders._optional import contained
-from cpdkit.encoders._pooling import blocks_of, pool
+from cpdkit.extraction.pooling import blocks_of, pool
 
 __all__ = ["Task", "check", "labels_of"]
 

@@ -11,9 +11,9 @@ from itertools import combinations
 
 import numpy as np
 
-from cpdkit.moments import Moments, Pooled
-from cpdkit.probes import DEFAULT_ALPHAS, RESIDUAL_FLOOR, SPREAD_FLOOR
-from cpdkit.ridge_moments import FoldRidge, HeldOutSums
+from cpdkit.moments.moments import Moments, Pooled
+from cpdkit.moments.ridge import FoldRidge, HeldOutSums
+from cpdkit.probes.ridge import DEFAULT_ALPHAS, RESIDUAL_FLOOR, SPREAD_FLOOR
 from cpdkit.summary import NOTHING_LEFT
 
 __all__ = ["MATCHINGS", "channel_draws", "partial_scores"]

@@ -16,8 +16,8 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from cpdkit._messages import unknown
 from cpdkit.folds import SCHEMES, make_folds
-from cpdkit.projection import CompositionProjector
-from cpdkit.within import formula_index
+from cpdkit.projection.linear import CompositionProjector
+from cpdkit.projection.within import formula_index
 
 __all__ = ["BASES", "BasisProjector", "CrossFittedResidual"]
 

@@ -20,7 +20,7 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from cpdkit.probes import ConditionedResidual
+from cpdkit.probes.ridge import ConditionedResidual
 
 __all__ = [
     "NONLINEAR",

@@ -1,0 +1,1 @@
+"""From the residual to the target: ridge, its equivariant form, and probes that are not linear."""
