@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from cpdkit.runs import MANIFEST, notebook_parameters, read_notebook, run_notebook
+    from cpdkit.runs.run import MANIFEST, notebook_parameters, read_notebook, run_notebook
 
     if options.list:
         for p in notebook_parameters(read_notebook(options.notebook)).values():
@@ -136,8 +136,8 @@ def _run(options: argparse.Namespace) -> None:
 def _given(options: argparse.Namespace) -> dict[str, object]:
     """Parameters of the command line, as the notebook declares them."""
     from cpdkit._messages import unknown
-    from cpdkit._parameters import parse_value
-    from cpdkit.runs import notebook_parameters, read_notebook
+    from cpdkit.runs.parameters import parse_value
+    from cpdkit.runs.run import notebook_parameters, read_notebook
 
     declared = notebook_parameters(read_notebook(options.notebook))
     given: dict[str, object] = {}
@@ -153,7 +153,7 @@ def _given(options: argparse.Namespace) -> dict[str, object]:
 
 
 def _record(options: argparse.Namespace) -> None:
-    from cpdkit.recorded import record
+    from cpdkit.runs.record import record
 
     print(record(options.notebook, _given(options), profile=options.profile))
 
@@ -168,7 +168,7 @@ def _copy(source: Path, target: Path) -> Path:
 
 
 def _book(options: argparse.Namespace) -> None:
-    from cpdkit._book import build_book
+    from cpdkit.runs.book import build_book
 
     print(build_book(options.root))
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 import cpdkit
-from cpdkit._book import build_book
+from cpdkit.runs.book import build_book
 
 # Attributes that make a browser fetch something; an <a href> waits for a click.
 FETCHING = {

@@ -14,7 +14,7 @@ import reference
 import cpdkit
 from cpdkit.composition import composition_matrix
 from cpdkit.folds import make_folds
-from cpdkit.runs import run_notebook
+from cpdkit.runs.run import run_notebook
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "01_disentanglement_gradient.ipynb"
 ENCODERS = ["ani2x-aev", "sevennet-0"]

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import cpdkit
-from cpdkit.runs import profile_parameters, read_notebook, run_notebook
+from cpdkit.runs.run import profile_parameters, read_notebook, run_notebook
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "notebooks" / "02_irrep_routing.ipynb"

@@ -17,7 +17,7 @@ from cpdkit.controls import control_scores
 from cpdkit.experiments.exercises import check
 from cpdkit.probes.nonlinear import BoostedTreesProbe
 from cpdkit.probes.ridge import RidgeProbe
-from cpdkit.runs import read_notebook, run_notebook
+from cpdkit.runs.run import read_notebook, run_notebook
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "notebooks" / "03_gbt_inflation.ipynb"

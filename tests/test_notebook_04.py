@@ -14,7 +14,7 @@ from cpdkit.composition import composition_matrix
 from cpdkit.experiments.efficiency.measure import learning_curve, nested_subsets
 from cpdkit.experiments.efficiency.verdict import efficiency_correlations, sample_efficiency
 from cpdkit.experiments.exercises import check
-from cpdkit.runs import notebook_parameters, profile_parameters, read_notebook, run_notebook
+from cpdkit.runs.run import notebook_parameters, profile_parameters, read_notebook, run_notebook
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "notebooks" / "04_sample_efficiency.ipynb"

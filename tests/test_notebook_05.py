@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cpdkit.runs import run_notebook
+from cpdkit.runs.run import run_notebook
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "05_task_or_architecture.ipynb"
 

@@ -12,7 +12,7 @@ from sklearn.metrics import r2_score
 
 import cpdkit
 from cpdkit.folds import make_folds
-from cpdkit.runs import profile_parameters, read_notebook, run_notebook
+from cpdkit.runs.run import profile_parameters, read_notebook, run_notebook
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOK = ROOT / "notebooks" / "06_geometry_alone.ipynb"

@@ -15,7 +15,7 @@ import cpdkit
 from cpdkit.composition import composition_matrix
 from cpdkit.constitution import bond_counts
 from cpdkit.folds import make_folds
-from cpdkit.runs import profile_parameters, read_notebook, run_notebook
+from cpdkit.runs.run import profile_parameters, read_notebook, run_notebook
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOK = ROOT / "notebooks" / "07_isomers.ipynb"

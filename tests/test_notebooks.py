@@ -11,8 +11,8 @@ import nbformat
 import papermill
 import pytest
 
-from cpdkit._parameters import check_parameters
-from cpdkit.runs import notebook_parameters, profile_parameters, read_notebook, run_notebook
+from cpdkit.runs.parameters import check_parameters
+from cpdkit.runs.run import notebook_parameters, profile_parameters, read_notebook, run_notebook
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from cpdkit._parameters import check_parameters, parse_value
 from cpdkit.cli import _parser, main
-from cpdkit.runs import notebook_parameters, read_notebook
+from cpdkit.runs.parameters import check_parameters, parse_value
+from cpdkit.runs.run import notebook_parameters, read_notebook
 from cpdkit.zoo import ARCHITECTURES, TASKS
 
 ROOT = Path(__file__).resolve().parent.parent

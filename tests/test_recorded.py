@@ -12,16 +12,16 @@ import pytest
 from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_notebook
 
-from cpdkit import recorded
 from cpdkit.cli import main
-from cpdkit.recorded import bundle, record, recorded_outcomes, recorded_tables
+from cpdkit.runs import record as module
+from cpdkit.runs.record import bundle, record, recorded_outcomes, recorded_tables
 
 WRITE = 'import pandas as pd\npd.DataFrame({"x": [n / 3, 1.0]}).to_csv("a.csv", index=False)'
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(recorded, "_HOME", tmp_path / "home")
+    monkeypatch.setattr(module, "_HOME", tmp_path / "home")
     return tmp_path / "home"
 
 
@@ -81,7 +81,7 @@ def test_the_command_checks_parameters(tmp_path: Path, capsys: pytest.CaptureFix
     assert "unknown parameter 'm'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("folder", sorted(recorded._HOME.glob("*/*")), ids=lambda p: p.name)
+@pytest.mark.parametrize("folder", sorted(module._HOME.glob("*/*")), ids=lambda p: p.name)
 def test_what_the_package_holds_can_be_read(folder: Path) -> None:
     found = recorded_tables(folder.parent.name, dataset=folder.name)
     assert found is not None and found.tables

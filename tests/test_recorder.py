@@ -7,7 +7,7 @@ import json
 import sys
 from types import ModuleType
 
-from cpdkit._recorder import _Recorder
+from cpdkit.runs.recorder import _Recorder
 
 
 class Imports:
@@ -36,5 +36,5 @@ def test_a_module_loaded_while_modules_are_listed_does_no_harm(tmp_path, monkeyp
             gc.enable()
         recorder.write()
     record = json.loads((tmp_path / "record.json").read_text())
-    assert "cpdkit._recorder" in record["modules"]
+    assert "cpdkit.runs.recorder" in record["modules"]
     assert {"cpdkit", "json"} <= set(record["toplevel"])

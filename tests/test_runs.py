@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from cpdkit import _manifest, runs
-from cpdkit._parameters import check_parameters, declared_parameters, parse_value
-from cpdkit.runs import (
+from cpdkit import runs
+from cpdkit.runs import key
+from cpdkit.runs.parameters import check_parameters, declared_parameters, parse_value
+from cpdkit.runs.run import (
     NotebookError,
     notebook_parameters,
     profile_parameters,
@@ -199,7 +200,7 @@ def test_the_kernel_is_this_interpreter_whatever_is_installed(
     )
     run = quick(write_notebook(tmp_path / "where.ipynb", code))
     said = nbformat.read(run.notebook, as_version=4).cells[-1].outputs[0].text.split()
-    expected = [sys.executable, str(_manifest.PACKAGE / "__init__.py")]
+    expected = [sys.executable, str(key.PACKAGE / "__init__.py")]
     assert said[:2] == expected and "inline" in said[2]
 
 
@@ -289,9 +290,9 @@ def test_a_setting_that_was_not_asked_for_does_not_matter(
 def test_a_changed_package_runs_again(notebook: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = quick(notebook)
     assert "ipykernel" in run.manifest["packages"]
-    real = _manifest.metadata.version
+    real = key.metadata.version
     monkeypatch.setattr(
-        _manifest.metadata, "version", lambda name: "0" if name == "ipykernel" else real(name)
+        key.metadata, "version", lambda name: "0" if name == "ipykernel" else real(name)
     )
     assert quick(notebook).reason == "ipykernel is now 0"
 
@@ -299,12 +300,12 @@ def test_a_changed_package_runs_again(notebook: Path, monkeypatch: pytest.Monkey
 def test_a_changed_module_runs_again_what_uses_it(tmp_path: Path) -> None:
     """On a copy of the library: touching one module repeats its users and nobody else."""
     shutil.copytree(
-        _manifest.PACKAGE, tmp_path / "cpdkit", ignore=shutil.ignore_patterns("__pycache__", "data")
+        key.PACKAGE, tmp_path / "cpdkit", ignore=shutil.ignore_patterns("__pycache__", "data")
     )
     write_notebook(tmp_path / "irreps.ipynb", "import cpdkit.encoders.irreps")
     write_notebook(tmp_path / "messages.ipynb", "from cpdkit._messages import unknown")
     code = (
-        "import sys; from cpdkit.runs import run_notebook\n"
+        "import sys; from cpdkit.runs.run import run_notebook\n"
         "for name in ['irreps', 'messages']:\n"
         "    print(name, run_notebook(f'{name}.ipynb', runs_dir='runs', progress=False).reason)"
     )
@@ -326,10 +327,10 @@ def test_a_changed_module_runs_again_what_uses_it(tmp_path: Path) -> None:
 
     assert again() == {"irreps": "not run before", "messages": "not run before"}
     assert again() == {"irreps": "", "messages": ""}
-    touch("irreps.py")
-    assert again() == {"irreps": "cpdkit/irreps.py changed", "messages": ""}
+    touch("encoders/irreps.py")
+    assert again() == {"irreps": "cpdkit/encoders/irreps.py changed", "messages": ""}
     touch("cli.py")  # neither notebook loads these
-    touch("projection.py")
+    touch("projection/linear.py")
     assert again() == {"irreps": "", "messages": ""}
     touch("__init__.py")
     assert again() == {n: "cpdkit/__init__.py changed" for n in ("irreps", "messages")}

@@ -1,8 +1,9 @@
 r"""Projection, conditioning and ridge from moments alone: the engine behind `cpd`.
 
-Equal to the plain reference (`cpdkit.held_out.rows`) to rounding. With the training scatter S of [C, X, Y], the residual has scatter :math:`S_{XX} - S_{XC} S_{CC}^{+} S_{CX}`; one
-orthogonal reduction of the conditioned residual scatter to tridiagonal form serves every penalty
-and target, and the squared error on any other rows is a quadratic form in their moments.
+Equal to the plain reference (`cpdkit.held_out.rows`) to rounding. With the training scatter S of
+[C, X, Y], the residual has scatter :math:`S_{XX} - S_{XC} S_{CC}^{+} S_{CX}`; one orthogonal
+reduction of the conditioned residual scatter to tridiagonal form serves every penalty and target,
+and the squared error on any other rows is a quadratic form in their moments.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A Jupyter kernel that notes what a run depends on.
 
-Started instead of plain ``ipykernel_launcher`` by :mod:`cpdkit.runs`. After every cell it writes
-which modules of this library are loaded, which other distributions, which files were opened for
-reading and which settings were asked of the environment. A cached run stays valid as long as all
-of these are unchanged, so that touching one module re-runs only the notebooks that use it.
+Started instead of plain ``ipykernel_launcher`` by :mod:`cpdkit.runs.run`. After every cell it
+writes which modules of this library are loaded, which other distributions, which files were opened
+for reading and which settings were asked of the environment. A cached run stays valid as long as
+all of these are unchanged, so that touching one module re-runs only the notebooks that use it.
 """
 
 from __future__ import annotations

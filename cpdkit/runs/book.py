@@ -13,9 +13,9 @@ from pathlib import Path
 
 import nbformat
 
-from cpdkit._manifest import PACKAGE, file_hash
-from cpdkit._reference import write_reference
-from cpdkit.runs import MANIFEST, read_notebook, run_notebook
+from cpdkit.runs.key import PACKAGE, file_hash
+from cpdkit.runs.reference import write_reference
+from cpdkit.runs.run import MANIFEST, read_notebook, run_notebook
 
 __all__ = ["build_book", "stage_book"]
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Recorded", "bundle", "record", "recorded_outcomes", "recorded_tables"]
 
-_HOME = Path(__file__).parent / "recorded_data"
+_HOME = Path(__file__).parents[1] / "recorded_data"
 _KEPT = (
     "notebook", "notebook_sha256", "parameters", "library", "data", "packages", "cpdkit", "python",
     "hardware", "revision", "wall_seconds",
@@ -175,7 +175,7 @@ def record(
     ValueError
         If the notebook has no such parameter, wrote no table, or one that is too large.
     """
-    from cpdkit.runs import run_notebook
+    from cpdkit.runs.run import run_notebook
 
     notebook = Path(notebook)
     run = run_notebook(notebook, parameters, profile=profile, runs_dir=runs_dir)

@@ -32,7 +32,8 @@ from papermill.translators import PythonTranslator
 from traitlets import default
 
 import cpdkit
-from cpdkit._manifest import (
+from cpdkit._messages import unknown
+from cpdkit.runs.key import (
     PACKAGE,
     file_hash,
     hardware,
@@ -41,9 +42,8 @@ from cpdkit._manifest import (
     revision,
     stale,
 )
-from cpdkit._messages import unknown
-from cpdkit._parameters import Parameter, check_parameters, declared_parameters
-from cpdkit._recorder import RECORD_VARIABLE
+from cpdkit.runs.parameters import Parameter, check_parameters, declared_parameters
+from cpdkit.runs.recorder import RECORD_VARIABLE
 
 __all__ = [
     "NotebookError",
@@ -249,7 +249,7 @@ def _execute(
         # Boosted trees of small data spend their time waiting for each other's threads.
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
     }
-    command = [sys.executable, "-P", "-m", "cpdkit._recorder", "-f", "{connection_file}"]
+    command = [sys.executable, "-P", "-m", "cpdkit.runs.recorder", "-f", "{connection_file}"]
     command.append("--log-level=50")  # the interrupt that ends a kernel is no error
     spec = KernelSpec(
         argv=command,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from cpdkit._manifest import PACKAGE
+from cpdkit.runs.key import PACKAGE
 
 __all__ = ["public_modules", "write_reference"]
 

@@ -23,7 +23,7 @@ from nbformat import NotebookNode
 
 __all__ = ["file_hash", "hardware", "notebook_hash", "recorded_dependencies", "revision", "stale"]
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parents[1]
 
 # Files read from here say nothing that versions do not say, or change without meaning anything.
 _IGNORED = tuple(
@@ -119,7 +119,7 @@ def recorded_dependencies(
     """
     code = {PACKAGE.parent.joinpath(*name.split(".")) for name in record["modules"]}
     code = {p / "__init__.py" if p.is_dir() else p.with_suffix(".py") for p in code}
-    code.discard(PACKAGE / "_recorder.py")
+    code -= {PACKAGE / "runs" / "recorder.py", PACKAGE / "runs" / "__init__.py"}
     read = {Path(os.path.realpath(p)) for p in record["read"] if _data_file(p, work)}
     data = {p for p in read if p.suffix != ".py" or not p.is_relative_to(PACKAGE)}
     data |= {Path(os.path.realpath(path)) for path in extra}
