@@ -12,12 +12,13 @@ from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
+from paths import ROOT  # noqa: E402
 
 # Machines that run tests are busy: how long an example takes says nothing about it.
 settings.register_profile("cpdkit", deadline=None)
 settings.load_profile("cpdkit")
 
-ROOT = Path(__file__).resolve().parent.parent
+collect_ignore = ["device"]  # run by a test, in processes of their own
 
 
 @pytest.fixture(scope="session")

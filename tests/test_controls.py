@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from planted import planted
+from toy import planted
 
 from cpdkit.composition import composition_matrix
 from cpdkit.controls import (

@@ -8,9 +8,9 @@ import pytest
 import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted import planted
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.metrics import r2_score
+from toy import planted
 
 import cpdkit
 from cpdkit import CompositionProjector

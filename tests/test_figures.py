@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from planted import planted
+from toy import planted
 
 import cpdkit
 from cpdkit.figures import gradient_figure, protocol_figure

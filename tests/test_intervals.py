@@ -66,7 +66,7 @@ def test_the_cluster_bootstrap_draws_whole_groups():
 
 def covered(interval: str, n_sets: int = 120) -> float:
     """Share of planted data sets whose interval holds the score on endless data."""
-    from planted import planted
+    from toy import planted
 
     import cpdkit
 

@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 
 from cpdkit.cli import _parser, main
 from cpdkit.runs.parameters import check_parameters, parse_value
 from cpdkit.runs.run import notebook_parameters, read_notebook
 from cpdkit.zoo import ARCHITECTURES, TASKS
 
-ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "book").glob("howto_*.md"))]
 
 

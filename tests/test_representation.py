@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from _molecules import rotation
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from molecules import rotation
 
 from cpdkit.encoders.irreps import Irreps
 from cpdkit.representation import Block, Representation

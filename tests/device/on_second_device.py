@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np
 import torch
-from _molecules import molecules
+from molecules import molecules
 from second_device import register
 
 import cpdkit

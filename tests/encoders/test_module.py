@@ -1,0 +1,280 @@
+"""Bring your own model: hooks on any module, and what they say when they miss."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+
+import numpy as np
+import pytest
+from ase.build import molecule
+
+torch = pytest.importorskip("torch")
+
+from molecules import molecules, rotation  # noqa: E402
+
+import cpdkit.encoders as package  # noqa: E402
+from cpdkit.encoders import ModuleEncoder, load_encoder, register_encoder  # noqa: E402
+from cpdkit.extraction.extract import extract  # noqa: E402
+
+
+class Block(torch.nn.Module):
+    """Sums unit vectors to neighbours into vectors, their number into scalars: an update."""
+
+    def forward(self, state, batch):
+        i, _ = batch.edges
+        unit = batch.vectors / batch.vectors.norm(dim=1, keepdim=True)
+        both = torch.cat([torch.ones_like(unit[:, :1]), unit], dim=1)
+        return torch.zeros_like(state).index_add_(0, i, both)
+
+
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.unused = Block(), Block(), torch.nn.Linear(2, 2)
+
+    def forward(self, batch):
+        state = torch.zeros(len(batch.numbers), 4, dtype=batch.vectors.dtype)
+        state = state + self.first(state, batch)
+        return state + self.second(state, batch)
+
+
+def build(hooks, **options):
+    options = {"name": "mine", "cutoff": 3.0, "dtype": "float64", **options}
+    return ModuleEncoder(Model(), hooks, lambda model, batch: model(batch), **options)
+
+
+def test_hooked_outputs_are_pooled_and_labelled():
+    encoder = build({"second": "1x0e+1x1o", "first": "1x0e+1x1o"})
+    water = molecule("H2O")
+    rep = extract(encoder, water, progress=False)
+    assert rep.layers == ("second", "first")
+    distances = water.get_all_distances()
+    neighbours = ((distances < 3.0) & (distances > 0)).sum(1).mean()
+    assert np.allclose(rep.select(layer="first", l=0).values, neighbours)
+    turned = water.copy()
+    turned.positions = water.positions @ rotation(0).T
+    other = extract(encoder, turned, progress=False)
+    assert np.allclose(other.vectors(l=1), rep.vectors(l=1) @ rotation(0).T, atol=1e-12)
+
+
+def test_read_turns_updates_into_states():
+    mols = molecules(4)
+    states = build({"second": "1x0e+1x1o"}, read=lambda inputs, output: inputs[0] + output)
+    update = build({"second": "1x0e+1x1o"})
+    a, b = (extract(e, mols, progress=False).values for e in (states, update))
+    assert np.allclose(a, 2 * b)
+
+
+def test_a_misspelt_hook_lists_the_nearest_modules():
+    with pytest.raises(ValueError, match="Model has no submodule 'secnd'; nearest names: 'second'"):
+        build({"secnd": "4x0e"})
+
+
+def test_a_hook_that_never_fires_lists_other_modules():
+    encoder = build({"unused": "2x0e"})
+    with pytest.raises(ValueError, match="'unused' fired 0 times .* nearest names: .*'second'"):
+        extract(encoder, molecule("H2O"), progress=False)
+
+
+def test_a_hook_that_fires_twice_is_refused():
+    encoder = build({"first": "1x0e+1x1o"})
+    encoder._call = lambda model, batch: (model(batch), model(batch))
+    with pytest.raises(ValueError, match="'first' fired 2 times"):
+        extract(encoder, molecule("H2O"), progress=False)
+
+
+def test_hooks_are_gone_after_a_failure():
+    encoder = build({"first": "1x0e+1x1o"})
+
+    def fails(model, batch):
+        raise RuntimeError("inside")
+
+    encoder._call = fails
+    with pytest.raises(RuntimeError, match="inside"):
+        extract(encoder, molecule("H2O"), progress=False)
+    assert not any(m._forward_hooks for m in encoder.model.modules())
+
+
+def test_irreps_must_fit_the_output():
+    with pytest.raises(
+        ValueError, match=r"shape \(3, 4\) for layer 'first'; \(3, 5\) were expected"
+    ):
+        extract(build({"first": "5x0e"}), molecule("H2O"), progress=False)
+
+
+def test_another_graph_may_be_given():
+    linear = torch.nn.Sequential(torch.nn.Linear(1, 2))
+    encoder = ModuleEncoder(
+        linear,
+        {"0": "2x0e"},
+        lambda model, graphs: model(torch.cat(graphs)),
+        name="numbers",
+        graph=lambda atoms: torch.tensor(atoms.numbers[:, None], dtype=torch.float32),
+    )
+    rep = extract(encoder, molecules(3), progress=False)
+    assert rep.features.shape == (3, 2)
+
+
+def test_it_can_be_registered_and_loaded_by_name(monkeypatch):
+    monkeypatch.setattr(package, "_REGISTRY", dict(package._REGISTRY))
+    register_encoder("mine", lambda *, cutoff=3.0: build({"first": "1x0e+1x1o"}, cutoff=cutoff))
+    encoder = load_encoder("mine", cutoff=2.0)
+    assert encoder.cutoff == 2.0
+    assert extract(encoder, molecules(3), progress=False).features.shape == (3, 2)
+
+
+def test_a_prefix_alone_is_answered():
+    with pytest.raises(ValueError, match="'mace:' needs what it stands for"):
+        load_encoder("mace:")
+
+
+class Stream(torch.nn.Module):
+    """A residual stream that is changed in place, and gives its state twice in a tuple."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.act = torch.nn.Embedding(20, 4), torch.nn.ReLU(inplace=True)
+        self.tied = self.embed
+
+    def forward(self, batch):
+        state = self.embed(batch.numbers)
+        self.act(state)
+        state += 1
+        return state
+
+
+def stream(hooks=None, **options):
+    torch.manual_seed(0)
+    options = {"name": "stream", "read": None, "call": lambda m, batch: m(batch), **options}
+    return ModuleEncoder(Stream(), hooks or {"embed": "4x0e"}, **options)
+
+
+def test_what_a_hook_read_is_not_changed_in_place_later():
+    encoder = stream()
+    values = extract(encoder, molecule("CH4"), progress=False).values
+    weight = encoder.model.embed.weight.numpy()
+    assert np.allclose(values[0], (weight[6] + 4 * weight[1]) / 5, atol=1e-6)
+    assert values.min() < 0  # neither rectified nor moved
+
+
+def test_the_model_of_the_user_stays_as_it_is():
+    model = Stream().double().train()
+    first = ModuleEncoder(model, {"embed": "4x0e"}, lambda m, b: m(b), name="a", dtype="float64")
+    single = ModuleEncoder(model, {"embed": "4x0e"}, lambda m, b: m(b), name="b")
+    before = extract(first, molecule("CH4"), progress=False).values
+    weight = model.embed.weight
+    assert model.training and weight.dtype == torch.float64 and weight.requires_grad
+    assert single.model.embed.weight.dtype == torch.float32
+    with torch.no_grad():
+        weight += 1
+    assert np.array_equal(extract(first, molecule("CH4"), progress=False).values, before)
+
+
+def test_functions_that_differ_are_told_apart(tmp_path):
+    def times(factor):
+        return lambda inputs, output: factor * output  # a closure
+
+    reads = [
+        None,
+        lambda inputs, output: 2 * output,
+        lambda inputs, output: output + output,
+        lambda inputs, output, factor=3.0: factor * output,
+        lambda inputs, output, factor=4.0: factor * output,
+        times(5.0),
+        times(np.float32(6.0)),
+        functools.partial(lambda factor, inputs, output: factor * output, 7.0),
+    ]
+    encoders = [stream(read=read) for read in reads]
+    assert len({encoder.fingerprint for encoder in encoders}) == len(reads)
+    assert stream(read=times(5.0)).fingerprint == encoders[5].fingerprint
+    assert stream(options={"epoch": 1}).fingerprint != stream(options={"epoch": 2}).fingerprint
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # the store itself would notice, and say so
+        kept = [extract(e, molecules(4), store=tmp_path, progress=False).values for e in encoders]
+    for values, factor in zip(kept, [1, 2, 2, 3, 4, 5, 6, 7], strict=True):
+        assert np.allclose(values, factor * kept[0])
+
+
+def test_any_function_can_be_described():
+    def memo(inputs, output, seen={}):  # noqa: B006
+        seen[len(seen)] = len(output)
+        return output
+
+    def loop(inputs, output):
+        return output if loop is not None else None
+
+    relu, nested = torch.Tensor.relu, ()
+    for _ in range(3000):
+        nested = (nested,)
+    for read in (memo, loop, lambda i, o: relu(o), lambda i, o, deep=nested: o):
+        encoder = stream(read=read)
+        before = encoder.fingerprint
+        extract(encoder, molecule("CH4"), progress=False)
+        assert stream(read=read).fingerprint == before
+
+
+def test_a_model_that_keeps_what_it_computed_can_be_copied():
+    class Keeps(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed = torch.nn.Embedding(20, 4)
+
+        def forward(self, numbers):
+            self.last = self.embed(numbers)
+            return self.last
+
+    model = Keeps()
+    model(torch.tensor([1]))
+    call = lambda model, batch: model(batch.numbers)  # noqa: E731
+    encoder = ModuleEncoder(model, {"embed": "4x0e"}, call, name="keeps")
+    assert extract(encoder, molecule("CH4"), progress=False).values.shape == (1, 4)
+    assert model.last.requires_grad
+    model.more = [2 * model.last]  # deeper than we look
+    with pytest.raises(TypeError, match="Keeps cannot be copied: .+ detach them first"):
+        ModuleEncoder(model, {"embed": "4x0e"}, call, name="keeps")
+
+
+def test_running_another_model_than_the_given_one_is_explained():
+    own = Stream()
+    encoder = ModuleEncoder(own, {"embed": "4x0e"}, lambda _, batch: own(batch), name="own")
+    with pytest.raises(ValueError, match=r"fired 0 times .+ Is it the model that call= was given"):
+        extract(encoder, molecule("CH4"), progress=False)
+
+
+def test_a_model_may_differentiate_its_energy():
+    class Forces(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.out = torch.nn.Identity()
+
+        def forward(self, batch):
+            with torch.enable_grad():
+                positions = batch.positions.requires_grad_()
+                energy = (positions**2).sum()
+                return self.out(torch.autograd.grad(energy, positions, create_graph=True)[0])
+
+    encoder = ModuleEncoder(
+        Forces(), {"out": "1x1o"}, lambda m, batch: m(batch), name="forces", dtype="float64"
+    )
+    mols = molecules(3)
+    vectors = extract(encoder, mols, progress=False).vectors(l=1)[:, 0]
+    assert np.allclose(vectors, [2 * m.positions.mean(0) for m in mols])
+
+
+def test_wrong_arguments_are_told_at_once():
+    with pytest.raises(TypeError, match="maps names of submodules to irreps"):
+        stream(hooks=["embed"])
+    with pytest.raises(TypeError, match="call must be a function"):
+        stream(call=None)
+    with pytest.raises(TypeError, match="'embed' gave a tuple, not a tensor; .* read="):
+        extract(stream(read=lambda i, o: (o, o)), molecule("CH4"), progress=False)
+    twice = stream(call=lambda m, batch: (m(batch), m(batch)))
+    with pytest.raises(ValueError, match="fired 2 times .* something that runs once"):
+        extract(twice, molecule("CH4"), progress=False)
+
+
+def test_a_tied_module_is_found_by_either_name():
+    one, other = (extract(stream(hooks={n: "4x0e"}), molecule("CH4"), progress=False)
+                  for n in ("embed", "tied"))  # fmt: skip
+    assert np.array_equal(one.values, other.values)

@@ -1,0 +1,157 @@
+"""Isomer pairs: counted by hand, fold-safe, composition at chance, intervals over formulas."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+import reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toy import planted
+
+from cpdkit.controls import isomer_accuracy
+from cpdkit.experiments.isomers.measure import (
+    accuracy_by_difference,
+    accuracy_differences,
+    isomer_pairs,
+)
+from cpdkit.folds import make_folds
+
+
+def test_pairs_and_order_by_hand_with_scikit_learn():
+    data = planted(n=150, seed=1, d=6)
+    fold = make_folds(150, scheme="formula", groups=data.formulas, seed=2)[0]
+    said = np.empty(150)
+    for k in range(5):
+        train, test = fold != k, fold == k
+        best = min(reference.ALPHAS, key=lambda a, k=k: squares(data, fold, k, a))
+        fit = reference.standardised(data.X[train], data.X[test], data.C[train], data.C[test])
+        said[test] = reference.ridge(*fit, data.y[train], best)
+    expected = {
+        (i, j): float((data.y[i] > data.y[j]) == (said[i] > said[j]))
+        for i, j in combinations(range(150), 2)
+        if data.formulas[i] == data.formulas[j]
+    }
+    pairs = isomer_pairs(data.X, data.C, data.y, data.formulas, seed=2)
+    found = {(r.first, r.second): r.right for r in pairs.itertuples()}
+    assert found == expected
+    assert np.allclose(pairs["difference"], data.y[pairs["first"]] - data.y[pairs["second"]])
+    assert (data.formulas[pairs["second"]] == pairs["formula"]).all()
+
+
+def squares(data, fold, outer, alpha):
+    total = 0.0
+    for k in set(fold) - {outer}:
+        train, test = (fold != outer) & (fold != k), fold == k
+        fit = reference.standardised(data.X[train], data.X[test], data.C[train], data.C[test])
+        said = reference.ridge(*fit, data.y[train], alpha)
+        total += ((said - data.y[test]) ** 2).sum()
+    return total
+
+
+def test_agrees_with_the_control_fold_by_fold():
+    data = planted(n=300, seed=4)
+    row = isomer_accuracy(data.X, data.C, data.y, data.formulas, seed=1).iloc[0]
+    pairs = isomer_pairs(data.X, data.C, data.y, data.formulas, seed=1)
+    fold = make_folds(300, scheme="formula", groups=data.formulas, seed=1)[0]
+    assert (fold[pairs["first"]] == fold[pairs["second"]]).all()
+    by_fold = pairs.groupby(fold[pairs["first"]])["right"].mean()
+    np.testing.assert_allclose(by_fold, row.fold_values, atol=1e-12)
+    assert len(pairs) == row.n_pairs
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 1000))
+def test_functions_of_composition_are_right_half_of_the_time_exactly(seed):
+    data = planted(n=120, seed=seed)
+    X = np.column_stack([np.exp(data.C / 4), data.C**2])
+    for composition in (data.C, None):
+        pairs = isomer_pairs(X, composition, data.y, data.formulas)
+        assert (pairs["right"] == 0.5).all()
+
+
+def test_predictions_that_differ_by_rounding_tie():
+    data = planted(n=200, seed=6)
+    _, index = np.unique(data.formulas, return_inverse=True)
+    constant = np.random.default_rng(0).normal(size=(index.max() + 1, 4))[index]
+    rounded = constant * (1 + 1e-15 * np.random.default_rng(1).normal(size=constant.shape))
+    assert (isomer_pairs(rounded, None, data.y, data.formulas)["right"] == 0.5).all()
+
+
+def test_a_formula_is_never_in_training_and_test():
+    """Features that only name the formula's best molecule help on no other formula."""
+    data = planted(n=300, seed=2)
+    names, index = np.unique(data.formulas, return_inverse=True)
+    residual = data.y - pd.Series(data.y).groupby(data.formulas).transform("mean")
+    X = np.eye(len(names))[index] * np.sign(residual).to_numpy()[:, None]
+    pairs = isomer_pairs(X, data.C, data.y, data.formulas)
+    assert pairs["right"].mean() == pytest.approx(0.5, abs=0.02)
+
+
+def test_bins_share_the_pairs_and_larger_differences_are_easier():
+    data = planted(n=500, seed=3, noise=1.0)
+    pairs = {"planted": isomer_pairs(data.X, data.C, data.y, data.formulas)}
+    table = accuracy_by_difference(pairs, n_bins=5)
+    above, bins = (table[table["pairs"] == kind] for kind in ("above", "bin"))
+    assert bins["n_pairs"].sum() == len(pairs["planted"]) == above.iloc[0]["n_pairs"]
+    assert np.ptp(bins["n_pairs"]) <= 1
+    mean = np.average(bins["accuracy"], weights=bins["n_pairs"])
+    assert above.iloc[0]["accuracy"] == pytest.approx(mean)
+    assert bins["accuracy"].is_monotonic_increasing
+    assert (table["low"] <= table["accuracy"]).all() and (table["accuracy"] <= table["high"]).all()
+    row = above.iloc[2]
+    size = pairs["planted"]["difference"].abs()
+    chosen = pairs["planted"][size >= row["from_difference"]]
+    assert row["n_pairs"] == len(chosen) and row["accuracy"] == chosen["right"].mean()
+
+
+def test_intervals_are_of_formulas_and_not_of_pairs():
+    """As wide as the means of equally large formulas spread, however many pairs they hold."""
+    rng = np.random.default_rng(0)
+    together = np.repeat(rng.integers(0, 2, 40), 50).astype(float)
+    alone = rng.integers(0, 2, 2000).astype(float)
+    widths = []
+    for right in (together, alone):
+        frame = pd.DataFrame({"target": "y", "first": 0, "second": 1, "right": right})
+        frame["formula"] = np.repeat([f"C{i}" for i in range(40)], 50)
+        frame["difference"] = rng.normal(size=2000)
+        row = accuracy_by_difference({"a": frame}, n_bins=1, n_draws=4000).iloc[0]
+        widths.append(row["high"] - row["low"])
+        error = right.reshape(40, 50).mean(axis=1).std() / np.sqrt(40)
+        assert widths[-1] == pytest.approx(2 * 1.96 * error, rel=0.1)
+    assert widths[0] > 5 * widths[1]
+
+
+def test_differences_are_paired_and_allow_for_many_models():
+    data = planted(n=300, seed=5)
+    noise = np.random.default_rng(0).normal(size=data.X.shape)
+    pairs = {
+        name: isomer_pairs(X, data.C, data.y, data.formulas)
+        for name, X in {"X": data.X, "2X": 2 * data.X, "noise": noise}.items()
+    }
+    table = accuracy_differences(pairs, ["2X"]).set_index("representation")
+    same = table.loc["X", ["difference", "low", "high"]]
+    assert (same == 0).all()  # unpaired, the interval would be wide
+    assert table.loc["noise", "high"] < 0
+    alone = accuracy_differences({k: pairs[k] for k in ("2X", "noise")}, ["2X"]).iloc[0]
+    assert alone["high"] - alone["low"] < table.loc["noise", "high"] - table.loc["noise", "low"]
+
+
+def test_bad_input_is_answered():
+    data = planted(n=100)
+    with pytest.raises(ValueError, match="no isomers to compare"):
+        isomer_pairs(data.X, data.C, data.y, [f"C{i}" for i in range(100)])
+    with pytest.raises(ValueError, match="formula of each structure"):
+        isomer_pairs(data.X, data.C, data.y, None)
+    pairs = isomer_pairs(data.X, data.C, data.y, data.formulas)
+    with pytest.raises(ValueError, match="too few for 99999 bins"):
+        accuracy_by_difference({"a": pairs}, n_bins=99999)
+    with pytest.raises(ValueError, match="at least 1"):
+        accuracy_by_difference({"a": pairs}, n_bins=0)
+    with pytest.raises(ValueError, match="at least one other representation"):
+        accuracy_differences({"a": pairs}, ["a"])
+    with pytest.raises(ValueError, match="not of the same pairs"):
+        accuracy_differences({"a": pairs, "b": pairs.iloc[1:]}, ["b"])

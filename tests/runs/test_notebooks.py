@@ -1,0 +1,65 @@
+"""Every experiment: stored clean, parameters typed, runs with other parameters, says its result."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+from paths import ROOT
+
+from cpdkit.runs.parameters import check_parameters
+from cpdkit.runs.run import notebook_parameters, profile_parameters, read_notebook, run_notebook
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+@each
+def test_stored_without_outputs(path: Path) -> None:
+    for cell in read_notebook(path).cells:
+        assert not cell.get("outputs") and not cell.get("execution_count")
+
+
+@each
+def test_every_parameter_is_typed_and_explained(path: Path) -> None:
+    notebook = read_notebook(path)
+    (cell,) = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+    parameters = notebook_parameters(notebook)
+    assert len(parameters) == len(ast.parse(cell.source).body)
+    assert all(isinstance(line, ast.AnnAssign) for line in ast.parse(cell.source).body)
+    assert [p.name for p in parameters.values() if not p.help] == []
+    defaults = {p.name: p.default for p in parameters.values()}
+    assert check_parameters(parameters, defaults) == defaults
+    check_parameters(parameters, profile_parameters(notebook, "test"))
+
+
+@each
+def test_a_prepared_copy_passes_nbval(path: Path, tmp_path: Path) -> None:
+    """nbval knows no parameters, so it gets a copy into which papermill has written them."""
+    copy = tmp_path / path.name
+    small = profile_parameters(read_notebook(path), "test")
+    papermill.execute_notebook(str(path), str(copy), small, prepare_only=True, progress_bar=False)
+    command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env"]
+    command += ["-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "-c", "/dev/null"]
+    done = subprocess.run(
+        [*command, copy.name], cwd=tmp_path, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+
+
+@each
+def test_the_result_is_a_computed_sentence(path: Path) -> None:
+    run = run_notebook(path, profile="test", runs_dir=ROOT / "_build/runs", progress=False)
+    executed = nbformat.read(run.notebook, as_version=4)
+    last = [cell for cell in executed.cells if cell.cell_type == "code"][-1]
+    said = " ".join(
+        str(output.get("text") or output.get("data", {}).get("text/markdown", ""))
+        for output in last.outputs
+    )
+    assert len(said.split()) > 5 and any(c.isdigit() for c in said), said
