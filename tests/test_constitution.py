@@ -8,13 +8,12 @@ import pytest
 from ase.build import bulk, molecule
 
 import cpdkit
-from cpdkit.composition import composition_matrix
-from cpdkit.constitution import (
+from cpdkit.composition import (
     LADDER,
     bond_counts,
+    composition_matrix,
     molecules,
     morgan_counts,
-    nuisance_matrix,
 )
 from cpdkit.datasets import AtomsSequence, Dataset
 
@@ -55,11 +54,11 @@ def test_every_rung_removes_what_the_one_before_removes(ds):
     ranks, left = [], []
     for kind in ("counts", "bonds", "morgan"):
         fitted = cpdkit.CompositionProjector()
-        Z = nuisance_matrix(ds, kind=kind)
+        Z = composition_matrix(ds, kind=kind)
         left.append(np.linalg.norm(fitted.fit_transform(y, composition=Z)))
         ranks.append(fitted.rank_)
     assert ranks == sorted(ranks) and left == sorted(left, reverse=True)
-    formula = nuisance_matrix(ds, kind="formula")
+    formula = composition_matrix(ds, kind="formula")
     residual = cpdkit.CompositionProjector().fit_transform(y, composition=formula)
     assert np.allclose(pd.DataFrame(residual).groupby(ds.formulas).mean(), 0, atol=1e-10)
     assert set(LADDER) == {"counts", "formula", "bonds", "morgan"}
@@ -76,7 +75,7 @@ def test_no_rung_sees_coordinates(ds):
         ds.smiles,
     )
     for kind in LADDER:
-        assert (nuisance_matrix(ds, kind=kind) == nuisance_matrix(moved, kind=kind)).all()
+        assert (composition_matrix(ds, kind=kind) == composition_matrix(moved, kind=kind)).all()
 
 
 def test_morgan_counts_have_one_environment_per_atom_and_radius(ds):
@@ -86,7 +85,7 @@ def test_morgan_counts_have_one_environment_per_atom_and_radius(ds):
 
 def test_bad_input_is_answered(ds):
     with pytest.raises(ValueError, match="did you mean 'bonds'"):
-        nuisance_matrix(ds, kind="bond")
+        composition_matrix(ds, kind="bond")
     with pytest.raises(ValueError, match="bonds cannot be perceived"):
         bond_counts([bulk("Cu")])
     wrong = Dataset(

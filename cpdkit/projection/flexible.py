@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from cpdkit._messages import unknown
 from cpdkit.folds import SCHEMES, make_folds
 from cpdkit.projection.linear import CompositionProjector
-from cpdkit.projection.within import formula_index
+from cpdkit.projection.within import group_index
 
 __all__ = ["BASES", "BasisProjector", "CrossFittedResidual"]
 
@@ -167,7 +167,7 @@ class CrossFittedResidual(TransformerMixin, BaseEstimator):
             return self.transform(X)
         X = np.asarray(X, dtype=np.float64)
         C = self._checked(composition, len(X))
-        groups = formula_index(C, len(C)).astype(str)
+        groups = group_index(C, len(C)).astype(str)
         fold = make_folds(
             len(X), scheme=self.scheme, groups=groups, n_folds=self.n_folds, seed=self.seed
         )[0]

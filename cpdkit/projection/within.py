@@ -14,10 +14,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-__all__ = ["WithinFormula", "formula_index", "within_r2"]
+__all__ = ["WithinGroups", "group_index", "within_r2"]
 
 
-def formula_index(composition: Any, n: int) -> np.ndarray:
+def group_index(composition: Any, n: int) -> np.ndarray:
     """Number the formulas of `n` rows.
 
     Parameters
@@ -58,7 +58,7 @@ def _centre(X: np.ndarray, index: np.ndarray) -> np.ndarray:
     return centred
 
 
-class WithinFormula(TransformerMixin, BaseEstimator):
+class WithinGroups(TransformerMixin, BaseEstimator):
     r"""Residual of features after subtracting the mean of each exact formula.
 
     :math:`X_i - \bar X_{F(i)}`, the mean being over **the rows that are transformed together**.
@@ -84,11 +84,11 @@ class WithinFormula(TransformerMixin, BaseEstimator):
     --------
     >>> import numpy as np
     >>> X = np.array([[1.0], [3.0], [10.0]])
-    >>> WithinFormula().fit_transform(X, composition=["CH4", "CH4", "H2O"]).ravel()
+    >>> WithinGroups().fit_transform(X, composition=["CH4", "CH4", "H2O"]).ravel()
     array([-1.,  1.,  0.])
     """
 
-    def fit(self, X: Any, y: Any = None, *, composition: Any = None) -> WithinFormula:
+    def fit(self, X: Any, y: Any = None, *, composition: Any = None) -> WithinGroups:
         """Note the number of features and their mean.
 
         Parameters
@@ -98,11 +98,11 @@ class WithinFormula(TransformerMixin, BaseEstimator):
         y : ignored
             For scikit-learn's sake.
         composition : sequence of str or array of shape (n, n_elements), optional
-            As in `formula_index`. Without it only the mean is removed.
+            As in `group_index`. Without it only the mean is removed.
 
         Returns
         -------
-        WithinFormula
+        WithinGroups
             Itself.
 
         Raises
@@ -112,7 +112,7 @@ class WithinFormula(TransformerMixin, BaseEstimator):
         """
         X = validate_data(self, X, dtype=np.float64)
         if composition is not None:
-            formula_index(composition, len(X))
+            group_index(composition, len(X))
         self.has_composition_ = composition is not None
         self.mean_ = X.mean(axis=0)
         return self
@@ -147,7 +147,7 @@ class WithinFormula(TransformerMixin, BaseEstimator):
             )
         if composition is None:
             return X - self.mean_
-        return _centre(X, formula_index(composition, len(X)))
+        return _centre(X, group_index(composition, len(X)))
 
     def fit_transform(self, X: Any, y: Any = None, *, composition: Any = None) -> np.ndarray:
         """`fit`, then `transform` the same rows with the same composition."""
@@ -156,7 +156,7 @@ class WithinFormula(TransformerMixin, BaseEstimator):
     @staticmethod
     def lone_rows(composition: Any, n: int) -> np.ndarray:
         """Mark rows that have no companion of their formula, shape (n,)."""
-        index = formula_index(composition, n)
+        index = group_index(composition, n)
         return np.bincount(index)[index] == 1
 
 
@@ -176,7 +176,7 @@ def within_r2(y: Any, prediction: Any, composition: Any) -> float:
     y, prediction : array of shape (n,)
         Held-out targets and what a probe says.
     composition : sequence of str or array of shape (n, n_elements)
-        As in `formula_index`.
+        As in `group_index`.
 
     Returns
     -------
@@ -184,7 +184,7 @@ def within_r2(y: Any, prediction: Any, composition: Any) -> float:
         At most 1; NaN where no two rows of one formula differ in y.
     """
     y, prediction = (np.asarray(v, dtype=np.float64).reshape(-1, 1) for v in (y, prediction))
-    index = formula_index(composition, len(y))
+    index = group_index(composition, len(y))
     truth, said = _centre(y, index), _centre(prediction, index)
     total = float((truth**2).sum())
     if total <= 1e-20 * float((y**2).sum()):

@@ -17,7 +17,7 @@ from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from cpdkit.constitution import bond_counts
+from cpdkit.composition import bond_counts
 from cpdkit.datasets import Dataset
 from cpdkit.zoo.checkpoints import UNTRAINED, write_model
 from cpdkit.zoo.loop import Trained, Training

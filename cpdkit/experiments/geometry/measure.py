@@ -19,7 +19,7 @@ from cpdkit.folds import make_folds
 from cpdkit.held_out.moments import held_out_moments
 from cpdkit.held_out.rows import get_protocol
 from cpdkit.intervals import INTERVALS
-from cpdkit.projection.within import WithinFormula, formula_index
+from cpdkit.projection.within import WithinGroups, group_index
 from cpdkit.summary import NOTHING_LEFT, Summary
 
 __all__ = ["ROUNDING", "WITHIN_SCORE", "centre_by_molecule", "within_molecule_scores"]
@@ -62,8 +62,8 @@ def centre_by_molecule(features: Any, molecules: Sequence[str]) -> np.ndarray:
            [ 0.,  0.]])
     """
     X = check_features(features)
-    index = formula_index(molecules, len(X))
-    centred = WithinFormula().fit_transform(X, composition=molecules)
+    index = group_index(molecules, len(X))
+    centred = WithinGroups().fit_transform(X, composition=molecules)
     spread, size = (np.zeros((index.max() + 1, X.shape[1])) for _ in range(2))
     np.maximum.at(spread, index, np.abs(centred))
     np.maximum.at(size, index, np.abs(X))
@@ -132,7 +132,7 @@ def within_molecule_scores(
     frame = check_targets(targets, len(X))
     if interval not in INTERVALS:
         raise ValueError(unknown("interval", interval, INTERVALS))
-    kept = ~WithinFormula.lone_rows(labels, len(X))
+    kept = ~WithinGroups.lone_rows(labels, len(X))
     found = len(np.unique(labels[kept]))
     if found < n_folds:
         raise ValueError(
@@ -140,7 +140,7 @@ def within_molecule_scores(
             f"{n_folds}. Give more molecules or fewer folds."
         )
     X, labels, frame = X[kept], labels[kept], frame[kept]
-    Y = WithinFormula().fit_transform(frame.to_numpy(), composition=labels)
+    Y = WithinGroups().fit_transform(frame.to_numpy(), composition=labels)
     total = ((frame - frame.mean()) ** 2).sum().to_numpy()
     for name, inside, of in zip(frame.columns, (Y**2).sum(axis=0), total, strict=True):
         if inside <= NOTHING_LEFT * of:

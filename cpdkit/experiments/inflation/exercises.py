@@ -10,7 +10,7 @@ from sklearn.linear_model import LinearRegression
 from cpdkit.experiments.exercises import Feedback
 from cpdkit.probes.nonlinear import NeighborsProbe
 from cpdkit.projection.linear import CompositionProjector
-from cpdkit.projection.within import WithinFormula, formula_index, within_r2
+from cpdkit.projection.within import WithinGroups, group_index, within_r2
 
 __all__ = ["exercise_3_1", "exercise_3_2", "exercise_3_3"]
 
@@ -75,7 +75,7 @@ def exercise_3_1(answer: Any, *, X: Any, C: Any, train: Any) -> Feedback:
         return Feedback(False, "only the mean was removed, not what is linear in composition.")
     if same(X - right) or same(-right):
         return Feedback(False, "that is Z B, or X - Z B with its sign turned.")
-    if same(WithinFormula().fit_transform(X, composition=C)):
+    if same(WithinGroups().fit_transform(X, composition=C)):
         return Feedback(
             False,
             "formula means were subtracted. That is the remedy of this chapter; asked was the "
@@ -203,9 +203,9 @@ def exercise_3_3(answer: Any, *, C: Any, train: Any) -> Feedback:
     features = features.reshape(len(C), -1)
     if (features.std(axis=0) == 0).all():
         return Feedback(False, "these features are constant; they hold nothing at all.")
-    within = WithinFormula().fit_transform(features, composition=C)
+    within = WithinGroups().fit_transform(features, composition=C)
     if np.abs(within).max() > 1e-9 * features.std(axis=0).max():
-        repeated = formula_index(C, len(C))
+        repeated = group_index(C, len(C))
         row = int(np.abs(within).max(axis=1).argmax())
         count = int((repeated == repeated[row]).sum())
         return Feedback(

@@ -21,7 +21,7 @@ from cpdkit.intervals import corrected_t
 from cpdkit.probes.nonlinear import NONLINEAR
 from cpdkit.probes.ridge import RidgeProbe
 from cpdkit.projection.linear import CompositionProjector
-from cpdkit.projection.within import WithinFormula
+from cpdkit.projection.within import WithinGroups
 
 __all__ = ["minus_control", "remedied_scores"]
 
@@ -54,16 +54,16 @@ def remedied_scores(
         R2 of a probe that was trained on :math:`\tilde X` against raw y.
     ``r2_partial``
         :math:`1 - \sum (\tilde y - \hat f(\tilde X))^2 / \sum \tilde y^2` of a probe that was
-        trained on :math:`\tilde X` against :math:`\tilde y`. With `WithinFormula`
+        trained on :math:`\tilde X` against :math:`\tilde y`. With `WithinGroups`
         the predictions are centred within formulas too, and rows without a companion of their
         formula drop out of both sums.
 
     Parameters
     ----------
     features, composition, targets, groups, ids, folds, n_folds, repeats, seed, level
-        As in `cpdkit.cpd`. For `WithinFormula` composition must be element counts.
+        As in `cpdkit.cpd`. For `WithinGroups` composition must be element counts.
     remover : transformer
-        `CompositionProjector`, `WithinFormula`, or one of `cpdkit.projection.flexible`.
+        `CompositionProjector`, `WithinGroups`, or one of `cpdkit.projection.flexible`.
         Refitted on the training rows of every fold.
     probe : {"ridge", "mlp", "trees", "knn", "kernel"} or estimator
         As in `cpdkit.cpd`; settings are chosen on one inner fold (the next one). Several probes, as
@@ -243,10 +243,10 @@ class _Parts:
     ) -> tuple[np.ndarray, np.ndarray, int]:
         """Residual targets, predictions on the same footing, and how many rows count."""
         _, truth = self._residuals(train, test, of_target=True)
-        if not isinstance(self.remover, WithinFormula):
+        if not isinstance(self.remover, WithinGroups):
             return truth, said, len(said)
-        said = WithinFormula().fit_transform(said, composition=self.C[test])
-        return truth, said, int((~WithinFormula.lone_rows(self.C[test], len(said))).sum())
+        said = WithinGroups().fit_transform(said, composition=self.C[test])
+        return truth, said, int((~WithinGroups.lone_rows(self.C[test], len(said))).sum())
 
 
 def _splits(folds: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:

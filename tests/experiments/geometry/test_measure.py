@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import r2_score
 
 import cpdkit
-from cpdkit.constitution import bond_counts, nuisance_matrix
+from cpdkit.composition import bond_counts, composition_matrix
 from cpdkit.experiments.geometry.measure import centre_by_molecule, within_molecule_scores
 from cpdkit.folds import make_folds
 
@@ -92,7 +92,7 @@ def test_constitution_scores_exactly_zero():
     ds = cpdkit.load_dataset("xtb9", split="conformers").select(np.arange(400))
     molecules = ds.info["inchikey"].to_numpy()
     targets = ds.targets[["gap", "mu", "energy"]]
-    for X in (bond_counts(ds).to_numpy(), nuisance_matrix(ds, kind="morgan") / 7):
+    for X in (bond_counts(ds).to_numpy(), composition_matrix(ds, kind="morgan") / 7):
         for pooled in (X, (X / X.sum(axis=1, keepdims=True)).astype(np.float32)):
             assert not centre_by_molecule(pooled, molecules).any()
             table = within_molecule_scores(pooled, targets, molecules)

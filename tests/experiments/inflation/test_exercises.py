@@ -10,7 +10,7 @@ from toy import planted
 from cpdkit.experiments.exercises import EXERCISES, Feedback, check
 from cpdkit.experiments.inflation.planted import composition_only
 from cpdkit.probes.ridge import RidgeProbe
-from cpdkit.projection.within import WithinFormula, formula_index
+from cpdkit.projection.within import WithinGroups, group_index
 
 
 @pytest.mark.parametrize("name", EXERCISES)
@@ -54,7 +54,7 @@ def test_3_1_the_right_answer_and_its_usual_substitutes(seed):
         "lacks its column of ones": projected(X, C, train),
         "only the mean": X - X[train].mean(axis=0),
         "with its sign turned": X - right,
-        "formula means were subtracted": WithinFormula().fit_transform(X, composition=C),
+        "formula means were subtracted": WithinGroups().fit_transform(X, composition=C),
         "still correlates with an element count": X,
         "has shape": right[train],
         "NaN or infinite": right * np.nan,
@@ -96,7 +96,7 @@ def test_3_2_the_right_answer_and_its_usual_substitutes(seed):
 def test_3_3_asks_for_composition_that_a_line_cannot_see():
     data, train = chapter_3()
     C = data.C
-    formula = formula_index(C, len(C))
+    formula = group_index(C, len(C))
     apart = formula % 4 > 0  # no formula on both sides: to tell formulas apart is not enough
     answers = {
         "credited them with knowing more": composition_only(C, 12),

@@ -20,7 +20,7 @@ from cpdkit.experiments.inflation.planted import composition_only, plant
 from cpdkit.experiments.inflation.remedies import minus_control, remedied_scores
 from cpdkit.probes.nonlinear import BoostedTreesProbe, KernelRidgeProbe, NeighborsProbe
 from cpdkit.projection.flexible import BasisProjector, CrossFittedResidual
-from cpdkit.projection.within import WithinFormula, formula_index
+from cpdkit.projection.within import WithinGroups, group_index
 
 TREES = BoostedTreesProbe(n_trees=30, learning_rate=0.3, max_leaf_nodes=8)
 REMOVERS = {
@@ -28,7 +28,7 @@ REMOVERS = {
     "degree 2": BasisProjector(),
     "spline": BasisProjector(basis="spline"),
     "cross-fitted": CrossFittedResidual(LinearRegression()),
-    "within": WithinFormula(),
+    "within": WithinGroups(),
 }
 
 
@@ -102,7 +102,7 @@ def test_composition_alone_scores_exactly_nothing_within_formulas(probe, seed, w
     data = planted(n=120, seed=seed)
     X = composition_only(data.C, width, seed=seed)
     table = rows(
-        remedied_scores(X, data.C, data.y, remover=WithinFormula(), probe=probe, n_folds=3)
+        remedied_scores(X, data.C, data.y, remover=WithinGroups(), probe=probe, n_folds=3)
     )
     np.testing.assert_allclose(table.loc[("y", "r2_partial"), "fold_values"], 0.0, atol=1e-9)
 
@@ -113,16 +113,16 @@ def test_the_proposition_of_chapter_3(seed, width):
     data = planted(n=100, d=3, seed=seed)
     X = np.hstack([data.X, composition_only(data.C, width, seed=seed)])
     residual = CompositionProjector().fit_transform(X, composition=data.C)
-    means = X - WithinFormula().fit_transform(X, composition=data.C)  # E[X|C], row by row
+    means = X - WithinGroups().fit_transform(X, composition=data.C)  # E[X|C], row by row
     left = CompositionProjector().fit_transform(means, composition=data.C)
-    found = residual - WithinFormula().fit_transform(residual, composition=data.C)
+    found = residual - WithinGroups().fit_transform(residual, composition=data.C)
     np.testing.assert_allclose(found, left, atol=1e-9)  # E[X_geom|C] = m - Pm
     assert np.abs(data.C.T @ residual).max() < 1e-7  # nothing linear in C is left
     # An affine m leaves nothing; a curved one tells every formula from every other.
     affine = CompositionProjector().fit_transform(data.C @ np.ones((3, 2)), composition=data.C)
     assert np.abs(affine).max() < 1e-9
     curved = left[:, 3:]
-    formula = formula_index(data.C, 100)
+    formula = group_index(data.C, 100)
     apart = np.abs(curved[:, None] - curved[None]).max(axis=2)
     assert apart[formula[:, None] != formula[None]].min() > 1e-9
     g = np.random.default_rng(seed).normal(size=formula.max() + 1)[formula]
@@ -173,7 +173,7 @@ def test_the_control_is_subtracted_by_its_share():
 def test_rows_that_count_and_targets_of_which_nothing_is_left():
     data = planted(n=150, seed=8)
     Y = {"linear": data.C @ [1.0, 2.0, 3.0], "y": data.y}
-    within = rows(remedied_scores(data.X, data.C, Y, remover=WithinFormula(), groups=data.formulas))
+    within = rows(remedied_scores(data.X, data.C, Y, remover=WithinGroups(), groups=data.formulas))
     assert 0 < within.loc[("y", "r2_partial"), "n_used"] < 150
     linear = rows(remedied_scores(data.X, data.C, Y, remover=CompositionProjector()))
     assert linear.loc[("y", "r2_partial"), "n_used"] == 150

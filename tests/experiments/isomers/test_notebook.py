@@ -12,8 +12,7 @@ import reference
 from paths import ROOT
 
 import cpdkit
-from cpdkit.composition import composition_matrix
-from cpdkit.constitution import bond_counts
+from cpdkit.composition import bond_counts, composition_matrix
 from cpdkit.folds import make_folds
 from cpdkit.runs.run import profile_parameters, read_notebook, run_notebook
 
