@@ -94,7 +94,7 @@ def composition_matrix(
         raise ValueError(f"structure {empty[0]} has no atoms; remove it ({len(empty)} in all).")
     if kind == "formula":
         frame = pd.get_dummies(pd.Series(sequence.formulas()), dtype=float)
-        return frame if as_frame else frame.to_numpy()
+        return frame if as_frame else np.ascontiguousarray(frame)
     counts, present = sequence.element_counts()
     if elements is not None:
         counts, present = _reorder(counts, present, elements)
@@ -107,7 +107,7 @@ def composition_matrix(
     if kind == "morgan":
         bits = pd.DataFrame(morgan_counts(atoms)).add_prefix("environment ")
         frame = pd.concat([frame, bits], axis=1)
-    return frame if as_frame else frame.to_numpy()
+    return frame if as_frame else np.ascontiguousarray(frame)
 
 
 def _sequence(data: Dataset | Iterable[ase.Atoms]) -> AtomsSequence:
