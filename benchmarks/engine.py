@@ -28,8 +28,8 @@ from cpdkit.folds import make_folds
 from cpdkit.held_out.moments import held_out_moments
 from cpdkit.held_out.rows import Protocol
 from cpdkit.moments.accumulate import MomentAccumulator, moments_from_arrays, moments_from_dask
-from cpdkit.moments.ridge import FoldRidge, HeldOutSums, choose_alphas
-from cpdkit.moments.scores import cpd_from_moments, score_path
+from cpdkit.moments.ridge import FoldRidge, choose_alphas, held_out_sums
+from cpdkit.moments.scores import cpd_from_moments
 
 N, D, K, T, FOLDS = 130_000, 512, 5, 12, 5
 ALPHAS = tuple(np.logspace(-8, 2, 20))
@@ -79,9 +79,15 @@ def write(part: str, result: dict) -> None:
     print(text)
 
 
-def fixed(X: np.ndarray, C: np.ndarray, Y: np.ndarray, fold: np.ndarray) -> dict:
+def fixed(X: np.ndarray, C: np.ndarray, Y: np.ndarray, fold: np.ndarray) -> list:
     """All scores, folds, targets and penalties."""
-    return score_path(moments_from_arrays(X, C, Y, buckets=fold, n_buckets=FOLDS), ALPHAS)
+    folds = moments_from_arrays(X, C, Y, buckets=fold, n_buckets=FOLDS)
+    sums = []
+    for k in range(FOLDS):
+        fit = FoldRidge(folds.pool([i for i in range(FOLDS) if i != k]))
+        for name in ("geom", "full"):
+            sums.append(held_out_sums(fit, fit.weights(name, ALPHAS), folds.pool([k])))
+    return sums
 
 
 def nested(X: np.ndarray, C: np.ndarray, Y: np.ndarray, fold: np.ndarray) -> list:
@@ -92,7 +98,7 @@ def nested(X: np.ndarray, C: np.ndarray, Y: np.ndarray, fold: np.ndarray) -> lis
         fit = FoldRidge(folds.pool([i for i in range(FOLDS) if i != k]))
         for name, alpha in chosen.items():
             weights = fit.chosen_weights(name, alpha)[:, None]
-            sums.append(HeldOutSums.of(fit, weights, folds.pool([k])))
+            sums.append(held_out_sums(fit, weights, folds.pool([k])))
     return sums
 
 
@@ -196,7 +202,7 @@ def nested_values(arrays: tuple[np.ndarray, ...], fold: np.ndarray) -> dict[str,
     for part in held_out_moments(X, C, Y, fold[None], protocol=HOW):
         total = ((part.y - part.y.mean(axis=0)) ** 2).sum(axis=0)
         for score, name in (("r2_geom", "geom"), ("r2_full", "full")):
-            error = ((part.y - part.probes[name]) ** 2).sum(axis=0)
+            error = ((part.y - part.predictions[name]) ** 2).sum(axis=0)
             result[score].append(1 - error / total)
     return {score: np.stack(values) for score, values in result.items()}
 

@@ -25,8 +25,8 @@ import numpy as np
 from cpdkit.folds import make_folds
 from cpdkit.held_out.moments import held_out_moments
 from cpdkit.moments.accumulate import moments_from_arrays
-from cpdkit.moments.ridge import FoldRidge, HeldOutSums
-from cpdkit.summary import Summary
+from cpdkit.moments.ridge import FoldRidge, held_out_sums
+from cpdkit.scores import Rows
 
 SCORES = ("r2_geom", "r2_partial", "r2_full", "r2_comp")
 FRESH = 20_000
@@ -71,12 +71,12 @@ def fresh_scores(
     for part in parts:
         fit = FoldRidge(by_fold.pool([i for i in range(by_fold.n_buckets) if i != part.fold]))
         sums = {
-            name: HeldOutSums.of(fit, fit.chosen_weights(name, alpha)[:, None], test)
+            name: held_out_sums(fit, fit.chosen_weights(name, alpha)[:, None], test)
             for name, alpha in part.alphas.items()
         }
         total = sums["geom"].total[0]
-        values["r2_geom"].append(1 - sums["geom"].probe[0, 0] / total)
-        values["r2_full"].append(1 - sums["full"].probe[0, 0] / total)
+        values["r2_geom"].append(1 - sums["geom"].geom[0, 0] / total)
+        values["r2_full"].append(1 - sums["full"].geom[0, 0] / total)
         values["r2_comp"].append(1 - sums["geom"].comp[0] / total)
         values["r2_partial"].append(1 - sums["joint"].joint[0, 0] / sums["joint"].comp[0])
     return {score: float(np.mean(value)) for score, value in values.items()}
@@ -98,12 +98,11 @@ def run(n: int, scheme: str, repeats: int, replicates: int, draws: int) -> list[
             X, C, y, folds[0], [p for p in parts if p.repeat == 0], other.sample(FRESH, rng)
         )
         for kind in intervals:
-            summary = Summary(
-                parts, labels=groups, test_share=1 / 4, interval=kind, level=0.95,
-                n_draws=draws, seed=replicate,
+            written = Rows.of_predictions(
+                parts, n_folds=5, interval=kind, labels=groups, n_draws=draws, seed=replicate
             )
             for score in SCORES:
-                row = summary.row("y", score, 0)
+                row = written.row("y", score, 0)
                 found[score][kind].append((row["low"], row["high"]))
                 if kind == intervals[0]:
                     found[score]["mean"].append(row["mean"])

@@ -10,7 +10,6 @@ import ase
 import numpy as np
 import pandas as pd
 from ase.data import chemical_symbols
-from ase.formula import Formula
 
 from cpdkit._messages import unknown
 from cpdkit.datasets import AtomsSequence, Dataset
@@ -22,7 +21,6 @@ __all__ = [
     "KINDS",
     "LADDER",
     "bond_counts",
-    "composition_controls",
     "composition_matrix",
     "molecules",
     "morgan_counts",
@@ -275,36 +273,3 @@ def morgan_counts(
 
     generator = rdFingerprintGenerator.GetMorganGenerator(radius=radius, fpSize=n_bits)
     return np.array([generator.GetCountFingerprintAsNumPy(mol) for mol in mols], dtype=float)
-
-
-def composition_controls(formulas: Sequence[str] | np.ndarray) -> pd.DataFrame:
-    """Other parametrisations of composition, to be looked for in a residual.
-
-    Parameters
-    ----------
-    formulas : sequence of str, shape (n_structures,)
-        Chemical formulas such as ``"C2H6O"``.
-
-    Returns
-    -------
-    pandas.DataFrame, shape (n_structures, 2 + n_elements)
-        Number of atoms ``N``, ``1/N`` and the fraction ``x(El)`` of each element.
-
-    Raises
-    ------
-    ValueError
-        If a formula cannot be read.
-    """
-    names, inverse = np.unique(np.asarray(formulas, dtype=str), return_inverse=True)
-    try:
-        counted = [Formula(name).count() for name in names]
-    except ValueError as error:
-        raise ValueError(f"groups are not all chemical formulas: {error}.") from None
-    symbols = sorted(
-        {symbol for count in counted for symbol in count}, key=lambda s: chemical_symbols.index(s)
-    )
-    counts = np.array([[count.get(s, 0) for s in symbols] for count in counted], dtype=np.float64)
-    size = counts.sum(axis=1)
-    table = {"N": size, "1/N": 1 / size}
-    table |= {f"x({s})": counts[:, i] / size for i, s in enumerate(symbols)}
-    return pd.DataFrame(table).iloc[inverse].reset_index(drop=True)

@@ -1,4 +1,8 @@
-"""Controls: targets that composition alone decides, and pairs that it cannot tell apart."""
+"""Controls: what a residual should not know, and what chance alone would score.
+
+Compositional targets follow from the formula; the leak asks for composition parametrised
+otherwise than it was removed; nulls replace targets or features by chance.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +11,45 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from ase.data import atomic_masses, atomic_numbers
+from ase.data import atomic_masses, atomic_numbers, chemical_symbols
 from ase.formula import Formula
 
-from cpdkit._checks import check_composition, check_features, check_groups
+from cpdkit._checks import check_features, check_groups
 from cpdkit._messages import unknown
-from cpdkit.decomposition import fold_labels, predictor
-from cpdkit.held_out.rows import get_protocol
-from cpdkit.intervals import corrected_t
-from cpdkit.summary import Summary
+from cpdkit.held_out.engine import engine_for
+from cpdkit.held_out.inputs import check_inputs
+from cpdkit.held_out.protocol import get_protocol
+from cpdkit.moments.accumulate import moments_from_arrays
+from cpdkit.moments.scores import nested_sums
+from cpdkit.projection.linear import CompositionProjector
+from cpdkit.scores import NOTHING_LEFT, SCORES, Rows
 
-__all__ = ["LINEAR_TARGETS", "compositional_targets", "control_scores", "isomer_accuracy"]
+__all__ = [
+    "LEAK_SCORE",
+    "LINEAR_TARGETS",
+    "compositional_targets",
+    "control_scores",
+    "formula_labels",
+    "formula_means",
+    "leak_targets",
+    "null_scores",
+    "other_parametrisations",
+    "permuted_within",
+    "random_features",
+]
 
 LINEAR_TARGETS = ("mass", "heavy_atoms", "unsaturation")
 """Of :func:`compositional_targets`, those that are linear in element counts."""
 
 _SCORES = ("r2_comp", "r2_geom", "ceiling", "crossing", "r2_comp_in_probe")
 _VALENCE_EXCESS = {"C": 2, "N": 1, "H": -1, "F": -1, "Cl": -1, "Br": -1, "I": -1}
+
+LEAK_SCORE = "r2_leak"
+
+# The mean over a rare formula is mostly y itself; formulas count from this many members on ...
+MIN_MEMBERS = 5
+# ... and the score only if they hold this share of the rows.
+MIN_SHARE = 0.5
 
 
 def compositional_targets(formulas: Sequence[str]) -> pd.DataFrame:
@@ -110,116 +136,305 @@ def control_scores(
     ValueError
         As in `cpdkit.cpd`, or if there is no such compositional target.
     """
-    X = check_features(features)
-    C = check_composition(composition, len(X))
-    labels = check_groups(formulas, len(X))
     frame = compositional_targets(formulas)
     for name in targets or ():
         if name not in frame:
             raise ValueError(unknown("compositional target", name, list(frame)))
     frame = frame[list(targets)] if targets else frame
-    frame = frame.loc[:, frame.nunique() > 1]
-    fold = fold_labels(folds, len(X), labels, None, n_folds, repeats, seed)
-    predict = predictor(probe, seed)
-    how = get_protocol(protocol)
-    parts = list(predict(X, C, frame.to_numpy(), fold, protocol=how, probes=()))
-    summary = Summary(
-        parts,
-        labels=labels,
-        test_share=1 / (len(np.unique(fold)) - 1),
-        interval="corrected-t",
-        level=level,
-        n_draws=0,
-        seed=seed,
+    given = check_inputs(
+        features, composition, frame.loc[:, frame.nunique() > 1], groups=formulas,
+        folds=folds, n_folds=n_folds, repeats=repeats, seed=seed,
+    )  # fmt: skip
+    predict = engine_for(probe, seed=seed)
+    parts = predict(
+        given.X, given.C, given.Y, given.folds, protocol=get_protocol(protocol), inputs=()
     )
+    rows = Rows.of_predictions(list(parts), n_folds=given.n_folds, level=level)
     return pd.DataFrame(
-        [summary.row(name, score, t) for t, name in enumerate(frame) for score in _SCORES]
+        [rows.row(name, score, t) for t, name in enumerate(given.targets) for score in _SCORES]
     )
 
 
-def isomer_accuracy(
-    features: Any,
-    composition: Any,
-    target: Any,
-    formulas: Sequence[str],
-    *,
-    probe: str | Any = "ridge",
-    n_folds: int = 5,
-    repeats: int = 1,
-    seed: int = 0,
-    min_difference: float = 0.0,
-    level: float = 0.95,
-) -> pd.DataFrame:
-    """Of two molecules of one formula, which has the larger target?
-
-    Formula folds: no formula of a test pair was seen in training. Composition is the same within a
-    pair, so it is right half of the time by construction.
+def other_parametrisations(formulas: Sequence[str] | np.ndarray) -> pd.DataFrame:
+    """Other parametrisations of composition, to be looked for in a residual.
 
     Parameters
     ----------
-    features, composition, probe, n_folds, repeats, seed, level
-        As in `cpdkit.cpd`.
-    target : array of shape (n_structures,)
-        What is compared.
     formulas : sequence of str, shape (n_structures,)
-        Chemical formulas.
-    min_difference : float, default 0
-        Pairs that differ by no more than this, in units of the target, are left out.
+        Chemical formulas such as ``"C2H6O"``.
 
     Returns
     -------
-    pandas.DataFrame
-        One row: ``accuracy`` (share of pairs in the right order, ties counting half), ``low``,
-        ``high`` (corrected resampled t over folds), ``n_pairs``, ``fold_values``.
+    pandas.DataFrame, shape (n_structures, 2 + n_elements)
+        Number of atoms ``N``, ``1/N`` and the fraction ``x(El)`` of each element.
 
     Raises
     ------
     ValueError
-        As in `cpdkit.cpd`, or if a fold holds no pair that differs enough.
+        If a formula cannot be read.
     """
-    X = check_features(features)
-    C = check_composition(composition, len(X))
-    labels = np.asarray(check_groups(formulas, len(X)))
-    y = np.asarray(target, dtype=np.float64).reshape(-1, 1)
-    fold = fold_labels("formula", len(X), labels, None, n_folds, repeats, seed)
-    values, pairs = [], 0
-    for part in predictor(probe, seed)(X, C, y, fold, protocol=get_protocol("sound"), probes=()):
-        right, total = _ordered(
-            part.y[:, 0], part.probes["geom"][:, 0], labels[part.rows], min_difference
-        )
-        if total == 0:
-            raise ValueError(
-                f"test fold {part.fold} holds no two structures of one formula whose targets "
-                f"differ by more than {min_difference:g}; use fewer folds, a smaller "
-                "min_difference or data with more isomers."
-            )
-        values.append(right / total)
-        pairs += total
-    low, high = corrected_t(np.array(values), test_share=1 / (n_folds - 1), level=level)
-    return pd.DataFrame(
-        [
-            {
-                "accuracy": float(np.mean(values)),
-                "low": low,
-                "high": high,
-                "n_pairs": pairs,
-                "fold_values": tuple(values),
-            }
-        ]
+    names, inverse = np.unique(np.asarray(formulas, dtype=str), return_inverse=True)
+    try:
+        counted = [Formula(name).count() for name in names]
+    except ValueError as error:
+        raise ValueError(f"groups are not all chemical formulas: {error}.") from None
+    symbols = sorted(
+        {symbol for count in counted for symbol in count}, key=lambda s: chemical_symbols.index(s)
     )
+    counts = np.array([[count.get(s, 0) for s in symbols] for count in counted], dtype=np.float64)
+    size = counts.sum(axis=1)
+    table = {"N": size, "1/N": 1 / size}
+    table |= {f"x({s})": counts[:, i] / size for i, s in enumerate(symbols)}
+    return pd.DataFrame(table).iloc[inverse].reset_index(drop=True)
 
 
-def _ordered(
-    y: np.ndarray, predicted: np.ndarray, labels: np.ndarray, min_difference: float
-) -> tuple[float, int]:
-    """Pairs in the right order, ties counting half, and all pairs."""
-    right, total = 0.0, 0
-    for name in np.unique(labels):
-        rows = np.flatnonzero(labels == name)
-        a, b = np.triu_indices(len(rows), k=1)
-        truth = y[rows[a]] - y[rows[b]]
-        guess = predicted[rows[a]] - predicted[rows[b]]
-        counted = np.abs(truth) > min_difference
-        right += (0.5 + 0.5 * np.sign(truth * guess))[counted].sum()
-        total += int(counted.sum())
-    return right, total
+def leak_targets(C: np.ndarray | None, labels: np.ndarray | None, *, n: int) -> pd.DataFrame:
+    """Parametrisations of composition that are not linear in the nuisance C.
+
+    Those that are (N where counts were removed) score zero by algebra and are left out.
+
+    Parameters
+    ----------
+    C : ndarray of shape (n, k) or None
+        Nuisance.
+    labels : ndarray of str, shape (n,), or None
+        Chemical formulas. Without them there is nothing to compare with.
+    n : int
+        Number of rows.
+
+    Returns
+    -------
+    pandas.DataFrame, shape (n, n_controls)
+        N, 1/N and element fractions, as far as they apply.
+
+    Raises
+    ------
+    ValueError
+        If a label is no chemical formula.
+    """
+    if labels is None:
+        return pd.DataFrame(index=range(n))
+    try:
+        controls = other_parametrisations(labels)
+    except ValueError as error:
+        raise ValueError(f"{error} Give formulas (ds.formulas), or leak=False.") from None
+    values = controls.to_numpy()
+    projector = CompositionProjector()
+    residual = projector.fit_transform(values, composition=C)
+    total = ((values - values.mean(axis=0)) ** 2).sum(axis=0)
+    return controls.loc[:, (residual**2).sum(axis=0) > NOTHING_LEFT * total]
+
+
+def formula_means(
+    targets: pd.DataFrame, labels: np.ndarray | None, folds: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, str]:
+    """Mean of each target over its formula, for the rows whose formula has five members or more.
+
+    Parameters
+    ----------
+    targets : DataFrame of shape (n, t)
+        Targets.
+    labels : ndarray of str, shape (n,), or None
+        Formulas.
+    folds : ndarray of int, shape (repeats, n)
+        Fold labels.
+
+    Returns
+    -------
+    rows : ndarray of int, shape (n_rows,)
+        The rows.
+    means : ndarray of shape (n_rows, t)
+        Their means.
+    note : str
+        Why these rows do not suffice for a score; empty where they do.
+    """
+    if labels is None:
+        return np.empty(0, int), np.empty((0, 0)), "needs groups: the formula of each row"
+    _, inverse, members = np.unique(labels, return_inverse=True, return_counts=True)
+    rows = np.flatnonzero(members[inverse] >= MIN_MEMBERS)
+    kept = folds[:, rows]
+    complete = all(len(np.unique(a)) == len(np.unique(b)) for a, b in zip(kept, folds, strict=True))
+    note = ""
+    if len(rows) < MIN_SHARE * len(labels) or not complete:
+        note = (
+            f"only {len(rows)} of {len(labels)} structures share their formula with at least "
+            f"{MIN_MEMBERS - 1} others"
+        )
+    return rows, targets.groupby(labels).transform("mean").to_numpy()[rows], note
+
+
+def permuted_within(y: np.ndarray, groups: Sequence[str], n: int, *, seed: int = 0) -> np.ndarray:
+    """Shuffle `y` among structures of the same formula.
+
+    Whatever y shares with its formula stays; what is left to find is chance.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_structures,)
+        A target.
+    groups : sequence of str, shape (n_structures,)
+        Formulas.
+    n : int
+        Number of shuffles.
+    seed : int, default 0
+        Of the shuffles.
+
+    Returns
+    -------
+    ndarray of shape (n_structures, n)
+        One shuffle per column.
+
+    Raises
+    ------
+    ValueError
+        If no formula occurs twice.
+    """
+    y = np.asarray(y, dtype=np.float64)
+    _, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    if sizes.max() < 2:
+        raise ValueError("no formula occurs twice, so nothing can be permuted within formulas.")
+    inverse = inverse.ravel()
+    home = np.argsort(inverse, kind="stable")
+    rng = np.random.default_rng(seed)
+    shuffled = np.empty((len(y), n))
+    for column in range(n):
+        shuffled[home, column] = y[np.lexsort((rng.random(len(y)), inverse))]
+    return shuffled
+
+
+def formula_labels(groups: Sequence[str], n: int, *, seed: int = 0) -> np.ndarray:
+    """Draw random numbers, one per formula: control tasks [1]_.
+
+    A probe that predicts them on held-out structures of the same formulas has memorised formulas.
+
+    Parameters
+    ----------
+    groups : sequence of str, shape (n_structures,)
+        Formulas.
+    n : int
+        Number of tasks.
+    seed : int, default 0
+        Of the draws.
+
+    Returns
+    -------
+    ndarray of shape (n_structures, n)
+        Standard normal, equal within a formula.
+
+    References
+    ----------
+    .. [1] J. Hewitt and P. Liang, Designing and interpreting probes with control tasks,
+       EMNLP 2019, arXiv:1909.03368.
+    """
+    names, inverse = np.unique(groups, return_inverse=True)
+    return np.random.default_rng(seed).normal(size=(len(names), n))[inverse.ravel()]
+
+
+def random_features(X: np.ndarray, *, seed: int = 0) -> np.ndarray:
+    """Draw normal noise with the shape, means and spreads of `X`: what width alone achieves.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_structures, n_channels)
+        Features to stand in for.
+    seed : int, default 0
+        Of the noise.
+
+    Returns
+    -------
+    ndarray of shape (n_structures, n_channels)
+        The noise.
+    """
+    X = np.asarray(X, dtype=np.float64)
+    return X.mean(axis=0) + X.std(axis=0) * np.random.default_rng(seed).normal(size=X.shape)
+
+
+def null_scores(
+    features: Any,
+    composition: Any,
+    targets: Any,
+    *,
+    groups: Sequence[str],
+    ids: Sequence[object] | None = None,
+    score: str = "r2_partial",
+    n_draws: int = 99,
+    folds: str = "random",
+    n_folds: int = 5,
+    repeats: int = 1,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Set a score beside what chance gives under the same protocol.
+
+    Parameters
+    ----------
+    features, composition, targets, groups, ids, folds, n_folds, repeats, seed
+        As in `cpdkit.cpd`; probed by ridge.
+    score : str, default "r2_partial"
+        One of the scores of `cpdkit.cpd`.
+    n_draws : int, default 99
+        Draws of each null; of random features a tenth, at least 5, as each needs its own pass.
+
+    Returns
+    -------
+    pandas.DataFrame
+        For each target rows with ``null``: ``"none"`` (the score itself), ``"permuted within
+        formula"`` (with its one-sided p-value), ``"random formula labels"``, which replace the
+        target, and ``"random features"``. ``mean``, ``low`` and ``high`` (2.5 and 97.5 % of the
+        draws; NaN for the score itself), ``p``, ``n_draws``.
+
+    Raises
+    ------
+    ValueError
+        As from `cpdkit.cpd`, or if no formula occurs twice.
+    """
+    if score not in SCORES:
+        raise ValueError(unknown("score", score, SCORES))
+    if n_draws < 1:
+        raise ValueError(f"n_draws={n_draws} must be at least 1.")
+    if check_groups(groups, len(check_features(features))) is None:
+        raise ValueError("nulls need groups: the formula of each row (ds.formulas).")
+    given = check_inputs(
+        features, composition, targets, groups=groups, ids=ids,
+        folds=folds, n_folds=n_folds, repeats=repeats, seed=seed,
+    )  # fmt: skip
+
+    def means(features: np.ndarray, Y: np.ndarray) -> np.ndarray:
+        """Mean score of each column of Y over folds; a column more costs little."""
+        parts = []
+        for fold in given.folds:
+            moments = moments_from_arrays(features, given.C, Y, buckets=fold, n_buckets=n_folds)
+            parts += [SCORES[score](sums)[0] for sums, _ in nested_sums(moments)]
+        return np.mean(parts, axis=0)
+
+    X, values = given.X, given.Y
+    t = values.shape[1]
+    shuffled = [permuted_within(values[:, i], groups, n_draws, seed=seed + i) for i in range(t)]
+    control = formula_labels(groups, n_draws, seed=seed)
+    found = means(X, np.hstack([values, *shuffled, control]))
+    n_features = max(5, n_draws // 10)
+    noise = np.stack([means(random_features(X, seed=seed + i), values) for i in range(n_features)])
+    rows = []
+    for i, name in enumerate(given.targets):
+        permuted = found[t + i * n_draws : t + (i + 1) * n_draws]
+        # The score itself counts as one draw, so that p is never 0.
+        p = float((1 + np.sum(permuted >= found[i])) / (1 + n_draws))
+        rows.append(_null_row(name, "none", found[i : i + 1], np.nan))
+        rows.append(_null_row(name, "permuted within formula", permuted, p))
+        rows.append(_null_row(name, "random formula labels", found[-n_draws:], np.nan))
+        rows.append(_null_row(name, "random features", noise[:, i], np.nan))
+    table = pd.DataFrame(rows)
+    table.attrs = {"score": score, "folds": folds, "n_folds": n_folds, "seed": seed}
+    return table
+
+
+def _null_row(target: str, null: str, draws: np.ndarray, p: float) -> dict[str, Any]:
+    low, high = np.quantile(draws, [0.025, 0.975]) if len(draws) > 1 else (np.nan, np.nan)
+    return {
+        "target": target,
+        "null": null,
+        "mean": float(np.mean(draws)),
+        "low": float(low),
+        "high": float(high),
+        "p": p,
+        "n_draws": len(draws),
+    }

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cpdkit._checks import check_composition, check_features, check_groups, check_targets
 from cpdkit._messages import unknown
-from cpdkit.folds import make_folds
-from cpdkit.held_out.moments import held_out_moments
-from cpdkit.held_out.rows import HeldOut, get_protocol
+from cpdkit.controls import LEAK_SCORE, formula_means, leak_targets
+from cpdkit.held_out.engine import engine_for
+from cpdkit.held_out.inputs import Inputs, check_inputs
+from cpdkit.held_out.protocol import get_protocol
 from cpdkit.intervals import INTERVALS
-from cpdkit.leak import LEAK_SCORE, leak_controls, leak_of_means
-from cpdkit.summary import SCORES, Summary
+from cpdkit.scores import SCORES, Rows
 
 __all__ = ["LEAK_SCORE", "SCORES", "cpd"]
 
@@ -63,10 +61,10 @@ def cpd(
     n_folds, repeats, seed : int
         Number of folds, of reshuffles, and the seed; not used with labels of your own.
     protocol : {"sound", "naive", "transductive"}
-        See `cpdkit.held_out.rows.PROTOCOLS`.
+        See `cpdkit.held_out.protocol.PROTOCOLS`.
     probe : {"ridge", "mlp", "trees", "knn", "kernel"} or estimator
-        Ridge, or one of `cpdkit.probes.nonlinear`, by name (seeded with `seed`) or as an estimator
-        with settings of your own.
+        Ridge, one of `cpdkit.probes.nonlinear` by name (seeded with `seed`), or any regressor or
+        pipeline of scikit-learn's kind: it gets the conditioned residual and standardised targets.
     interval : {"corrected-t", "cluster-bootstrap"}
         See `cpdkit.intervals`. Neither holds the variance between training seeds of the encoder.
     level : float, default 0.95
@@ -123,65 +121,52 @@ def cpd(
     >>> bool(table.loc["r2_partial", "mean"] > 0.99)
     True
     """
-    X = check_features(features)
-    n = len(X)
-    C = check_composition(composition, n)
-    frame = check_targets(targets, n)
-    labels = check_groups(groups, n)
-    how = get_protocol(protocol)
     if interval not in INTERVALS:
         raise ValueError(unknown("interval", interval, INTERVALS))
     if not 0 < level < 1:
         raise ValueError(f"level={level!r} must lie between 0 and 1, such as 0.95.")
+    how = get_protocol(protocol)
+    predict = engine_for(probe, seed=seed)
+    given = check_inputs(
+        features, composition, targets, groups=groups, ids=ids,
+        folds=folds, n_folds=n_folds, repeats=repeats, seed=seed,
+    )  # fmt: skip
+    X, C, labels = given.X, given.C, given.groups
     if interval == "cluster-bootstrap" and labels is None:
         raise ValueError("interval='cluster-bootstrap' needs groups: the formula of each row.")
-    fold = fold_labels(folds, n, labels, ids, n_folds, repeats, seed)
+    options: dict[str, Any] = {
+        "n_folds": given.n_folds, "interval": interval, "level": level,
+        "n_draws": n_draws, "seed": seed,
+    }  # fmt: skip
 
-    controls = leak_controls(C, labels, n=n) if leak else frame.iloc[:, :0]
-    predict = predictor(probe, seed)
-    ridge = isinstance(probe, str) and probe == "ridge"
-    if ridge:  # more targets cost next to nothing
-        control_parts = parts = list(
-            predict(X, C, np.column_stack([frame, controls]), fold, protocol=how)
-        )
-    else:
-        parts = list(predict(X, C, frame.to_numpy(), fold, protocol=how))
-        control_parts = list(
-            predict(X, C, controls.to_numpy(), fold, protocol=how, probes=())
-            if controls.shape[1]
-            else ()
-        )
-    summary = Summary(
-        parts,
-        labels=labels,
-        test_share=1 / (len(np.unique(fold)) - 1),
-        interval=interval,
-        level=level,
-        n_draws=n_draws,
-        seed=seed,
+    controls = leak_targets(C, labels, n=len(X)) if leak else given.targets.iloc[:, :0]
+    together = isinstance(probe, str) and probe == "ridge"  # more targets cost next to nothing
+    Y = np.column_stack([given.Y, controls]) if together else given.Y
+    rows = Rows.of_predictions(
+        list(predict(X, C, Y, given.folds, protocol=how)), labels=labels, **options
     )
-    _check_folds(frame, parts)
-    rows = [
-        summary.row(name, score, t) for t, name in enumerate(frame.columns) for score in SCORES
-    ]
+    _check_folds(given, rows)
+    names = list(given.targets)
+    found = [rows.row(name, score, t) for t, name in enumerate(names) for score in SCORES]
     if leak:
-        of_controls = summary.of(control_parts, labels)
-        start = frame.shape[1] if ridge else 0
-        rows += [
-            of_controls.row(name, "r2_geom", i, label=LEAK_SCORE)
-            for i, name in enumerate(controls.columns, start=start)
-        ]
-        rows += leak_of_means(
-            X, C, frame, labels, fold, protocol=how, summary=summary, predict=predict
-        )
-    table = pd.DataFrame(rows)
+        of, start = rows, len(names)
+        if not together and controls.shape[1]:
+            parts = predict(X, C, controls.to_numpy(), given.folds, protocol=how, inputs=())
+            of, start = Rows.of_predictions(list(parts), labels=labels, **options), 0
+        for t, name in enumerate(controls, start=start):
+            found.append(of.row(name, "r2_geom", t, label=LEAK_SCORE))
+        kept, means, note = formula_means(given.targets, labels, given.folds)
+        if note or labels is None:
+            found += [rows.empty(name, LEAK_SCORE, note) for name in names]
+        else:
+            nuisance = None if C is None else C[kept]
+            parts = predict(X[kept], nuisance, means, given.folds[:, kept], protocol=how, inputs=())
+            of = Rows.of_predictions(list(parts), labels=labels[kept], **options)
+            for t, name in enumerate(names):
+                found.append(of.row(name, "r2_geom", t, label=LEAK_SCORE))
+    table = pd.DataFrame(found)
     table.attrs = {
-        "n": n,
-        "channels": X.shape[1],
-        "folds": folds if isinstance(folds, str) else "given",
-        "n_folds": len(np.unique(fold)),
-        "repeats": len(fold),
-        "seed": seed,
+        **given.about,
         "protocol": protocol,
         "probe": str(probe),
         "interval": interval,
@@ -190,51 +175,14 @@ def cpd(
     return table
 
 
-def predictor(probe: str | Any, seed: int) -> Callable[..., Iterator[HeldOut]]:
-    """What yields held-out predictions of this probe."""
-    if isinstance(probe, str) and probe == "ridge":
-        return held_out_moments
-    from cpdkit.held_out.estimators import held_out_probe
-    from cpdkit.probes.nonlinear import NONLINEAR
-
-    if isinstance(probe, str):
-        if probe not in NONLINEAR:
-            raise ValueError(unknown("probe", probe, ["ridge", *NONLINEAR]))
-        probe = NONLINEAR[probe](seed=seed)
-    return partial(held_out_probe, probe=probe)
-
-
-def fold_labels(
-    folds: str | np.ndarray,
-    n: int,
-    groups: np.ndarray | None,
-    ids: Sequence[object] | None,
-    n_folds: int,
-    repeats: int,
-    seed: int,
-) -> np.ndarray:
-    if isinstance(folds, str):
-        return make_folds(
-            n, scheme=folds, groups=groups, ids=ids, n_folds=n_folds, repeats=repeats, seed=seed
-        )
-    labels = np.atleast_2d(np.asarray(folds))
-    if labels.ndim != 2 or labels.shape[1] != n or not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(
-            f"fold labels have shape {np.shape(folds)} and type {labels.dtype}; expected integers "
-            f"of shape ({n},) or (repeats, {n})."
-        )
-    counts = {len(np.unique(row)) for row in labels}
-    if len(counts) != 1 or counts.pop() < 2:
-        raise ValueError("every repeat needs the same number of folds, at least 2.")
-    return labels
-
-
-def _check_folds(frame: pd.DataFrame, parts: Sequence[HeldOut]) -> None:
-    for part in parts:
-        for t, name in enumerate(frame.columns):
-            if np.ptp(part.y[:, t]) == 0:
-                raise ValueError(
-                    f"target {name!r} is constant in test fold {part.fold} of repeat "
-                    f"{part.repeat} ({len(part.rows)} rows), where R2 is undefined; use fewer "
-                    "folds, folds='random', another seed or more structures."
-                )
+def _check_folds(given: Inputs, rows: Rows) -> None:
+    for t, name in enumerate(given.targets):
+        number = rows.constant_fold(t)
+        if number is not None:
+            repeat, fold = divmod(number, given.n_folds)
+            size = int((given.folds[repeat] == np.unique(given.folds[repeat])[fold]).sum())
+            raise ValueError(
+                f"target {name!r} is constant in test fold {fold} of repeat {repeat} ({size} "
+                "rows), where R2 is undefined; use fewer folds, folds='random', another seed or "
+                "more structures."
+            )

@@ -9,13 +9,25 @@ and repeat follows from one pass over the data.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
+from typing import Any, TypeVar
 
 import numpy as np
 
 from cpdkit._messages import unknown
 
-__all__ = ["N_BUCKETS", "SCHEMES", "assign_folds", "hash_buckets", "make_folds"]
+__all__ = [
+    "N_BUCKETS",
+    "SCHEMES",
+    "assign_folds",
+    "fold_labels",
+    "hash_buckets",
+    "inner_errors",
+    "make_folds",
+]
+
+Model = TypeVar("Model")
 
 N_BUCKETS = 50
 SCHEMES = ("random", "formula")
@@ -137,3 +149,104 @@ def make_folds(
     return np.stack(
         [assign_folds(sizes, n_folds=n_folds, seed=[seed, r])[buckets] for r in range(repeats)]
     )
+
+
+def fold_labels(
+    folds: str | np.ndarray,
+    n: int,
+    *,
+    groups: Sequence[str] | np.ndarray | None = None,
+    ids: Sequence[object] | None = None,
+    n_folds: int = 5,
+    repeats: int = 1,
+    seed: int = 0,
+) -> np.ndarray:
+    """Folds by the name of a scheme, or labels of one's own, checked.
+
+    Parameters
+    ----------
+    folds : {"random", "formula"} or ndarray of int, shape (n,) or (repeats, n)
+        Fold scheme, or fold labels.
+    n : int
+        Number of rows.
+    groups, ids, n_folds, repeats, seed
+        As in `make_folds`; not used with labels of one's own.
+
+    Returns
+    -------
+    ndarray of int, shape (repeats, n)
+        Fold labels.
+
+    Raises
+    ------
+    ValueError
+        As from `make_folds`, or if labels have another shape, are no integers, or differ in the
+        number of folds.
+    """
+    if isinstance(folds, str):
+        return make_folds(
+            n, scheme=folds, groups=groups, ids=ids, n_folds=n_folds, repeats=repeats, seed=seed
+        )
+    labels = np.atleast_2d(np.asarray(folds))
+    if labels.ndim != 2 or labels.shape[1] != n or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(
+            f"fold labels have shape {np.shape(folds)} and type {labels.dtype}; expected integers "
+            f"of shape ({n},) or (repeats, {n})."
+        )
+    counts = {len(np.unique(row)) for row in labels}
+    if len(counts) != 1 or counts.pop() < 2:
+        raise ValueError("every repeat needs the same number of folds, at least 2.")
+    return labels
+
+
+def inner_errors(
+    n_folds: int,
+    fit: Callable[[tuple[int, int]], Model],
+    error: Callable[[Model, int], dict[str, np.ndarray]],
+    *,
+    outer: int | None = None,
+    progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+) -> list[dict[str, np.ndarray]]:
+    """Squared errors on inner folds, from which each outer fold chooses its penalty.
+
+    The inner folds of an outer fold are the other outer folds, so formula folds stay
+    formula-disjoint. Outer fold k with inner fold j trains on the same rows as j with k: one model
+    serves both.
+
+    Parameters
+    ----------
+    n_folds : int
+        Number of folds, numbered from 0.
+    fit : callable
+        Fits everything (projection, scale, probe) to the rows of all folds but these two.
+    error : callable
+        Squared errors of such a model on one fold, by name; arrays whose first axis is the penalty.
+    outer : int, optional
+        The one outer fold that matters; the others then get no errors.
+    progress : callable, optional
+        Wraps the loop over pairs of folds.
+
+    Returns
+    -------
+    list of dict of str to ndarray
+        For each outer fold the errors summed over its inner folds.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than three folds.
+    """
+    if n_folds < 3:
+        raise ValueError(
+            f"choosing the penalty on inner folds needs at least 3 folds, got {n_folds}."
+        )
+    total: list[dict[str, np.ndarray]] = [{} for _ in range(n_folds)]
+    pairs = [p for p in combinations(range(n_folds), 2) if outer is None or outer in p]
+    for j, k in progress(pairs):
+        model = fit((j, k))
+        for asked, inner in ((j, k), (k, j)):
+            if outer in (None, asked):
+                for name, value in error(model, inner).items():
+                    before = total[asked].get(name)
+                    total[asked][name] = value if before is None else before + value
+    return total

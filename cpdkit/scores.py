@@ -1,96 +1,313 @@
-r"""Scores of held-out predictions, weighted so that a bootstrap needs no refit.
+r"""From held-out predictions to scores, and from scores to tidy rows.
 
-Every function takes rows weighted by `weights` of shape (n_draws, n) and returns one value per
-draw; a single draw of ones is the point estimate.
+An engine yields `HeldOut` predictions, fold by fold. Seven sums over their rows (`Sums`) decide
+every score (`SCORES`); they come from rows, weighted or not, or from moments.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
+import pandas as pd
 
-__all__ = ["ceiling", "partial_r2", "r2", "squared_correlation", "total"]
+from cpdkit.intervals import bootstrap_weights, corrected_t
+
+__all__ = [
+    "NOTHING_LEFT",
+    "SCORES",
+    "HeldOut",
+    "Rows",
+    "Sums",
+    "stack",
+    "summarise",
+    "weighted_total",
+]
+
+# Below this share of the variance, what composition leaves of a target is rounding.
+NOTHING_LEFT = 1e-10
 
 
-def total(y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted sum of squares of `y` (n,) about its weighted mean, shape (n_draws,)."""
-    shifted = y - y.mean()  # before squaring, or an offset would cost all digits
-    weight = weights.sum(axis=1)
+@dataclass(frozen=True)
+class HeldOut:
+    """Predictions for the rows of one test fold.
+
+    Attributes
+    ----------
+    repeat, fold : int
+        Which split.
+    rows : ndarray of int, shape (n_test,)
+        The test rows.
+    train_mean : ndarray of shape (n_targets,)
+        Mean of the training targets.
+    y, comp : ndarray of shape (n_test, n_targets)
+        Targets, and their least-squares prediction from Z.
+    predictions : dict of str to ndarray of shape (n_test, n_targets)
+        By each of `cpdkit.held_out.protocol.INPUTS` that was asked for.
+    alphas : dict of str to ndarray of shape (n_targets,)
+        Chosen penalty per training row, by input.
+    """
+
+    repeat: int
+    fold: int
+    rows: np.ndarray
+    train_mean: np.ndarray
+    y: np.ndarray
+    comp: np.ndarray
+    predictions: dict[str, np.ndarray]
+    alphas: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    r"""Sums over the held-out rows of a fold, each of shape (..., n_targets).
+
+    Attributes
+    ----------
+    total : ndarray
+        :math:`\sum (y - \bar y_\text{test})^2`; zero or NaN where y is constant.
+    comp : ndarray
+        :math:`\sum (y - \hat y_\text{comp})^2`, the error of least squares on Z.
+    comp_squared : ndarray
+        :math:`\sum (\hat y_\text{comp} - \bar y_\text{train})^2`.
+    geom, joint, full : ndarray
+        Errors of the probe on X_geom, on Z and X_geom together, and on X; NaN where not asked for.
+    correlation : ndarray
+        Squared correlation of the predictions from Z and from X_geom; 0 where one is constant.
+    """
+
+    total: np.ndarray
+    comp: np.ndarray
+    comp_squared: np.ndarray
+    geom: np.ndarray
+    joint: np.ndarray
+    full: np.ndarray
+    correlation: np.ndarray
+
+    @classmethod
+    def of_rows(cls, part: HeldOut, weights: np.ndarray | None = None) -> Sums:
+        """Sum over rows, once for each draw of a bootstrap.
+
+        Parameters
+        ----------
+        part : HeldOut
+            Predictions of one fold.
+        weights : ndarray of shape (n_draws, n_test), optional
+            Row weights; ones by default.
+
+        Returns
+        -------
+        Sums
+            Of shape (n_draws, n_targets); (1, n_targets) without weights.
+        """
+        W = np.ones((1, len(part.rows))) if weights is None else weights
+        missing = np.full((len(W), part.y.shape[1]), np.nan)
+        errors = dict.fromkeys(("geom", "joint", "full"), missing)
+        for name, predicted in part.predictions.items():
+            errors[name] = W @ (part.y - predicted) ** 2
+        return cls(
+            total=np.where(np.ptp(part.y, axis=0) == 0, 0.0, weighted_total(part.y, W)),
+            comp=W @ (part.y - part.comp) ** 2,
+            comp_squared=W @ (part.comp - part.train_mean) ** 2,
+            correlation=_squared_correlation(part.comp, part.predictions["geom"], W),
+            **errors,
+        )
+
+    @property
+    def left(self) -> np.ndarray:
+        """`comp`, NaN where composition leaves nothing of the target but rounding."""
+        return np.where(self.comp <= NOTHING_LEFT * self.total, np.nan, self.comp)
+
+
+def weighted_total(y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted squares of each column about its weighted mean, shape (n_draws, n_targets)."""
+    shifted = y - y.mean(axis=0)  # before squaring, or an offset would cost all digits
+    weight = weights.sum(axis=1, keepdims=True)
     return weights @ shifted**2 - (weights @ shifted) ** 2 / weight
 
 
-def r2(y: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    r"""Coefficient of determination.
-
-    :math:`1 - \mathrm{SSE} / \mathrm{SS}(y - \bar y_\text{test})`.
-
-    Parameters
-    ----------
-    y, prediction : ndarray of shape (n,)
-        Held-out targets and predictions.
-    weights : ndarray of shape (n_draws, n)
-        Row weights.
-
-    Returns
-    -------
-    ndarray of shape (n_draws,)
-        At most 1.
-    """
-    return 1 - weights @ (y - prediction) ** 2 / total(y, weights)
-
-
-def ceiling(
-    y: np.ndarray, composition_prediction: np.ndarray, train_mean: float, weights: np.ndarray
-) -> np.ndarray:
-    r"""What a perfect residual would score against raw targets.
-
-    A probe that knows all of y but its composition part predicts
-    :math:`\bar y_\text{train} + y - \hat y_\text{comp}`, so
-    :math:`1 - \mathrm{SS}(\hat y_\text{comp} - \bar y_\text{train}) / \mathrm{SS}(y - \bar
-    y_\text{test})`.
-
-    Parameters
-    ----------
-    y, composition_prediction : ndarray of shape (n,)
-        Held-out targets and their least-squares prediction from composition.
-    train_mean : float
-        Mean of the training targets.
-    weights : ndarray of shape (n_draws, n)
-        Row weights.
-
-    Returns
-    -------
-    ndarray of shape (n_draws,)
-        At most 1.
-    """
-    return 1 - weights @ (composition_prediction - train_mean) ** 2 / total(y, weights)
-
-
-def partial_r2(
-    y: np.ndarray, small: np.ndarray, large: np.ndarray, weights: np.ndarray
-) -> np.ndarray:
-    r"""Share of the small model's error that the large one explains.
-
-    :math:`1 - \mathrm{SSE}_\text{large} / \mathrm{SSE}_\text{small}` on the same rows.
-
-    Parameters
-    ----------
-    y, small, large : ndarray of shape (n,)
-        Held-out targets and the two predictions.
-    weights : ndarray of shape (n_draws, n)
-        Row weights.
-
-    Returns
-    -------
-    ndarray of shape (n_draws,)
-        At most 1.
-    """
-    return 1 - weights @ (y - large) ** 2 / (weights @ (y - small) ** 2)
-
-
-def squared_correlation(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Squared weighted Pearson correlation of `a` and `b`; 0 where one of them is constant."""
-    a, b = a - a.mean(), b - b.mean()
-    weight = weights.sum(axis=1)
+def _squared_correlation(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
+    weight = weights.sum(axis=1, keepdims=True)
     covariance = weights @ (a * b) - (weights @ a) * (weights @ b) / weight
-    variances = total(a, weights) * total(b, weights)
+    variances = weighted_total(a, weights) * weighted_total(b, weights)
     return np.divide(covariance**2, variances, out=np.zeros_like(covariance), where=variances > 0)
+
+
+SCORES: dict[str, Callable[[Sums], np.ndarray]] = {
+    "r2_comp": lambda s: 1 - s.comp / s.total,
+    "r2_full": lambda s: 1 - s.full / s.total,
+    "r2_geom": lambda s: 1 - s.geom / s.total,
+    "ceiling": lambda s: 1 - s.comp_squared / s.total,
+    "crossing": lambda s: (s.comp_squared - s.geom) / s.total,
+    "r2_comp_in_probe": lambda s: np.where(np.isnan(s.left), np.nan, s.correlation),
+    "r2_partial": lambda s: 1 - s.joint / s.left,
+}
+"""The scores of `cpdkit.cpd`, in the order of its table; what each means stands there."""
+
+_INPUT_OF = {"r2_full": "full", "r2_geom": "geom", "crossing": "geom", "r2_partial": "joint"}
+
+
+def summarise(
+    values: np.ndarray,
+    *,
+    n_folds: int,
+    level: float = 0.95,
+    draws: np.ndarray | None = None,
+) -> dict[str, Any]:
+    """Mean over folds, interval, and the values themselves: the numbers of a tidy row.
+
+    Parameters
+    ----------
+    values : ndarray of shape (repeats * n_folds,)
+        One value for each fold and repeat.
+    n_folds : int
+        Folds of a repeat, for the corrected t interval.
+    level : float, default 0.95
+        Confidence level.
+    draws : ndarray of shape (n_draws,), optional
+        Means of bootstrap samples, whose quantiles are the interval in its place.
+
+    Returns
+    -------
+    dict
+        ``mean, low, high, fold_values``; all NaN where a value is not finite.
+    """
+    if not np.isfinite(values).all():
+        nothing = float("nan")
+        return {
+            "mean": nothing, "low": nothing, "high": nothing,
+            "fold_values": (nothing,) * len(values),
+        }  # fmt: skip
+    if draws is None:
+        low, high = corrected_t(values, test_share=1 / (n_folds - 1), level=level)
+    else:
+        low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    return {
+        "mean": float(values.mean()),
+        "low": float(low),
+        "high": float(high),
+        "fold_values": tuple(values.tolist()),
+    }
+
+
+class Rows:
+    """Writes the rows of a table of scores from the sums of all folds.
+
+    Parameters
+    ----------
+    sums : sequence of Sums
+        Of every repeat and fold, each of shape (1, n_targets) or (n_targets,).
+    n_folds : int
+        Folds of a repeat.
+    alphas : sequence of dict of str to ndarray of shape (n_targets,), optional
+        Chosen penalties by input, fold by fold.
+    draws : sequence of Sums, optional
+        Of the same folds, of shape (n_draws, n_targets), for a bootstrap interval.
+    level : float, default 0.95
+        Confidence level.
+    """
+
+    def __init__(
+        self,
+        sums: Sequence[Sums],
+        *,
+        n_folds: int,
+        alphas: Sequence[dict[str, np.ndarray]] | None = None,
+        draws: Sequence[Sums] | None = None,
+        level: float = 0.95,
+    ) -> None:
+        self.sums = sums
+        self.n_folds = n_folds
+        self.alphas = alphas
+        self.draws = draws
+        self.level = level
+
+    @classmethod
+    def of_predictions(
+        cls,
+        parts: Sequence[HeldOut],
+        *,
+        n_folds: int,
+        interval: str = "corrected-t",
+        labels: np.ndarray | None = None,
+        level: float = 0.95,
+        n_draws: int = 1000,
+        seed: int = 0,
+    ) -> Rows:
+        """From predictions of all folds; arguments as in `cpdkit.cpd`, `labels` its groups."""
+        draws = None
+        if interval == "cluster-bootstrap" and labels is not None:
+            weights = bootstrap_weights(labels, n_draws=n_draws, seed=seed)
+            draws = [Sums.of_rows(part, weights[:, part.rows]) for part in parts]
+        return cls(
+            [Sums.of_rows(part) for part in parts],
+            n_folds=n_folds,
+            alphas=[part.alphas for part in parts] if parts and parts[0].alphas else None,
+            draws=draws,
+            level=level,
+        )
+
+    def row(
+        self, target: str, score: str, t: int, *, label: str | None = None
+    ) -> dict[str, Any]:
+        """One row: score `score` of column `t`, shown as `label` for `target`."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values = np.array([np.ravel(SCORES[score](s)[..., t])[0] for s in self.sums])
+            means = None
+            if self.draws is not None:
+                drawn = np.stack([SCORES[score](s)[:, t] for s in self.draws])
+                # A fold whose groups were all left out of a draw has no score in that draw.
+                drawn[~np.isfinite(drawn)] = np.nan
+                means = np.nanmean(drawn, axis=0)
+        note, alphas = self._why(score, t), None
+        if note:
+            values = np.full(len(values), np.nan)
+        elif score in _INPUT_OF and self.alphas is not None:
+            alphas = tuple(float(chosen[_INPUT_OF[score]][t]) for chosen in self.alphas)
+        numbers = summarise(values, n_folds=self.n_folds, level=self.level, draws=means)
+        return {
+            "target": target, "score": label or score, **numbers, "alphas": alphas, "note": note,
+        }  # fmt: skip
+
+    def empty(self, target: str, label: str, note: str) -> dict[str, Any]:
+        """A row without a value, and why."""
+        numbers = summarise(np.full(len(self.sums), np.nan), n_folds=self.n_folds)
+        return {"target": target, "score": label, **numbers, "alphas": None, "note": note}
+
+    def constant_fold(self, t: int) -> int | None:
+        """Number of the first fold in which target `t` is constant, or None."""
+        spreads = [np.ravel(s.total[..., t])[0] for s in self.sums]
+        return next((i for i, value in enumerate(spreads) if not value > 0), None)
+
+    def _why(self, score: str, t: int) -> str:
+        """Why a score is undefined; empty where it is not."""
+        if self.constant_fold(t) is not None:
+            return "constant in a test fold"
+        if score in ("r2_partial", "r2_comp_in_probe"):
+            if any(np.isnan(np.ravel(s.left[..., t])[0]) for s in self.sums):
+                return "linear in what was removed: nothing is left to explain"
+        return ""
+
+
+def stack(tables: dict[str, pd.DataFrame], *, column: str = "representation") -> pd.DataFrame:
+    """Tables below each other, with their names in a new column.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        Tables with the same columns.
+    column : str, default "representation"
+        The new column, the last one.
+
+    Returns
+    -------
+    pandas.DataFrame
+        All rows, numbered anew, with the ``attrs`` of the first table.
+    """
+    parts = [table.assign(**{column: name}) for name, table in tables.items()]
+    stacked = pd.concat(parts, ignore_index=True)
+    stacked.attrs = dict(parts[0].attrs)
+    return stacked

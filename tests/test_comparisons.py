@@ -12,14 +12,8 @@ from statsmodels.stats.multitest import multipletests
 from toy import planted
 
 from cpdkit import cpd
-from cpdkit.comparisons import (
-    compare,
-    formula_labels,
-    holm,
-    null_scores,
-    permuted_within,
-    random_features,
-)
+from cpdkit.comparisons import compare, holm
+from cpdkit.controls import formula_labels, null_scores, permuted_within, random_features
 
 
 @pytest.mark.parametrize("p", [[0.2], [0.01, 0.04, 0.01, 0.9], [0.6, 0.5, 0.0, 1.0, 0.3, 0.02]])

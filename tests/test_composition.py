@@ -7,7 +7,7 @@ import pytest
 from ase.build import bulk, molecule
 from ase.collections import g2
 
-from cpdkit.composition import composition_controls, composition_matrix
+from cpdkit.composition import composition_matrix
 from cpdkit.datasets import AtomsSequence, hill_formula
 
 MOLECULES = [molecule(name) for name in g2.names[:60]]
@@ -42,13 +42,6 @@ def test_formulas_are_hill_formulas():
     assert hill_formula([8, 1, 1]) == "H2O"
 
 
-def test_controls_follow_from_the_formula():
-    controls = composition_controls(["CH4", "C2H6O"])
-    assert controls["N"].tolist() == [5, 9]
-    assert np.allclose(controls["1/N"], [1 / 5, 1 / 9])
-    assert np.allclose(controls[["x(H)", "x(C)", "x(O)"]].sum(axis=1), 1)
-
-
 @pytest.mark.parametrize(
     ("atoms", "options", "message"),
     [
@@ -62,8 +55,3 @@ def test_controls_follow_from_the_formula():
 def test_bad_input_is_answered(atoms, options, message):
     with pytest.raises(ValueError, match=message):
         composition_matrix(atoms, **options)
-
-
-def test_labels_that_are_no_formulas_are_refused():
-    with pytest.raises(ValueError, match="not all chemical formulas"):
-        composition_controls(["CH4", "methane!"])

@@ -11,7 +11,7 @@ from cpdkit.controls import (
     LINEAR_TARGETS,
     compositional_targets,
     control_scores,
-    isomer_accuracy,
+    other_parametrisations,
 )
 from cpdkit.datasets import load_dataset
 
@@ -65,29 +65,18 @@ def test_features_that_know_no_composition_score_nothing_under_any_probe():
         assert (table[table.score == "r2_geom"]["mean"] < 0.1).all()
 
 
-def test_isomers_are_ordered_by_geometry_and_not_by_composition():
-    data = planted(n=600, seed=4, noise=0.0)
-    full = isomer_accuracy(data.X, data.C, data.y, data.formulas).iloc[0]
-    assert full.accuracy > 0.9
-    rng = np.random.default_rng(1)
-    blind = isomer_accuracy(
-        np.column_stack([data.C, rng.normal(size=(600, 3))]), data.C, data.y, data.formulas
-    ).iloc[0]
-    assert blind.low < 0.5 < blind.high and blind.accuracy == pytest.approx(0.5, abs=0.06)
-    far = isomer_accuracy(data.X, data.C, data.y, data.formulas, min_difference=1.0).iloc[0]
-    assert far.accuracy > full.accuracy and far.n_pairs < full.n_pairs
-
-
-def test_a_probe_that_sees_composition_alone_is_right_half_of_the_time():
-    data = planted(n=300, seed=5)
-    row = isomer_accuracy(data.C**2, None, data.y, data.formulas).iloc[0]
-    assert np.allclose(row.fold_values, 0.5)
-
-
-def test_folds_without_isomers_are_answered():
-    formulas = [f"C{i}H{i}" for i in range(1, 61)]
-    data = planted(n=60)
-    with pytest.raises(ValueError, match="no two structures of one formula"):
-        isomer_accuracy(data.X, data.C, data.y, formulas)
+def test_what_is_no_formula_is_refused():
     with pytest.raises(ValueError, match="is no chemical formula"):
         compositional_targets(["CH4", "water!"])
+
+
+def test_controls_follow_from_the_formula():
+    controls = other_parametrisations(["CH4", "C2H6O"])
+    assert controls["N"].tolist() == [5, 9]
+    assert np.allclose(controls["1/N"], [1 / 5, 1 / 9])
+    assert np.allclose(controls[["x(H)", "x(C)", "x(O)"]].sum(axis=1), 1)
+
+
+def test_labels_that_are_no_formulas_are_refused():
+    with pytest.raises(ValueError, match="not all chemical formulas"):
+        other_parametrisations(["CH4", "methane!"])

@@ -9,33 +9,41 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import r2_score
 
-from cpdkit import scores
 from cpdkit.intervals import bootstrap_weights, corrected_t
+from cpdkit.scores import SCORES, HeldOut, Sums
+
+
+def held_out(y, comp, mean=0.0, **predictions):
+    column = {name: value[:, None] for name, value in predictions.items()}
+    rows = np.arange(len(y))
+    return HeldOut(0, 0, rows, np.array([mean]), y[:, None], comp[:, None], column, {})
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(3, 50))
 def test_weighted_scores_are_scores_of_repeated_rows(seed, n):
     rng = np.random.default_rng(seed)
-    y, prediction, other = rng.normal(size=(3, n)) + 100
+    y, geom, joint, comp = rng.normal(size=(4, n)) + 100
     weights = rng.integers(0, 4, size=(1, n))
     weights[0, :2] = 1
     again = np.repeat(np.arange(n), weights[0])
-    ours = scores.r2(y, prediction, weights)[0]
-    assert ours == pytest.approx(r2_score(y[again], prediction[again]), rel=1e-9)
-    ours = scores.squared_correlation(prediction, other, weights)[0]
-    expected = np.corrcoef(prediction[again], other[again])[0, 1] ** 2
-    assert ours == pytest.approx(expected, abs=1e-9)
-    ours = scores.partial_r2(y, other, prediction, weights)[0]
-    sse = [((y - p)[again] ** 2).sum() for p in (prediction, other)]
-    assert ours == pytest.approx(1 - sse[0] / sse[1], rel=1e-9)
+    sums = Sums.of_rows(held_out(y, comp, geom=geom, joint=joint), weights)
+    found = {name: score(sums)[0, 0] for name, score in SCORES.items()}
+    assert found["r2_geom"] == pytest.approx(r2_score(y[again], geom[again]), rel=1e-9)
+    assert found["r2_comp"] == pytest.approx(r2_score(y[again], comp[again]), rel=1e-9)
+    expected = np.corrcoef(geom[again], comp[again])[0, 1] ** 2
+    assert found["r2_comp_in_probe"] == pytest.approx(expected, abs=1e-9)
+    sse = [((y - p)[again] ** 2).sum() for p in (joint, comp)]
+    assert found["r2_partial"] == pytest.approx(1 - sse[0] / sse[1], rel=1e-9)
+    assert np.isnan(found["r2_full"])
 
 
 def test_a_probe_that_knows_all_but_composition_scores_the_ceiling():
     rng = np.random.default_rng(0)
     comp, rest = rng.normal(size=(2, 500))
-    y, mean, ones = comp + rest, 0.1, np.ones((1, 500))
-    perfect = mean + y - comp
-    assert scores.ceiling(y, comp, mean, ones) == pytest.approx(scores.r2(y, perfect, ones))
+    y, mean = comp + rest, 0.1
+    sums = Sums.of_rows(held_out(y, comp, mean, geom=mean + y - comp))
+    assert SCORES["ceiling"](sums) == pytest.approx(SCORES["r2_geom"](sums))
+    assert SCORES["crossing"](sums) == pytest.approx(0, abs=1e-12)
 
 
 def test_corrected_t_is_the_t_interval_where_nothing_is_shared():

@@ -1,30 +1,32 @@
-"""Held-out predictions of CPD with any estimator that needs the rows."""
+"""Held-out predictions of CPD with any regressor, which needs the rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 
-from cpdkit.held_out.rows import PROBES, PROTOCOLS, HeldOut, Protocol
+from cpdkit.held_out.protocol import INPUTS, PROTOCOLS, Protocol
+from cpdkit.probes.residual import ResidualProbe
 from cpdkit.projection.linear import CompositionProjector
+from cpdkit.scores import HeldOut
 
-__all__ = ["held_out_probe"]
+__all__ = ["choose_candidate", "held_out_regressor"]
 
 
-def held_out_probe(
+def held_out_regressor(
     X: np.ndarray,
     C: np.ndarray | None,
     Y: np.ndarray,
     folds: np.ndarray,
     *,
-    probe: Any,
+    candidates: Sequence[Any],
     protocol: Protocol = PROTOCOLS["sound"],
-    probes: Sequence[str] = PROBES,
+    inputs: Sequence[str] = INPUTS,
 ) -> Iterator[HeldOut]:
-    """As `cpdkit.held_out.rows.held_out`, with an estimator of `cpdkit.probes.nonlinear` for ridge.
+    """As `cpdkit.held_out.rows.held_out`, with a regressor in place of ridge.
 
     ``"joint"`` adds to least squares on Z what the probe makes of X_geom for the residual of y, as
     Frisch-Waugh-Lovell does for a linear probe. Among several candidates the one with the least
@@ -33,42 +35,38 @@ def held_out_probe(
 
     Parameters
     ----------
-    X, C, Y, folds, protocol, probes
+    X, C, Y, folds, protocol, inputs
         As in `cpdkit.held_out.rows.held_out`; of the protocol, the penalties are not used.
-    probe : estimator
-        With `fit`, `predict` and `candidates` as in `cpdkit.probes.nonlinear`.
+    candidates : sequence of estimator
+        Regressors of scikit-learn's kind, to choose from.
 
     Yields
     ------
     HeldOut
-        One for each repeat and fold.
+        One for each repeat and fold, without penalties.
+
+    Raises
+    ------
+    ValueError
+        If one of several candidates must be chosen and there are fewer than three folds.
     """
     source, nuisance = X, C
     if protocol.transductive:
         source, nuisance = CompositionProjector().fit_transform(X, composition=C), None
-    candidates = [each.set_params(plain=protocol.plain) for each in probe.candidates()]
-    kinds = ("geom", *(name for name in probes if name != "geom"))
     for repeat, fold in enumerate(folds):
         labels = np.unique(fold)
-        if len(candidates) > 1 and len(labels) < 3:
-            raise ValueError(
-                f"choosing among {len(candidates)} settings needs at least 3 folds, got "
-                f"{len(labels)}; fix the settings or use more folds."
-            )
         for i, k in enumerate(labels.tolist()):
             train, test = fold != k, fold == k
             inner = fold == labels[(i + 1) % len(labels)]
             comp = CompositionProjector().fit(Y[train], composition=_take(C, train))
             predictions = {}
-            for kind in kinds:
+            for kind in dict.fromkeys(["geom", *inputs]):
                 features, given = (X, None) if kind == "full" else (source, nuisance)
-                chosen = _choose(candidates, kind, features, given, Y, C, train & ~inner, inner)
-                predictions[kind] = np.empty((test.sum(), Y.shape[1]))
-                for number in np.unique(chosen):
-                    columns = np.flatnonzero(chosen == number)
-                    predictions[kind][:, columns] = _predict(
-                        candidates[number], kind, features, given, Y[:, columns], C, train, test
-                    )
+                data = _Data(features, given, Y, C, joint=kind == "joint", plain=protocol.plain)
+                predictions[kind] = choose_candidate(
+                    candidates, data.predict, data.error, Y.shape[1], train, inner, test,
+                    n_folds=len(labels),
+                )  # fmt: skip
             yield HeldOut(
                 repeat=repeat,
                 fold=k,
@@ -76,50 +74,89 @@ def held_out_probe(
                 train_mean=Y[train].mean(axis=0),
                 y=Y[test],
                 comp=comp.explained(_take(C, test), n=int(test.sum())),
-                probes=predictions,
+                predictions=predictions,
                 alphas={},
             )
 
 
-def _choose(
+@dataclass(frozen=True, eq=False)
+class _Data:
+    """All rows as one input of the probe, and what to do with them."""
+
+    features: np.ndarray
+    nuisance: np.ndarray | None
+    Y: np.ndarray
+    C: np.ndarray | None
+    joint: bool
+    plain: bool
+
+    def predict(
+        self, regressor: Any, columns: np.ndarray, fit: np.ndarray, at: np.ndarray
+    ) -> np.ndarray:
+        """Fit on rows `fit`, predict rows `at`, for some targets."""
+        target, offset = self.Y[fit][:, columns], np.zeros(1)
+        if self.joint:
+            comp = CompositionProjector().fit(target, composition=_take(self.C, fit))
+            target = comp.transform(target, composition=_take(self.C, fit))
+            offset = comp.explained(_take(self.C, at), n=int(at.sum()))
+        probe = ResidualProbe(regressor, plain=self.plain)
+        probe.fit(self.features[fit], target, composition=_take(self.nuisance, fit))
+        return offset + probe.predict(self.features[at], composition=_take(self.nuisance, at))
+
+    def error(self, predicted: np.ndarray, fit: np.ndarray, at: np.ndarray) -> np.ndarray:
+        """Squared error on rows `at`, per target."""
+        return ((predicted - self.Y[at]) ** 2).sum(axis=0)
+
+
+def choose_candidate(
     candidates: Sequence[Any],
-    kind: str,
-    features: np.ndarray,
-    given: np.ndarray | None,
-    Y: np.ndarray,
-    C: np.ndarray | None,
+    predict: Callable[[Any, np.ndarray, np.ndarray, np.ndarray], np.ndarray],
+    error: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
+    n_targets: int,
     train: np.ndarray,
     inner: np.ndarray,
-) -> np.ndarray:
-    """Number of the candidate with the least error on the inner fold, per target."""
-    if len(candidates) == 1:
-        return np.zeros(Y.shape[1], dtype=np.int64)
-    errors = [
-        ((_predict(each, kind, features, given, Y, C, train, inner) - Y[inner]) ** 2).sum(axis=0)
-        for each in candidates
-    ]
-    return np.argmin(errors, axis=0)
-
-
-def _predict(
-    probe: Any,
-    kind: str,
-    features: np.ndarray,
-    given: np.ndarray | None,
-    Y: np.ndarray,
-    C: np.ndarray | None,
-    train: np.ndarray,
     test: np.ndarray,
+    *,
+    n_folds: int,
 ) -> np.ndarray:
-    """Fit one candidate on `train`, predict `test`."""
-    target, offset = Y[train], np.zeros(1)
-    if kind == "joint":
-        projector = CompositionProjector().fit(target, composition=_take(C, train))
-        target = projector.transform(target, composition=_take(C, train))
-        offset = projector.explained(_take(C, test), n=int(test.sum()))
-    fitted = clone(probe).fit(features[train], target, composition=_take(given, train))
-    predicted = fitted.predict(features[test], composition=_take(given, test))
-    return predicted.reshape(test.sum(), -1) + offset
+    """Predict `test` with the candidate that is best on an inner fold, per target.
+
+    Parameters
+    ----------
+    candidates : sequence of estimator
+        Regressors to choose from.
+    predict : callable
+        ``predict(candidate, columns, fit, at)``: predictions of these target columns for rows `at`
+        by a candidate that was fitted on rows `fit`, shape (n_at, n_columns).
+    error : callable
+        ``error(predicted, fit, at)``: squared errors of such predictions, shape (n_targets,).
+    n_targets : int
+        Number of targets.
+    train, inner, test : ndarray of bool, shape (n,)
+        Training rows, the inner fold among them, and test rows.
+    n_folds : int
+        Folds there are.
+
+    Returns
+    -------
+    ndarray of shape (n_test, n_targets)
+    """
+    every = np.arange(n_targets)
+    if len(candidates) == 1:
+        return predict(candidates[0], every, train, test)
+    if n_folds < 3:
+        raise ValueError(
+            f"choosing among {len(candidates)} settings needs at least 3 folds, got {n_folds}; "
+            "fix the settings or use more folds."
+        )
+    rest = train & ~inner
+    errors = [error(predict(each, every, rest, inner), rest, inner) for each in candidates]
+    chosen = np.argmin(errors, axis=0)
+    predicted = np.empty((int(test.sum()), n_targets))
+    for number in np.unique(chosen):
+        columns = np.flatnonzero(chosen == number)
+        predicted[:, columns] = predict(candidates[number], columns, train, test)
+    return predicted
 
 
 def _take(C: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from cpdkit.held_out.rows import PROBES, PROTOCOLS, HeldOut, Protocol, held_out
+from cpdkit.held_out.protocol import INPUTS, PROTOCOLS, Protocol
+from cpdkit.held_out.rows import held_out
 from cpdkit.moments.accumulate import moments_from_arrays
 from cpdkit.moments.moments import Moments
 from cpdkit.moments.ridge import FoldRidge, choose_alphas
+from cpdkit.scores import HeldOut
 
 __all__ = ["held_out_moments"]
 
@@ -25,7 +27,8 @@ def held_out_moments(
     folds: np.ndarray,
     *,
     protocol: Protocol = PROTOCOLS["sound"],
-    probes: Sequence[str] = PROBES,
+    inputs: Sequence[str] = INPUTS,
+    only: int | None = None,
 ) -> Iterator[HeldOut]:
     """`cpdkit.held_out.rows.held_out` in one pass over the rows, and one more to predict them.
 
@@ -35,7 +38,7 @@ def held_out_moments(
 
     Parameters
     ----------
-    X, C, Y, folds, protocol, probes
+    X, C, Y, folds, protocol, inputs, only
         As in `cpdkit.held_out.rows.held_out`.
 
     Yields
@@ -44,7 +47,7 @@ def held_out_moments(
         One for each repeat and fold.
     """
     if protocol.plain or protocol.transductive or protocol.alphas is None or _wide(X, folds):
-        yield from held_out(X, C, Y, folds, protocol=protocol, probes=probes)
+        yield from held_out(X, C, Y, folds, protocol=protocol, inputs=inputs, only=only)
         return
     classes, buckets = np.unique(folds, axis=1, return_inverse=True)
     together = folds if classes.shape[1] > _MAX_CLASSES else None
@@ -58,12 +61,15 @@ def held_out_moments(
             if moments is None:
                 moments = _moments(X, C, Y, buckets.ravel(), classes.shape[1])
             by_fold = moments.regroup(np.searchsorted(labels, classes[repeat]))
-        full = "full" in probes
-        chosen = choose_alphas(by_fold, protocol.alphas, full=full)
-        for i, k in enumerate(labels.tolist()):
+        full = "full" in inputs
+        asked = [i for i, k in enumerate(labels.tolist()) if only in (None, k)]
+        outer = None if only is None else asked[0]
+        chosen = choose_alphas(by_fold, protocol.alphas, full=full, outer=outer)
+        for i in asked:
+            k = int(labels[i])
             fit = FoldRidge(by_fold.pool([j for j in range(len(labels)) if j != i]), full=full)
             rows = np.flatnonzero(fold == k)
-            names = ("geom", *(name for name in probes if name != "geom"))
+            names = ("geom", *(name for name in inputs if name != "geom"))
             alphas = {name: chosen[i][name] for name in names}
             comp, predictions = _predict(fit, X, C, rows, alphas)
             yield HeldOut(
@@ -73,7 +79,7 @@ def held_out_moments(
                 train_mean=fit.train.mean[fit.train.y],
                 y=Y[rows],
                 comp=comp,
-                probes=predictions,
+                predictions=predictions,
                 alphas=alphas,
             )
 

@@ -8,92 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
-from cpdkit._messages import unknown
-from cpdkit.probes.ridge import DEFAULT_ALPHAS, ConditionedResidual, RidgePath
+from cpdkit.folds import inner_errors
+from cpdkit.held_out.protocol import INPUTS, PROTOCOLS, Protocol
+from cpdkit.probes.ridge import RidgePath
+from cpdkit.projection.conditioned import ConditionedResidual
 from cpdkit.projection.linear import CompositionProjector
+from cpdkit.scores import HeldOut
 
-__all__ = ["PROBES", "PROTOCOLS", "HeldOut", "Protocol", "get_protocol", "held_out"]
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How the probe is conditioned, projected and penalised.
-
-    Attributes
-    ----------
-    name : str
-        Its name.
-    plain : bool
-        Plain standardisation instead of floored scales.
-    transductive : bool
-        Project all rows at once before splitting, as the paper does.
-    alphas : tuple of float or None
-        Penalties per training row to choose from by nested folds; None stands for a fixed total
-        penalty of 1, scikit-learn's default.
-    """
-
-    name: str
-    plain: bool
-    transductive: bool
-    alphas: tuple[float, ...] | None
-
-
-PROTOCOLS = {
-    "sound": Protocol("sound", plain=False, transductive=False, alphas=DEFAULT_ALPHAS),
-    "naive": Protocol("naive", plain=True, transductive=False, alphas=None),
-    "transductive": Protocol("transductive", plain=True, transductive=True, alphas=None),
-}
-"""The sound default and two practices it is compared with.
-
-``naive`` projects on the training fold but standardises without floors and fixes the penalty at 1;
-``transductive`` also projects all rows before splitting, the paper's practice, which biases
-scores downwards because training and test residuals are then orthogonal to composition together.
-"""
-
-
-PROBES = ("full", "geom", "joint")
-"""Ridge on X; ridge on X_geom; Z and X_geom together."""
-
-
-def get_protocol(name: str) -> Protocol:
-    """Protocol by name; ValueError with the known names otherwise."""
-    if name not in PROTOCOLS:
-        raise ValueError(unknown("protocol", name, PROTOCOLS))
-    return PROTOCOLS[name]
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Predictions for the rows of one test fold.
-
-    Attributes
-    ----------
-    repeat, fold : int
-        Which split.
-    rows : ndarray of int, shape (n_test,)
-        The test rows.
-    train_mean : ndarray of shape (n_targets,)
-        Mean of the training targets.
-    y, comp : ndarray of shape (n_test, n_targets)
-        Targets, and their least-squares prediction from Z.
-    probes : dict of str to ndarray of shape (n_test, n_targets)
-        Predictions of each of `PROBES` that was asked for.
-    alphas : dict of str to ndarray of shape (n_targets,)
-        Chosen penalty per training row of each probe.
-    """
-
-    repeat: int
-    fold: int
-    rows: np.ndarray
-    train_mean: np.ndarray
-    y: np.ndarray
-    comp: np.ndarray
-    probes: dict[str, np.ndarray]
-    alphas: dict[str, np.ndarray]
+__all__ = ["held_out"]
 
 
 class _Fit:
@@ -111,7 +36,7 @@ class _Fit:
             data.source[rows], composition=_take(data.nuisance, rows)
         )
         self._geom = RidgePath(residual, Y)
-        if "full" in data.probes:
+        if "full" in data.inputs:
             self._raw = ConditionedResidual(plain=how.plain)
             self._full = RidgePath(self._raw.fit_transform(data.X[rows]), Y)
         self.mean = self._geom.mean
@@ -128,9 +53,9 @@ class _Fit:
         )
         geom = self._geom.predict(residual, self.alphas)
         paths = {"geom": geom}
-        if "full" in data.probes:
+        if "full" in data.inputs:
             paths["full"] = self._full.predict(self._raw.transform(data.X[rows]), self.alphas)
-        if "joint" in data.probes:
+        if "joint" in data.inputs:
             # By Frisch-Waugh-Lovell the weights that explain y from X_geom also explain what Z
             # leaves of y, since the training residual is orthogonal to Z.
             paths["joint"] = self.comp(rows) + geom - self.mean
@@ -145,7 +70,7 @@ class _Data:
     C: np.ndarray | None
     Y: np.ndarray
     protocol: Protocol
-    probes: tuple[str, ...]
+    inputs: tuple[str, ...]
     source: np.ndarray  # what the residual is made from, given `nuisance`
     nuisance: np.ndarray | None
 
@@ -161,7 +86,8 @@ def held_out(
     folds: np.ndarray,
     *,
     protocol: Protocol = PROTOCOLS["sound"],
-    probes: Sequence[str] = PROBES,
+    inputs: Sequence[str] = INPUTS,
+    only: int | None = None,
 ) -> Iterator[HeldOut]:
     """Predict every test fold from the other folds.
 
@@ -177,8 +103,10 @@ def held_out(
         Fold labels from `cpdkit.folds.make_folds`.
     protocol : Protocol
         Conditioning, projection and penalties.
-    probes : sequence of str
-        Which of `PROBES` to predict; ``"geom"`` comes at no cost beside the others.
+    inputs : sequence of str
+        Which of `INPUTS` to predict from; ``"geom"`` comes at no cost beside the others.
+    only : int, optional
+        Label of the one fold to predict; all by default.
 
     Yields
     ------
@@ -193,15 +121,17 @@ def held_out(
     source, nuisance = X, C
     if protocol.transductive:
         source, nuisance = CompositionProjector().fit_transform(X, composition=C), None
-    data = _Data(X, C, Y, protocol, ("geom", *probes), source, nuisance)
+    data = _Data(X, C, Y, protocol, ("geom", *inputs), source, nuisance)
     targets = np.arange(Y.shape[1])
     for repeat, fold in enumerate(folds):
         labels = np.unique(fold)
-        chosen = _choose_alphas(data, fold, labels)
-        for k in labels.tolist():
+        asked = [i for i, k in enumerate(labels.tolist()) if only in (None, k)]
+        chosen = _chosen(data, fold, labels, None if only is None else asked[0])
+        for i in asked:
+            k = int(labels[i])
             rows = np.flatnonzero(fold == k)
             fit = _Fit(data, fold != k)
-            paths = fit.predict(rows)
+            paths, best = fit.predict(rows), chosen[i]
             yield HeldOut(
                 repeat=repeat,
                 fold=k,
@@ -209,31 +139,26 @@ def held_out(
                 train_mean=fit.mean,
                 y=Y[rows],
                 comp=fit.comp(rows),
-                probes={name: path[chosen[k][name], :, targets].T for name, path in paths.items()},
-                alphas={name: np.asarray(fit.alphas)[chosen[k][name]] for name in paths},
+                predictions={name: path[best[name], :, targets].T for name, path in paths.items()},
+                alphas={name: np.asarray(fit.alphas)[best[name]] for name in paths},
             )
 
 
-def _choose_alphas(
-    data: _Data, fold: np.ndarray, labels: np.ndarray
-) -> dict[int, dict[str, np.ndarray]]:
-    """For every outer fold, probe and target the penalty with least inner squared error."""
-    n_alphas = 1 if data.protocol.alphas is None else len(data.protocol.alphas)
-    shape = (n_alphas, data.Y.shape[1])
-    error = {k: {name: np.zeros(shape) for name in set(data.probes)} for k in labels.tolist()}
-    if n_alphas > 1:
-        if len(labels) < 3:
-            raise ValueError(
-                f"choosing the penalty on inner folds needs at least 3 folds, got {len(labels)}."
-            )
-        # Outer k with inner j and outer j with inner k share their training rows: one fit for both.
-        for j, k in combinations(labels.tolist(), 2):
-            fit = _Fit(data, (fold != j) & (fold != k))
-            for outer, inner in ((j, k), (k, j)):
-                rows = np.flatnonzero(fold == inner)
-                for name, path in fit.predict(rows).items():
-                    error[outer][name] += ((path - data.Y[rows]) ** 2).sum(axis=1)
-    return {
-        k: {name: value.argmin(axis=0) for name, value in by_name.items()}
-        for k, by_name in error.items()
-    }
+def _chosen(
+    data: _Data, fold: np.ndarray, labels: np.ndarray, outer: int | None
+) -> list[dict[str, np.ndarray]]:
+    """For every outer fold and input the number of the penalty with least inner error."""
+    if data.protocol.alphas is None or len(data.protocol.alphas) == 1:
+        only = dict.fromkeys(data.inputs, np.zeros(data.Y.shape[1], dtype=np.intp))
+        return [only] * len(labels)
+
+    def fit(left_out: tuple[int, int]) -> _Fit:
+        return _Fit(data, ~np.isin(fold, labels[list(left_out)]))
+
+    def error(model: _Fit, inner: int) -> dict[str, np.ndarray]:
+        rows = np.flatnonzero(fold == labels[inner])
+        paths = model.predict(rows).items()
+        return {name: ((path - data.Y[rows]) ** 2).sum(axis=1) for name, path in paths}
+
+    errors = inner_errors(len(labels), fit, error, outer=outer)
+    return [{name: e.argmin(axis=0) for name, e in by_name.items()} for by_name in errors]

@@ -9,23 +9,26 @@ and the squared error on any other rows is a quadratic form in their moments.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 from scipy.linalg import lapack, solve_triangular
 
+from cpdkit.folds import inner_errors
 from cpdkit.moments.moments import Moments, Pooled
-from cpdkit.probes.ridge import RESIDUAL_FLOOR, SPREAD_FLOOR
+from cpdkit.projection.conditioned import floored_scale
 from cpdkit.projection.linear import RANK_TOLERANCE, TIE
+from cpdkit.scores import Sums
 
-__all__ = ["FoldRidge", "RidgePath", "HeldOutSums", "choose_alphas"]
+__all__ = ["FoldRidge", "ShiftedSolves", "choose_alphas", "held_out_sums"]
 
 Alphas = dict[str, np.ndarray]
 
+# A spread below this share of the mean is rounding.
+_CONSTANT = 1e-12
 
 
-class RidgePath:
+
+class ShiftedSolves:
     r"""Ridge weights for many penalties from a scatter matrix.
 
     Solves :math:`(G + \alpha n I) W = F` [1]_ after one reduction :math:`G = Q T Q^\top` to
@@ -135,17 +138,16 @@ class FoldRidge:
         x, y = train.x, train.y
         half_x, half_y = halves[:, : train.n_features], halves[:, train.n_features :]
         variance = np.diag(train.scatter)[x] / train.n
-        floor = np.maximum(RESIDUAL_FLOOR * variance, SPREAD_FLOOR**2 * variance.mean())
         self.rank = 1 + len(halves)
         self.comp = basis @ half_y
         self._removed = basis @ half_x  # coefficients of X on C
         residual = train.scatter[x, x] - half_x.T @ half_x
         self._geom, self._geom_scale = _path(
-            residual, train.scatter[x, y] - half_x.T @ half_y, floor, train.n
+            residual, train.scatter[x, y] - half_x.T @ half_y, variance, train.n
         )
         if full:
             self._full, self._full_scale = _path(
-                train.scatter[x, x], train.scatter[x, y], floor, train.n
+                train.scatter[x, x], train.scatter[x, y], variance, train.n
             )
 
     def weights(self, probe: str, alphas: Sequence[float]) -> np.ndarray:
@@ -194,11 +196,10 @@ class FoldRidge:
 
 
 def _path(
-    gram: np.ndarray, load: np.ndarray, floor: np.ndarray, n: int
-) -> tuple[RidgePath, np.ndarray]:
-    scale = np.sqrt(np.maximum(np.diag(gram) / n, floor))
-    scale[scale == 0] = 1.0
-    return RidgePath(gram / scale / scale[:, None], load / scale[:, None], n), scale
+    gram: np.ndarray, load: np.ndarray, variance: np.ndarray, n: int
+) -> tuple[ShiftedSolves, np.ndarray]:
+    scale = floored_scale(np.diag(gram) / n, variance)
+    return ShiftedSolves(gram / scale / scale[:, None], load / scale[:, None], n), scale
 
 
 def _regress_out(train: Pooled) -> tuple[np.ndarray, np.ndarray]:
@@ -227,83 +228,61 @@ def _regress_out(train: Pooled) -> tuple[np.ndarray, np.ndarray]:
     return basis, halves
 
 
-@dataclass(frozen=True, eq=False)
-class HeldOutSums:
-    """Sums over held-out rows from which every score follows; deviations from training means.
+def held_out_sums(fit: FoldRidge, weights: np.ndarray, test: Pooled) -> Sums:
+    """Evaluate weights on held-out rows that are known by their moments.
 
-    Attributes
+    Parameters
     ----------
-    total : ndarray of shape (n_targets,)
-        Squares of y about its test mean.
-    comp, comp_squared : ndarray of shape (n_targets,)
-        Squared error of the least squares on Z, and squares of its prediction.
-    probe : ndarray of shape (n_alphas, n_targets)
-        Squared error of the probe.
-    joint : ndarray of shape (n_alphas, n_targets)
-        Squared error of the probe and the least squares on Z together.
-    correlation : ndarray of shape (n_alphas, n_targets)
-        Squared correlation of the two predictions; 0 where one is constant.
+    fit : FoldRidge
+        Fitted on the training rows.
+    weights : ndarray of shape (n_composition + n_features, n_alphas, n_targets)
+        As from `FoldRidge.weights`.
+    test : Pooled
+        Moments of the held-out rows.
+
+    Returns
+    -------
+    Sums
+        `geom` and `joint` are of these weights, alone and with the least squares on Z added, of
+        shape (n_alphas, n_targets); `full` is NaN. Where a target is constant, `total` is NaN.
     """
+    shape = weights.shape[1:]
+    k = test.n_composition
+    flat = weights.reshape(len(weights), -1)
+    shift = test.mean - fit.train.mean
+    n, S, y = test.n, test.scatter, test.y
+    inside = len(weights)
 
-    total: np.ndarray
-    comp: np.ndarray
-    comp_squared: np.ndarray
-    probe: np.ndarray
-    joint: np.ndarray
-    correlation: np.ndarray
-
-    @classmethod
-    def of(cls, fit: FoldRidge, weights: np.ndarray, test: Pooled) -> HeldOutSums:
-        """Evaluate weights on held-out rows.
-
-        Parameters
-        ----------
-        fit : FoldRidge
-            Fitted on the training rows.
-        weights : ndarray of shape (n_composition + n_features, n_alphas, n_targets)
-            As from `FoldRidge.weights`.
-        test : Pooled
-            Moments of the held-out rows.
-
-        Returns
-        -------
-        HeldOutSums
-            From which every score follows.
-        """
-        shape = weights.shape[1:]
-        k = test.n_composition
-        flat = weights.reshape(len(weights), -1)
-        shift = test.mean - fit.train.mean
-        n, S, y = test.n, test.scatter, test.y
-        inside = len(weights)
-
-        total = np.diag(S)[y].copy()
-        yy = total + n * shift[y] ** 2
-        # Least squares on Z.
-        comp_mean = shift[:k] @ fit.comp
-        comp_cross = S[:, :k] @ fit.comp
-        comp_spread = (fit.comp * comp_cross[:k]).sum(axis=0)
-        comp_squared = comp_spread + n * comp_mean**2
-        comp_y = np.diag(comp_cross[y]) + n * comp_mean * shift[y]
-        comp_error = yy - 2 * comp_y + comp_squared
-        # The probe.
-        cross = S[:, :inside] @ flat
-        mean = (shift[:inside] @ flat).reshape(shape)
-        spread = (flat * cross[:inside]).sum(axis=0).reshape(shape)
-        squared = spread + n * mean**2
-        targets = np.arange(shape[1])
-        with_y = cross[y].reshape(-1, *shape)[targets, :, targets].T + n * mean * shift[y]
-        both = np.einsum("ct,cat->at", fit.comp, cross[:k].reshape(k, *shape))
-        with_comp = both + n * mean * comp_mean
-        variances = spread * comp_spread
-        return cls(
-            total=total,
-            comp=comp_error,
-            comp_squared=comp_squared,
-            probe=yy - 2 * with_y + squared,
-            joint=comp_error - 2 * (with_y - with_comp) + squared,
-            correlation=np.divide(both**2, variances, out=np.zeros(shape), where=variances > 0),
-        )
+    total = np.diag(S)[y].copy()
+    yy = total + n * shift[y] ** 2
+    # Least squares on Z.
+    comp_mean = shift[:k] @ fit.comp
+    comp_cross = S[:, :k] @ fit.comp
+    comp_spread = (fit.comp * comp_cross[:k]).sum(axis=0)
+    comp_squared = comp_spread + n * comp_mean**2
+    comp_y = np.diag(comp_cross[y]) + n * comp_mean * shift[y]
+    comp_error = yy - 2 * comp_y + comp_squared
+    # The probe.
+    cross = S[:, :inside] @ flat
+    mean = (shift[:inside] @ flat).reshape(shape)
+    spread = (flat * cross[:inside]).sum(axis=0).reshape(shape)
+    squared = spread + n * mean**2
+    targets = np.arange(shape[1])
+    with_y = cross[y].reshape(-1, *shape)[targets, :, targets].T + n * mean * shift[y]
+    both = np.einsum("ct,cat->at", fit.comp, cross[:k].reshape(k, *shape))
+    with_comp = both + n * mean * comp_mean
+    variances = spread * comp_spread
+    size = np.maximum(np.abs(test.mean[y]), np.abs(fit.train.mean[y]))
+    joint = comp_error - 2 * (with_y - with_comp) + squared
+    return Sums(
+        total=np.where(total <= n * (_CONSTANT * size) ** 2, np.nan, total),
+        comp=comp_error,
+        comp_squared=comp_squared,
+        geom=yy - 2 * with_y + squared,
+        joint=joint,
+        full=np.full(shape, np.nan),
+        correlation=np.divide(both**2, variances, out=np.zeros(shape), where=variances > 0),
+    )
 
 
 def choose_alphas(
@@ -311,6 +290,7 @@ def choose_alphas(
     alphas: Sequence[float],
     *,
     full: bool = True,
+    outer: int | None = None,
     progress: Callable[[Iterable], Iterable] = iter,
 ) -> list[Alphas]:
     """Choose for every outer fold, probe and target the penalty with least inner squared error.
@@ -323,6 +303,8 @@ def choose_alphas(
         Penalties per training row.
     full : bool, default True
         Also for the probe of X itself.
+    outer : int, optional
+        As in `cpdkit.folds.inner_errors`.
     progress : callable, optional
         Wraps the loop over pairs of folds.
 
@@ -337,24 +319,24 @@ def choose_alphas(
         If there are fewer than three folds to choose from several penalties.
     """
     n, t = folds.n_buckets, len(folds.targets)
-    names = ("geom", "joint", "full") if full else ("geom", "joint")
-    error = [{name: np.zeros((len(alphas), t)) for name in names} for _ in range(n)]
-    if len(alphas) > 1:
-        if n < 3:
-            raise ValueError(
-                f"choosing the penalty on inner folds needs at least 3 folds, got {n}."
-            )
-        # Outer k with inner j and outer j with inner k share their training rows: one fit for both.
-        for j, k in progress(list(combinations(range(n), 2))):
-            fit = FoldRidge(folds.pool([i for i in range(n) if i not in (j, k)]), full=full)
-            weights = fit.weights("geom", alphas)
-            raw = fit.weights("full", alphas) if full else None
-            for outer, inner in ((j, k), (k, j)):
-                test = folds.pool([inner])
-                sums = HeldOutSums.of(fit, weights, test)
-                error[outer]["geom"] += sums.probe
-                error[outer]["joint"] += sums.joint
-                if raw is not None:
-                    error[outer]["full"] += HeldOutSums.of(fit, raw, test).probe
+    if len(alphas) == 1:
+        names = ("geom", "joint", "full") if full else ("geom", "joint")
+        return [dict.fromkeys(names, np.full(t, float(alphas[0]))) for _ in range(n)]
+
+    def fit(left_out: tuple[int, int]) -> tuple[FoldRidge, np.ndarray, np.ndarray | None]:
+        ridge = FoldRidge(folds.pool([i for i in range(n) if i not in left_out]), full=full)
+        raw = ridge.weights("full", alphas) if full else None
+        return ridge, ridge.weights("geom", alphas), raw
+
+    def error(
+        model: tuple[FoldRidge, np.ndarray, np.ndarray | None], inner: int
+    ) -> dict[str, np.ndarray]:
+        ridge, weights, raw = model
+        test = folds.pool([inner])
+        sums = held_out_sums(ridge, weights, test)
+        errors = {"geom": sums.geom, "joint": sums.joint}
+        return errors if raw is None else errors | {"full": held_out_sums(ridge, raw, test).geom}
+
     grid = np.asarray(alphas)
-    return [{name: grid[e.argmin(axis=0)] for name, e in by_name.items()} for by_name in error]
+    chosen = inner_errors(n, fit, error, outer=outer, progress=progress)
+    return [{name: grid[e.argmin(axis=0)] for name, e in by_name.items()} for by_name in chosen]

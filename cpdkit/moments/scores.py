@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from cpdkit.folds import assign_folds
-from cpdkit.intervals import corrected_t
-from cpdkit.moments.moments import Moments, Pooled
-from cpdkit.moments.ridge import Alphas, FoldRidge, HeldOutSums, choose_alphas
-from cpdkit.probes.ridge import DEFAULT_ALPHAS
-from cpdkit.summary import NOTHING_LEFT, SCORES
+from cpdkit.moments.moments import Moments
+from cpdkit.moments.ridge import Alphas, FoldRidge, choose_alphas, held_out_sums
+from cpdkit.projection.conditioned import DEFAULT_ALPHAS
+from cpdkit.scores import SCORES, Rows, Sums
 
-__all__ = ["cpd_from_moments", "nested_scores", "score_path"]
-
-# A spread below this share of the mean is rounding.
-_CONSTANT = 1e-12
-_ALPHA_OF = {"r2_full": "full", "r2_geom": "geom", "crossing": "geom", "r2_partial": "joint"}
+__all__ = ["cpd_from_moments", "nested_sums"]
 
 
 def cpd_from_moments(
@@ -64,37 +59,20 @@ def cpd_from_moments(
             f"n_folds={n_folds} must lie between 2 and the number of filled buckets, {filled}."
         )
     folds = [_deal(moments, n_folds, [seed, repeat]) for repeat in range(repeats)]
-    parts = [part for by_fold in folds for part in nested_scores(by_fold, alphas)]
-    rows = []
+    parts = [part for by_fold in folds for part in nested_sums(by_fold, alphas)]
+    rows = Rows(
+        [sums for sums, _ in parts],
+        n_folds=n_folds, alphas=[chosen for _, chosen in parts], level=level,
+    )  # fmt: skip
     for t, target in enumerate(moments.targets):
-        empty = [part for part, _ in parts if np.isnan(part["r2_comp"][t])]
-        if empty:
+        if rows.constant_fold(t) is not None:
             raise ValueError(
-                f"target {target!r} is constant in {len(empty)} test folds, where R2 is undefined; "
-                "use fewer folds or another seed."
+                f"target {target!r} is constant in a test fold, where R2 is undefined; use fewer "
+                "folds or another seed."
             )
-        for score in SCORES:
-            values = np.array([part[score][t] for part, _ in parts])
-            defined = bool(np.isfinite(values).all())
-            low, high = corrected_t(values, test_share=1 / (n_folds - 1), level=level)
-            name = _ALPHA_OF.get(score)
-            rows.append(
-                {
-                    "target": target,
-                    "score": score,
-                    "mean": float(values.mean()) if defined else np.nan,
-                    "low": low if defined else np.nan,
-                    "high": high if defined else np.nan,
-                    "fold_values": tuple(values.tolist()) if defined else (np.nan,) * len(values),
-                    "alphas": tuple(float(chosen[name][t]) for _, chosen in parts)
-                    if name and defined
-                    else None,
-                    "note": ""
-                    if defined
-                    else "linear in what was removed: nothing is left to explain",
-                }
-            )
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(
+        [rows.row(name, score, t) for t, name in enumerate(moments.targets) for score in SCORES]
+    )
     table.attrs = {
         "n": len(moments),
         "channels": moments.n_features,
@@ -109,39 +87,10 @@ def cpd_from_moments(
     return table
 
 
-def score_path(folds: Moments, alphas: Sequence[float]) -> dict[str, np.ndarray]:
-    """Every score of every fold and target at every penalty, without selection.
-
-    Parameters
-    ----------
-    folds : Moments
-        One bucket per fold (`Moments.regroup`).
-    alphas : sequence of float
-        Penalties per training row.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (n_folds, n_alphas, n_targets)
-        Those of `cpdkit.summary.SCORES`; NaN where undefined.
-    """
-    values = []
-    for fold in range(folds.n_buckets):
-        fit = FoldRidge(folds.pool([i for i in range(folds.n_buckets) if i != fold]))
-        test = folds.pool([fold])
-        geom = HeldOutSums.of(fit, fit.weights("geom", alphas), test)
-        full = HeldOutSums.of(fit, fit.weights("full", alphas), test)
-        values.append(_scores(fit, test, geom, geom, full))
-    shape = values[0]["r2_full"].shape
-    return {
-        score: np.stack([np.broadcast_to(value[score], shape) for value in values])
-        for score in SCORES
-    }
-
-
-def nested_scores(
+def nested_sums(
     folds: Moments, alphas: Sequence[float] = DEFAULT_ALPHAS
-) -> list[tuple[dict[str, Any], Alphas]]:
-    """Every score at the penalty that inner folds choose, fold by fold.
+) -> list[tuple[Sums, Alphas]]:
+    """Sums over each fold, from which every score follows, at the penalty that inner folds choose.
 
     Parameters
     ----------
@@ -153,44 +102,20 @@ def nested_scores(
     Returns
     -------
     list of tuple
-        For each fold the scores of `cpdkit.summary.SCORES`, (n_targets,) each and NaN where
-        undefined, and the penalties as from `cpdkit.moments.ridge.choose_alphas`.
+        For each fold its sums, of shape (1, n_targets), and the penalties as from
+        `cpdkit.moments.ridge.choose_alphas`.
     """
     parts = []
     for fold, chosen in enumerate(choose_alphas(folds, alphas)):
         fit = FoldRidge(folds.pool([i for i in range(folds.n_buckets) if i != fold]))
         test = folds.pool([fold])
-        sums = {
-            name: HeldOutSums.of(
-                fit, fit.chosen_weights("full" if name == "full" else "geom", alpha)[:, None], test
-            )
-            for name, alpha in chosen.items()
-        }
-        values = _scores(fit, test, sums["geom"], sums["joint"], sums["full"])
-        parts.append(({score: np.ravel(value) for score, value in values.items()}, chosen))
+        geom, joint, full = (
+            held_out_sums(fit, fit.chosen_weights(name, chosen[name])[:, None], test)
+            for name in ("geom", "joint", "full")
+        )
+        parts.append((replace(geom, joint=joint.joint, full=full.geom), chosen))
     return parts
 
 
 def _deal(moments: Moments, n_folds: int, seed: list[int]) -> Moments:
     return moments.regroup(assign_folds(moments.counts, n_folds=n_folds, seed=seed))
-
-
-def _scores(
-    fit: FoldRidge, test: Pooled, geom: HeldOutSums, joint: HeldOutSums, full: HeldOutSums
-) -> dict[str, np.ndarray]:
-    """The scores of `cpdkit.summary`, (n_targets,) or (n_alphas, n_targets)."""
-    total = geom.total.copy()
-    size = np.maximum(np.abs(test.mean[test.y]), np.abs(fit.train.mean[test.y]))
-    total[total <= test.n * (_CONSTANT * size) ** 2] = np.nan
-    left = np.where(geom.comp <= NOTHING_LEFT * total, np.nan, geom.comp)
-    ceiling = 1 - geom.comp_squared / total
-    r2_geom = 1 - geom.probe / total
-    return {
-        "r2_comp": 1 - geom.comp / total,
-        "r2_full": 1 - full.probe / total,
-        "r2_geom": r2_geom,
-        "ceiling": ceiling,
-        "crossing": r2_geom - ceiling,
-        "r2_comp_in_probe": geom.correlation + 0 * total,
-        "r2_partial": 1 - joint.joint / left,
-    }

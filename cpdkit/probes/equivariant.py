@@ -12,7 +12,6 @@ References
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -20,12 +19,12 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from cpdkit.folds import make_folds
-from cpdkit.intervals import corrected_t
+from cpdkit.folds import inner_errors, make_folds
 from cpdkit.moments.accumulate import moments_from_arrays
 from cpdkit.moments.moments import Moments, Pooled
-from cpdkit.moments.ridge import RidgePath
-from cpdkit.probes.ridge import DEFAULT_ALPHAS
+from cpdkit.moments.ridge import ShiftedSolves
+from cpdkit.projection.conditioned import DEFAULT_ALPHAS
+from cpdkit.scores import summarise
 
 __all__ = ["EquivariantRidge", "equivariant_scores"]
 
@@ -193,15 +192,11 @@ def equivariant_scores(
             raise ValueError(
                 f"target {name!r} vanishes in a test fold, where R2 is undefined; use fewer folds."
             )
-        low, high = corrected_t(own, test_share=1 / (n_folds - 1), level=level)
         rows.append(
             {
                 "target": name,
                 "score": "r2_equivariant",
-                "mean": float(own.mean()),
-                "low": low,
-                "high": high,
-                "fold_values": tuple(own.tolist()),
+                **summarise(own, n_folds=n_folds, level=level),
                 "alphas": tuple(float(alpha[t]) for alpha in chosen),
                 "note": "",
             }
@@ -230,7 +225,7 @@ class _Fit:
         self.scale = np.sqrt(np.diag(raw)[x] / train.n)
         self.scale[self.scale == 0] = 1.0
         gram = raw[x, x] / self.scale / self.scale[:, None]
-        self._path = RidgePath(gram, raw[x, y] / self.scale[:, None], train.n)
+        self._path = ShiftedSolves(gram, raw[x, y] / self.scale[:, None], train.n)
 
     def weights(self, alphas: Sequence[float]) -> np.ndarray:
         """Shape (n_channels, n_alphas, n_targets)."""
@@ -250,24 +245,22 @@ def _errors(weights: np.ndarray, test: Pooled) -> tuple[np.ndarray, np.ndarray]:
 def _nested(folds: Moments, alphas: Sequence[float]) -> list[tuple[np.ndarray, np.ndarray]]:
     """R2 and chosen penalty of each target, fold by fold."""
     n, t = folds.n_buckets, len(folds.targets)
-    error = np.zeros((n, len(alphas), t))
+
+    def fit(left_out: tuple[int, ...]) -> np.ndarray:
+        return _Fit(folds.pool([i for i in range(n) if i not in left_out])).weights(alphas)
+
+    def error(weights: np.ndarray, inner: int) -> dict[str, np.ndarray]:
+        return {"vector": _errors(weights, folds.pool([inner]))[0]}
+
+    best = [np.zeros(t, dtype=np.intp)] * n
     if len(alphas) > 1:
-        if n < 3:
-            raise ValueError(
-                f"choosing the penalty on inner folds needs at least 3 folds, got {n}."
-            )
-        for j, k in combinations(range(n), 2):
-            fit = _Fit(folds.pool([i for i in range(n) if i not in (j, k)]))
-            weights = fit.weights(alphas)
-            error[j] += _errors(weights, folds.pool([k]))[0]
-            error[k] += _errors(weights, folds.pool([j]))[0]
+        best = [errors["vector"].argmin(axis=0) for errors in inner_errors(n, fit, error)]
     result = []
     for k in range(n):
-        best = error[k].argmin(axis=0)
-        weights = _Fit(folds.pool([i for i in range(n) if i != k])).weights(alphas)
-        lost, total = _errors(weights[:, best, np.arange(t)][:, None], folds.pool([k]))
+        weights = fit((k,))[:, best[k], np.arange(t)][:, None]
+        lost, total = _errors(weights, folds.pool([k]))
         with np.errstate(invalid="ignore", divide="ignore"):
-            result.append((1 - lost[0] / total, np.asarray(alphas)[best]))
+            result.append((1 - lost[0] / total, np.asarray(alphas)[best[k]]))
     return result
 
 

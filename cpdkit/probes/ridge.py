@@ -1,9 +1,4 @@
-r"""The linear probe: ridge on a conditioned residual.
-
-Standardising a column that hardly varies in training divides by almost nothing, and one test row
-in which it does vary then decides the score. `ConditionedResidual` therefore puts a floor under
-the scale, relative to what the column spread before projection and to the typical column.
-"""
+"""The linear probe: ridge on the conditioned residual."""
 
 from __future__ import annotations
 
@@ -11,104 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
-from sklearn.preprocessing import StandardScaler
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from cpdkit.projection.linear import RANK_TOLERANCE, CompositionProjector
+from cpdkit.projection.conditioned import RESIDUAL_FLOOR, SPREAD_FLOOR, ConditionedResidual
 
-__all__ = [
-    "DEFAULT_ALPHAS",
-    "RESIDUAL_FLOOR",
-    "SPREAD_FLOOR",
-    "ConditionedResidual",
-    "RidgePath",
-    "RidgeProbe",
-]
-
-DEFAULT_ALPHAS: tuple[float, ...] = tuple(float(a) for a in np.logspace(-8, 2, 21))
-"""Penalties per training row that the sound protocol chooses from."""
-
-RESIDUAL_FLOOR = 1e-4
-"""Default floor on var(X_geom) / var(X), column by column."""
-
-SPREAD_FLOOR = 1e-2
-"""Default floor on the spread of a column relative to the root-mean-square spread of all."""
-
-
-class ConditionedResidual(TransformerMixin, BaseEstimator):
-    r"""Project composition out, then divide each column by a floored training spread.
-
-    .. math::
-
-        s_j^2 = \max\Big(\operatorname{var}(X_{\text{geom},j}),\;
-        f_r \operatorname{var}(X_j),\;
-        f_s^2 \operatorname{mean}_k \operatorname{var}(X_k)\Big)
-
-    with variances over the training rows.
-
-    Parameters
-    ----------
-    residual_floor : float, default 1e-4
-        :math:`f_r`: a column whose residual variance is a smaller share of its variance is mostly
-        rounding and is not blown up to unit spread.
-    spread_floor : float, default 1e-2
-        :math:`f_s`: a column that spreads less than this share of the root-mean-square spread of
-        all columns is not blown up either.
-    plain : bool, default False
-        Standardise with `sklearn.preprocessing.StandardScaler` instead, without floors: the
-        practice that this class mends, kept for comparison.
-    rank_tol : float
-        Passed to `CompositionProjector`.
-
-    Attributes
-    ----------
-    projector_ : CompositionProjector
-        Fitted on the training rows.
-    scale_ : ndarray of shape (n_features,)
-        The divisors :math:`s_j`; 1 where every column is constant.
-    """
-
-    def __init__(
-        self,
-        *,
-        residual_floor: float = RESIDUAL_FLOOR,
-        spread_floor: float = SPREAD_FLOOR,
-        plain: bool = False,
-        rank_tol: float = RANK_TOLERANCE,
-    ) -> None:
-        self.residual_floor = residual_floor
-        self.spread_floor = spread_floor
-        self.plain = plain
-        self.rank_tol = rank_tol
-
-    def fit(self, X: Any, y: Any = None, *, composition: Any = None) -> ConditionedResidual:
-        """Fit projection and scale on training rows; arguments as in `CompositionProjector`."""
-        self.fit_transform(X, y, composition=composition)
-        return self
-
-    def fit_transform(self, X: Any, y: Any = None, *, composition: Any = None) -> np.ndarray:
-        """`fit`, and return the conditioned training residual, which has zero column means."""
-        X = validate_data(self, X, dtype=np.float64)
-        self.projector_ = CompositionProjector(rank_tol=self.rank_tol)
-        residual = self.projector_.fit_transform(X, composition=composition)
-        if self.plain:
-            self.scale_ = StandardScaler().fit(residual).scale_
-        else:
-            variance = X.var(axis=0)
-            floor = np.maximum(
-                self.residual_floor * variance, self.spread_floor**2 * variance.mean()
-            )
-            self.scale_ = np.sqrt(np.maximum((residual**2).mean(axis=0), floor))
-            self.scale_[self.scale_ == 0] = 1.0
-        return residual / self.scale_
-
-    def transform(self, X: Any, *, composition: Any = None) -> np.ndarray:
-        """Conditioned residual of any rows, shape (n, n_features)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        return self.projector_.transform(X, composition=composition) / self.scale_
+__all__ = ["RidgePath", "RidgeProbe"]
 
 
 class RidgePath:

@@ -7,14 +7,14 @@ compared as they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
 
 import numpy as np
 
+from cpdkit.folds import inner_errors
 from cpdkit.moments.moments import Moments, Pooled
-from cpdkit.moments.ridge import FoldRidge, HeldOutSums
-from cpdkit.probes.ridge import DEFAULT_ALPHAS, RESIDUAL_FLOOR, SPREAD_FLOOR
-from cpdkit.summary import NOTHING_LEFT
+from cpdkit.moments.ridge import FoldRidge, held_out_sums
+from cpdkit.projection.conditioned import DEFAULT_ALPHAS, floored_scale
+from cpdkit.scores import SCORES, Sums
 
 __all__ = ["MATCHINGS", "channel_draws", "partial_scores"]
 
@@ -85,36 +85,32 @@ def partial_scores(
     ValueError
         If there are fewer than three folds, or fewer features than `components`.
     """
-    n = folds.n_buckets
-    if n < 3:
-        raise ValueError(f"choosing the penalty on inner folds needs at least 3 folds, got {n}.")
+    n, grid = folds.n_buckets, np.asarray(alphas)
     if components is not None and not 1 <= components <= folds.n_features:
         raise ValueError(
             f"components={components} must lie between 1 and the number of features, "
             f"{folds.n_features}."
         )
 
-    def fitted(without: tuple[int, ...]) -> tuple[FoldRidge, np.ndarray | None]:
-        train = folds.pool([i for i in range(n) if i not in without])
+    def fit(left_out: tuple[int, ...]) -> tuple[FoldRidge, np.ndarray | None]:
+        train = folds.pool([i for i in range(n) if i not in left_out])
         directions = None if components is None else _directions(train, components)
         return FoldRidge(_turned(train, directions), full=False), directions
 
-    error = np.zeros((n, len(alphas), len(folds.targets)))
-    for j, k in combinations(range(n), 2):
-        fit, directions = fitted((j, k))
-        weights = fit.weights("geom", alphas)
-        for outer, inner in ((j, k), (k, j)):
-            test = _turned(folds.pool([inner]), directions)
-            error[outer] += HeldOutSums.of(fit, weights, test).joint
+    def sums(
+        model: tuple[FoldRidge, np.ndarray | None], weights: np.ndarray, fold: int
+    ) -> Sums:
+        return held_out_sums(model[0], weights, _turned(folds.pool([fold]), model[1]))
+
+    def error(model: tuple[FoldRidge, np.ndarray | None], inner: int) -> dict[str, np.ndarray]:
+        return {"joint": sums(model, model[0].weights("geom", alphas), inner).joint}
+
     scores = []
-    for k in range(n):
-        fit, directions = fitted((k,))
-        chosen = np.asarray(alphas)[error[k].argmin(axis=0)]
-        weights = fit.chosen_weights("joint", chosen)[:, None]
-        sums = HeldOutSums.of(fit, weights, _turned(folds.pool([k]), directions))
+    for k, errors in enumerate(inner_errors(n, fit, error)):
+        model = fit((k,))
+        weights = model[0].chosen_weights("joint", grid[errors["joint"].argmin(axis=0)])
         with np.errstate(invalid="ignore", divide="ignore"):
-            left = np.where(sums.comp <= NOTHING_LEFT * sums.total, np.nan, sums.comp)
-            scores.append(1 - sums.joint[0] / left)
+            scores.append(SCORES["r2_partial"](sums(model, weights[:, None], k))[0])
     return np.stack(scores)
 
 
@@ -122,15 +118,13 @@ def _directions(train: Pooled, components: int) -> np.ndarray:
     """Columns that turn X into the leading principal components of its conditioned residual."""
     c, x = train.c, train.x
     variance = np.diag(train.scatter)[x] / train.n
-    floor = np.maximum(RESIDUAL_FLOOR * variance, SPREAD_FLOOR**2 * variance.mean())
     norm = np.sqrt(np.diag(train.scatter)[c])
     norm = np.where(norm > 0, norm, 1.0)
     between = train.scatter[c, x] / norm[:, None]
     of_c = train.scatter[c, c] / norm / norm[:, None]
     explained = between.T @ np.linalg.lstsq(of_c, between, rcond=1e-10)[0]
     residual = train.scatter[x, x] - (explained + explained.T) / 2
-    scale = np.sqrt(np.maximum(np.diag(residual) / train.n, floor))
-    scale[scale == 0] = 1.0
+    scale = floored_scale(np.diag(residual) / train.n, variance)
     _, vectors = np.linalg.eigh(residual / scale / scale[:, None])
     return vectors[:, ::-1][:, :components] / scale[:, None]
 

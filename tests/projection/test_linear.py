@@ -14,7 +14,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from toy import planted
 
 from cpdkit import CompositionProjector
-from cpdkit.probes.ridge import ConditionedResidual, RidgeProbe
+from cpdkit.probes.ridge import RidgeProbe
+from cpdkit.projection.conditioned import ConditionedResidual
 
 
 @parametrize_with_checks([CompositionProjector(), ConditionedResidual(), RidgeProbe()])

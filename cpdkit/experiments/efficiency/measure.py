@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,14 +18,12 @@ from sklearn.decomposition import PCA
 from cpdkit._checks import check_composition, check_features, check_groups, check_targets
 from cpdkit._messages import unknown
 from cpdkit.folds import N_BUCKETS, SCHEMES, hash_buckets
+from cpdkit.held_out.moments import held_out_moments
+from cpdkit.held_out.protocol import PROTOCOLS
 from cpdkit.intervals import bootstrap_weights
-from cpdkit.moments.accumulate import moments_from_arrays
-from cpdkit.moments.ridge import FoldRidge
-from cpdkit.probes.ridge import DEFAULT_ALPHAS, ConditionedResidual, RidgePath
 from cpdkit.probes.widths import MATCHINGS, channel_draws
-from cpdkit.projection.linear import CompositionProjector
-from cpdkit.scores import total
-from cpdkit.summary import NOTHING_LEFT
+from cpdkit.projection.conditioned import DEFAULT_ALPHAS, ConditionedResidual
+from cpdkit.scores import NOTHING_LEFT, HeldOut, weighted_total
 
 __all__ = [
     "CURVE_SCORES",
@@ -38,11 +36,6 @@ __all__ = [
 
 CURVE_SCORES = ("r2_partial", "r2_partial_fixed", "r2_geom")
 """Scores of a learning curve; see `LearningCurve.scores`."""
-
-
-# Evaluates penalties on some rows: least squares on Z, (n, t), and what the probe adds to the
-# training mean, (n_alphas, n, t).
-_Paths = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,7 +231,7 @@ class LearningCurve:
         if score not in CURVE_SCORES:
             raise ValueError(unknown("score of a learning curve", score, CURVE_SCORES))
         W = np.ones((1, len(self.y))) if weights is None else weights
-        spread = np.stack([total(column, W) for column in self.y.T], axis=-1)[:, None, None]
+        spread = weighted_total(self.y, W)[:, None, None]
         if score == "r2_geom":
             values = 1 - _sums(W, self.geom) / spread
         else:
@@ -366,10 +359,11 @@ def learning_curve(
                     errors[r, s] = errors[0, s]
                 continue
             rows, inner = subsets.order[r, :size], subsets.inner[r, :size]
-            predicted = _held_out(part, C, Y, rows, inner, subsets.test, alphas)
-            chosen[r, s] = predicted[3]
-            for errors, values in zip((comp, geom, joint), predicted, strict=False):
-                errors[r, s] = (Y[subsets.test] - values) ** 2
+            found = _held_out(part, C, Y, rows, inner, subsets.test, alphas)
+            chosen[r, s] = found.alphas["joint"]
+            comp[r, s] = (found.y - found.comp) ** 2
+            geom[r, s] = (found.y - found.predictions["geom"]) ** 2
+            joint[r, s] = (found.y - found.predictions["joint"]) ** 2
     return LearningCurve(
         sizes=subsets.sizes,
         targets=tuple(frame.columns),
@@ -463,75 +457,14 @@ def _held_out(
     inner: np.ndarray,
     test: np.ndarray,
     alphas: Sequence[float],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Predictions of Z, X_geom and both for test rows, and the penalty chosen for both."""
-    grid, targets = np.asarray(alphas, dtype=np.float64), np.arange(Y.shape[1])
-    folds = np.unique(inner).tolist()
-    wide = len(rows) - np.bincount(inner).max() < X.shape[1]
-    fit = _rows_fit(X, C, Y, rows, grid) if wide else _moments_fit(X, C, Y, rows, inner, grid)
-    best = {"geom": np.zeros(len(targets), dtype=int), "joint": np.zeros(len(targets), dtype=int)}
-    if len(grid) > 1:
-        error = {name: np.zeros((len(grid), len(targets))) for name in best}
-        for k in folds:
-            left_out = rows[inner == k]
-            comp, added = fit(inner != k)(left_out)
-            mean = Y[rows[inner != k]].mean(axis=0)
-            error["geom"] += ((mean + added - Y[left_out]) ** 2).sum(axis=1)
-            error["joint"] += ((comp + added - Y[left_out]) ** 2).sum(axis=1)
-        best = {name: value.argmin(axis=0) for name, value in error.items()}
-    comp, added = fit(np.ones(len(rows), dtype=bool))(test)
-    mean = Y[rows].mean(axis=0)
-    geom = mean + added[best["geom"], :, targets].T
-    # By Frisch-Waugh-Lovell the joint fit is the sum of the two.
-    return comp, geom, comp + added[best["joint"], :, targets].T, grid[best["joint"]]
-
-
-def _rows_fit(
-    X: np.ndarray, C: np.ndarray | None, Y: np.ndarray, rows: np.ndarray, grid: np.ndarray
-) -> Callable[[np.ndarray], _Paths]:
-    """Fits on rows: ridge in the dual, for more channels than rows."""
-
-    def fit(kept: np.ndarray) -> _Paths:
-        train = rows[kept]
-        residual = ConditionedResidual()
-        nuisance = None if C is None else C[train]
-        path = RidgePath(residual.fit_transform(X[train], composition=nuisance), Y[train])
-        composition = CompositionProjector().fit(Y[train], composition=nuisance)
-
-        def predict(at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            there = None if C is None else C[at]
-            added = path.predict(residual.transform(X[at], composition=there), grid.tolist())
-            return composition.explained(there, n=len(at)), added - path.mean
-
-        return predict
-
-    return fit
-
-
-def _moments_fit(
-    X: np.ndarray,
-    C: np.ndarray | None,
-    Y: np.ndarray,
-    rows: np.ndarray,
-    inner: np.ndarray,
-    grid: np.ndarray,
-) -> Callable[[np.ndarray], _Paths]:
-    """Fits on sums of the inner folds' moments: one pass over the rows for all folds."""
-    Z = np.empty((len(X), 0)) if C is None else C
-    moments = moments_from_arrays(
-        X[rows], C if C is None else C[rows], Y[rows], buckets=inner, n_buckets=int(inner.max()) + 1
+) -> HeldOut:
+    """The test rows as one more fold beside the inner folds of the subset."""
+    every = np.concatenate([rows, test])
+    label = int(inner.max()) + 1
+    fold = np.concatenate([inner, np.full(len(test), label)])[None]
+    nuisance = None if C is None else C[every]
+    sound = replace(PROTOCOLS["sound"], alphas=tuple(alphas))
+    (part,) = held_out_moments(
+        X[every], nuisance, Y[every], fold, protocol=sound, inputs=("joint",), only=label
     )
-
-    def fit(kept: np.ndarray) -> _Paths:
-        ridge = FoldRidge(moments.pool(np.unique(inner[kept])), full=False)
-        weights = ridge.weights("geom", grid.tolist())
-        train = ridge.train
-
-        def predict(at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            shifted = np.hstack([Z[at] - train.mean[train.c], X[at] - train.mean[train.x]])
-            comp = train.mean[train.y] + shifted[:, train.c] @ ridge.comp
-            return comp, np.moveaxis(np.tensordot(shifted, weights, axes=1), 0, 1)
-
-        return predict
-
-    return fit
+    return part

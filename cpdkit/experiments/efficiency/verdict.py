@@ -2,119 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from cpdkit.comparisons import rank_correlation
 from cpdkit.experiments.verdict import Verdict
 
 __all__ = [
-    "RankCorrelation",
     "efficiency_correlations",
-    "rank_correlation",
     "sample_efficiency",
 ]
 
 CLAIM = "Linearly disentangled representations need fewer samples."
 
 _MATCHED = {"subset": "channels drawn at random", "pca": "principal components"}
-_LEAST = 5  # representations, below which no interval is worth giving
-
-
-@dataclass(frozen=True)
-class RankCorrelation:
-    """Spearman's rank correlation over representations.
-
-    Attributes
-    ----------
-    rho, low, high : float
-        Correlation and its interval; NaN where undefined.
-    p : float
-        Two-sided, by permutation.
-    n : int
-        Pairs that entered.
-    """
-
-    rho: float
-    low: float
-    high: float
-    p: float
-    n: int
-
-
-def rank_correlation(
-    x: Sequence[float] | np.ndarray,
-    y: Sequence[float] | np.ndarray,
-    *,
-    level: float = 0.95,
-    n_permutations: int = 9999,
-    seed: int = 0,
-) -> RankCorrelation:
-    r"""Spearman's rho with an interval for few points.
-
-    The interval is that of Bonett and Wright [1]_: Fisher's z with variance
-    :math:`(1 + \rho^2/2)/(n - 3)`. For normal pairs it covered 92 to 98 % of the time at
-    n = 6, 10 and 18, and is about 1.4 wide at n = 6. The end next to a perfect correlation is taken
-    from the nearest imperfect ranking, :math:`1 - 12/(n^3 - n)`, or the interval would be a point.
-    The p-value permutes the pairing, exactly where `n_permutations` suffice.
-
-    Parameters
-    ----------
-    x, y : sequence of float, shape (n,)
-        Paired values; infinite ones rank first or last, pairs with NaN are left out.
-    level : float, default 0.95
-        Confidence level.
-    n_permutations : int, default 9999
-        Most permutations to make.
-    seed : int, default 0
-        Of random permutations.
-
-    Returns
-    -------
-    RankCorrelation
-        Interval NaN with fewer than 5 pairs; all NaN with fewer than 3 or where one side does not
-        vary.
-
-    References
-    ----------
-    .. [1] D. G. Bonett and T. A. Wright, Sample size requirements for estimating Pearson, Kendall
-       and Spearman correlations, Psychometrika 65, 23 (2000).
-
-    Examples
-    --------
-    >>> found = rank_correlation([1, 2, 3, 4, 5, 6], [2, 1, 3, 4, 6, 5])
-    >>> round(found.rho, 2), found.n
-    (0.89, 6)
-    """
-    a, b = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    if a.ndim != 1 or a.shape != b.shape:
-        raise ValueError(f"x and y must be paired; got shapes {a.shape} and {b.shape}.")
-    there = ~(np.isnan(a) | np.isnan(b))
-    a, b = stats.rankdata(a[there]), stats.rankdata(b[there])
-    n = len(a)
-    if n < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
-        return RankCorrelation(np.nan, np.nan, np.nan, np.nan, n)
-    a, b = (a - a.mean()) / a.std(), (b - b.mean()) / b.std()
-
-    def statistic(permuted: np.ndarray, axis: int = -1) -> np.ndarray:
-        return (permuted * b).mean(axis=axis)
-
-    test = stats.permutation_test(
-        (a,), statistic, permutation_type="pairings", vectorized=True,
-        n_resamples=n_permutations, rng=np.random.default_rng(seed),
-    )
-    rho = float(np.clip(test.statistic, -1, 1))
-    low = high = np.nan
-    if n >= _LEAST:
-        imperfect = 1 - 12 / (n**3 - n)
-        z = np.arctanh(np.clip(rho, -imperfect, imperfect))
-        half = stats.norm.ppf(0.5 + level / 2) * np.sqrt((1 + np.tanh(z) ** 2 / 2) / (n - 3))
-        low, high = float(np.tanh(z - half)), float(np.tanh(z + half))
-        low, high = min(low, rho), max(high, rho)
-    return RankCorrelation(rho, low, high, float(test.pvalue), n)
 
 
 def efficiency_correlations(needed: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:

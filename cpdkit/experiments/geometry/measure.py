@@ -17,10 +17,9 @@ from cpdkit._checks import check_features, check_groups, check_targets
 from cpdkit._messages import unknown
 from cpdkit.folds import make_folds
 from cpdkit.held_out.moments import held_out_moments
-from cpdkit.held_out.rows import get_protocol
 from cpdkit.intervals import INTERVALS
 from cpdkit.projection.within import WithinGroups, group_index
-from cpdkit.summary import NOTHING_LEFT, Summary
+from cpdkit.scores import NOTHING_LEFT, Rows
 
 __all__ = ["ROUNDING", "WITHIN_SCORE", "centre_by_molecule", "within_molecule_scores"]
 
@@ -151,24 +150,12 @@ def within_molecule_scores(
     fold = make_folds(
         len(X), scheme="formula", groups=labels, n_folds=n_folds, repeats=repeats, seed=seed
     )
-    how = get_protocol("sound")
-    parts = list(
-        held_out_moments(centre_by_molecule(X, labels), None, Y, fold, protocol=how, probes=())
-    )
-    summary = Summary(
-        parts,
-        labels=labels,
-        test_share=1 / (n_folds - 1),
-        interval=interval,
-        level=level,
-        n_draws=n_draws,
-        seed=seed,
-    )
+    rows = Rows.of_predictions(
+        list(held_out_moments(centre_by_molecule(X, labels), None, Y, fold, inputs=())),
+        n_folds=n_folds, interval=interval, labels=labels, level=level, n_draws=n_draws, seed=seed,
+    )  # fmt: skip
     table = pd.DataFrame(
-        [
-            summary.row(name, "r2_geom", t, label=WITHIN_SCORE)
-            for t, name in enumerate(frame.columns)
-        ]
+        [rows.row(name, "r2_geom", t, label=WITHIN_SCORE) for t, name in enumerate(frame)]
     )
     table.attrs = {
         "n": len(X),

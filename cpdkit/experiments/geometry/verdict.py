@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from cpdkit.comparisons import compare
-from cpdkit.experiments.efficiency.verdict import rank_correlation
+from cpdkit.comparisons import compare, rank_correlation
 from cpdkit.experiments.geometry.measure import WITHIN_SCORE
 from cpdkit.experiments.verdict import Verdict
 
@@ -93,7 +92,7 @@ def order_correlations(
     -------
     pandas.DataFrame
         One row per target: ``target, rho, low, high, p, models``, from
-        `efficiency.verdict.rank_correlation`. The interval is about other representations, not
+        `cpdkit.comparisons.rank_correlation`. The interval is about other representations, not
         about other molecules.
 
     Raises

@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from cpdkit.decomposition import predictor
 from cpdkit.experiments.inflation.planted import plant
 from cpdkit.folds import make_folds
-from cpdkit.held_out.rows import PROTOCOLS
-from cpdkit.summary import Summary
+from cpdkit.held_out.engine import engine_for
+from cpdkit.scores import Rows
 
 __all__ = ["alarm_rates", "crossing_draws"]
 
@@ -59,7 +58,7 @@ def crossing_draws(
     ValueError
         As in `cpdkit.cpd` and `planted.plant`.
     """
-    rows = []
+    rows, predict = [], engine_for(probe, seed=seed)
     for strength in strengths:
         for draw in range(n_draws):
             known = plant(
@@ -67,15 +66,11 @@ def crossing_draws(
                 composition_share=composition_share, seed=seed + draw,
             )  # fmt: skip
             fold = make_folds(len(known.target), n_folds=n_folds, seed=seed + draw)
-            parts = predictor(probe, seed)(
-                known.features, np.asarray(composition, dtype=np.float64), known.target[:, None],
-                fold, protocol=PROTOCOLS["sound"], probes=(),
-            )  # fmt: skip
-            summary = Summary(
-                list(parts), labels=None, test_share=1 / (n_folds - 1), interval="corrected-t",
-                level=level, n_draws=0, seed=seed,
-            )  # fmt: skip
-            row = summary.row("y", "crossing", 0)
+            C = np.asarray(composition, dtype=np.float64)
+            parts = predict(known.features, C, known.target[:, None], fold, inputs=())
+            row = Rows.of_predictions(list(parts), n_folds=n_folds, level=level).row(
+                "y", "crossing", 0
+            )
             rows.append(
                 {
                     "strength": strength,

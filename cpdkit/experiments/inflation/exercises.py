@@ -8,7 +8,8 @@ import numpy as np
 from sklearn.linear_model import LinearRegression
 
 from cpdkit.experiments.exercises import Feedback
-from cpdkit.probes.nonlinear import NeighborsProbe
+from cpdkit.probes.nonlinear import neighbors
+from cpdkit.probes.residual import ResidualProbe
 from cpdkit.projection.linear import CompositionProjector
 from cpdkit.projection.within import WithinGroups, group_index, within_r2
 
@@ -223,7 +224,7 @@ def exercise_3_3(answer: Any, *, C: Any, train: Any) -> Feedback:
         )
     size = C.sum(axis=1)
     linear = LinearRegression().fit(residual[train], size[train])
-    probe = NeighborsProbe(n_neighbors=3).fit(residual[train], size[train])
+    probe = ResidualProbe(neighbors(3)).fit(residual[train], size[train])
     by_line = _r2(size[~train], linear.predict(residual[~train]))
     by_neighbours = _r2(size[~train], probe.predict(residual[~train]))
     numbers = (

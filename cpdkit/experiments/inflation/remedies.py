@@ -14,24 +14,24 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from cpdkit._checks import check_composition, check_features, check_groups, check_targets
-from cpdkit._messages import unknown
-from cpdkit.decomposition import cpd, fold_labels
-from cpdkit.intervals import corrected_t
-from cpdkit.probes.nonlinear import NONLINEAR
+from cpdkit._checks import check_composition, check_features, check_targets
+from cpdkit.decomposition import cpd
+from cpdkit.held_out.engine import regressors
+from cpdkit.held_out.estimators import choose_candidate
+from cpdkit.held_out.inputs import Inputs, check_inputs
+from cpdkit.probes.residual import ResidualProbe
 from cpdkit.probes.ridge import RidgeProbe
 from cpdkit.projection.linear import CompositionProjector
 from cpdkit.projection.within import WithinGroups
+from cpdkit.scores import NOTHING_LEFT, summarise
 
-__all__ = ["minus_control", "remedied_scores"]
+__all__ = ["minus_control", "scores_after_removal"]
 
 _SCORES = ("r2_geom", "r2_partial")
 _RIDGE_ALPHAS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-# Below this share of its variance, what is left of a target is rounding.
-_NOTHING_LEFT = 1e-10
 
 
-def remedied_scores(
+def scores_after_removal(
     features: Any,
     composition: Any,
     targets: Any,
@@ -81,38 +81,35 @@ def remedied_scores(
     ValueError
         As in `cpdkit.cpd`, or if there is no composition.
     """
-    X = check_features(features)
-    C = check_composition(composition, len(X))
-    if C is None:
+    if composition is None:
         raise ValueError("a remedy needs composition: element counts of each row.")
-    frame = check_targets(targets, len(X))
-    labels = check_groups(groups, len(X))
-    fold = fold_labels(folds, len(X), labels, ids, n_folds, repeats, seed)
-    Y = frame.to_numpy()
-    several = probe if isinstance(probe, Mapping) else {"": probe}
+    given = check_inputs(
+        features, composition, targets, groups=groups, ids=ids,
+        folds=folds, n_folds=n_folds, repeats=repeats, seed=seed,
+    )  # fmt: skip
+    Y, several = given.Y, probe if isinstance(probe, Mapping) else {"": probe}
     models = {name: _candidates(each, seed) for name, each in several.items()}
-    splits = list(_splits(fold))
+    splits = list(_splits(given.folds))
     shape = (len(splits), Y.shape[1])
     values = {(name, score): np.empty(shape) for name in models for score in _SCORES}
     used = 0
     for i, (train, inner, test) in enumerate(splits):
-        parts = _Parts(remover, X, C, Y)
+        residuals = _Residuals(remover, given, train, test)
         for name, candidates in models.items():
-            raw = parts.predict(candidates, train, inner, test, residual_target=False)
-            said = parts.predict(candidates, train, inner, test, residual_target=True)
-            truth, said, counted = parts.comparable(said, train, test)
+            raw = residuals.predict(candidates, inner, of_residual=False)
+            said = residuals.predict(candidates, inner, of_residual=True)
+            truth, said, counted = residuals.comparable(said)
             variance = ((Y[test] - Y[test].mean(axis=0)) ** 2).sum(axis=0)
             total = (truth**2).sum(axis=0)
-            total[total <= _NOTHING_LEFT * variance] = np.nan
+            total[total <= NOTHING_LEFT * variance] = np.nan
             values[name, "r2_geom"][i] = 1 - ((Y[test] - raw) ** 2).sum(axis=0) / variance
             values[name, "r2_partial"][i] = 1 - ((truth - said) ** 2).sum(axis=0) / total
         used += counted
-    share = 1 / (len(np.unique(fold)) - 1)
     rows = []
     for name in models:
-        for t, column in enumerate(frame.columns):
-            for score, n_used in zip(_SCORES, (fold.size, used), strict=True):
-                row = _row(column, score, values[name, score][:, t], share, level, n_used)
+        for t, column in enumerate(given.targets):
+            for score, n_used in zip(_SCORES, (given.folds.size, used), strict=True):
+                row = _row(column, score, values[name, score][:, t], given.n_folds, level, n_used)
                 rows.append({"probe": name, **row} if isinstance(probe, Mapping) else row)
     return pd.DataFrame(rows)
 
@@ -170,83 +167,67 @@ def minus_control(
         leak=False, **options,
     )  # fmt: skip
     folds = table.set_index(["target", "score"])["fold_values"].map(np.asarray)
-    share = 1 / (table.attrs["n_folds"] - 1)
-    rows = []
+    n_folds, rows = table.attrs["n_folds"], []
     for name, control in zip(frame.columns, controls.columns, strict=True):
         score, found = folds[name, "r2_geom"], folds[control, "r2_geom"]
         corrected = score - (1 - folds[name, "ceiling"]) * np.maximum(found, 0.0)
         of = {"r2_geom": score, "control": found, "corrected": corrected}
         of |= {label: folds[name, label] for label in ("ceiling", "crossing", "r2_partial")}
-        rows += [_row(name, label, v, share, level, len(X)) for label, v in of.items()]
+        rows += [_row(name, label, v, n_folds, level, len(X)) for label, v in of.items()]
     return pd.DataFrame(rows)
 
 
-class _Parts:
-    """Residuals of features and targets for one outer fold."""
+class _Residuals:
+    """Features and targets of one outer fold, composition removed."""
 
-    def __init__(self, remover: Any, X: np.ndarray, C: np.ndarray, Y: np.ndarray) -> None:
-        self.remover, self.X, self.C, self.Y = remover, X, C, Y
+    def __init__(
+        self, remover: Any, given: Inputs, train: np.ndarray, test: np.ndarray
+    ) -> None:
+        self.remover, self.given, self.train, self.test = remover, given, train, test
         self._known: dict[tuple[bool, bytes], tuple[np.ndarray, np.ndarray]] = {}
 
-    def _residuals(
-        self, train: np.ndarray, test: np.ndarray, *, of_target: bool
+    def _removed(
+        self, fit: np.ndarray, at: np.ndarray, *, of_target: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Of training rows and of test rows; a flexible remover is too slow to refit idly."""
-        key = (of_target, train.tobytes())
+        """Of rows `fit` and of rows `at`; a flexible remover is too slow to refit idly."""
+        key = (of_target, fit.tobytes())
         if key not in self._known:
-            values = self.Y if of_target else self.X
+            values = self.given.Y if of_target else self.given.X
+            C = np.asarray(self.given.C)
             fitted = clone(self.remover)
-            inside = fitted.fit_transform(values[train], composition=self.C[train])
-            outside = fitted.transform(values[test], composition=self.C[test])
-            self._known[key] = inside, outside
+            inside = fitted.fit_transform(values[fit], composition=C[fit])
+            self._known[key] = inside, fitted.transform(values[at], composition=C[at])
         return self._known[key]
 
     def predict(
-        self,
-        candidates: Sequence[Any],
-        train: np.ndarray,
-        inner: np.ndarray,
-        test: np.ndarray,
-        *,
-        residual_target: bool,
+        self, candidates: Sequence[Any], inner: np.ndarray, *, of_residual: bool
     ) -> np.ndarray:
-        """Of the raw target, or of its residual; settings chosen on `inner`, per target."""
-        chosen = np.zeros(self.Y.shape[1], dtype=np.int64)
-        if len(candidates) > 1:
-            rest = train & ~inner
-            x_rest, x_inner = self._residuals(rest, inner, of_target=False)
-            y_rest, y_inner = self._targets(rest, inner, residual_target)
-            errors = [
-                ((_predict(each, x_rest, y_rest, x_inner) - y_inner) ** 2).sum(axis=0)
-                for each in candidates
-            ]
-            chosen = np.argmin(errors, axis=0)
-        x_train, x_test = self._residuals(train, test, of_target=False)
-        y_train, _ = self._targets(train, test, residual_target)
-        predicted = np.empty((len(x_test), self.Y.shape[1]))
-        for number in np.unique(chosen):
-            columns = np.flatnonzero(chosen == number)
-            predicted[:, columns] = _predict(
-                candidates[number], x_train, y_train[:, columns], x_test
-            )
-        return predicted
+        """Test rows of the raw target or of its residual; settings chosen on `inner`."""
 
-    def _targets(
-        self, train: np.ndarray, test: np.ndarray, residual: bool
-    ) -> tuple[np.ndarray, np.ndarray]:
-        if residual:
-            return self._residuals(train, test, of_target=True)
-        return self.Y[train], self.Y[test]
+        def predict(
+            regressor: Any, columns: np.ndarray, fit: np.ndarray, at: np.ndarray
+        ) -> np.ndarray:
+            x_fit, x_at = self._removed(fit, at, of_target=False)
+            y_fit = self._removed(fit, at, of_target=True)[0] if of_residual else self.given.Y[fit]
+            return clone(regressor).fit(x_fit, y_fit[:, columns]).predict(x_at)
 
-    def comparable(
-        self, said: np.ndarray, train: np.ndarray, test: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, int]:
+        def error(predicted: np.ndarray, fit: np.ndarray, at: np.ndarray) -> np.ndarray:
+            truth = self._removed(fit, at, of_target=True)[1] if of_residual else self.given.Y[at]
+            return ((predicted - truth) ** 2).sum(axis=0)
+
+        return choose_candidate(
+            candidates, predict, error, self.given.Y.shape[1], self.train, inner, self.test,
+            n_folds=self.given.n_folds,
+        )  # fmt: skip
+
+    def comparable(self, said: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
         """Residual targets, predictions on the same footing, and how many rows count."""
-        _, truth = self._residuals(train, test, of_target=True)
+        _, truth = self._removed(self.train, self.test, of_target=True)
         if not isinstance(self.remover, WithinGroups):
             return truth, said, len(said)
-        said = WithinGroups().fit_transform(said, composition=self.C[test])
-        return truth, said, int((~WithinGroups.lone_rows(self.C[test], len(said))).sum())
+        C = np.asarray(self.given.C)[self.test]
+        said = WithinGroups().fit_transform(said, composition=C)
+        return truth, said, int((~WithinGroups.lone_rows(C, len(said))).sum())
 
 
 def _splits(folds: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -258,31 +239,20 @@ def _splits(folds: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndar
 
 
 def _candidates(probe: str | Any, seed: int) -> list[Any]:
-    if isinstance(probe, str):
-        if probe == "ridge":
-            return [RidgeProbe(alpha=alpha) for alpha in _RIDGE_ALPHAS]
-        if probe not in NONLINEAR:
-            raise ValueError(unknown("probe", probe, ["ridge", *NONLINEAR]))
-        probe = NONLINEAR[probe](seed=seed)
-    return list(probe.candidates()) if hasattr(probe, "candidates") else [probe]
-
-
-def _predict(probe: Any, X: np.ndarray, Y: np.ndarray, test: np.ndarray) -> np.ndarray:
-    return clone(probe).fit(X, Y).predict(test).reshape(len(test), -1)
+    """Probes of the residual among which an inner fold chooses."""
+    if isinstance(probe, str) and probe == "ridge":
+        return [RidgeProbe(alpha=alpha) for alpha in _RIDGE_ALPHAS]
+    return [ResidualProbe(each) for each in regressors(probe, seed=seed)]
 
 
 def _row(
-    target: object, score: str, values: np.ndarray, share: float, level: float, n_used: int
+    target: object, score: str, values: np.ndarray, n_folds: int, level: float, n_used: int
 ) -> dict[str, Any]:
     known = bool(np.isfinite(values).all())
-    low, high = corrected_t(values, test_share=share, level=level) if known else (np.nan, np.nan)
     return {
         "target": target,
         "score": score,
-        "mean": float(values.mean()) if known else np.nan,
-        "low": low,
-        "high": high,
-        "fold_values": tuple(values.tolist()),
+        **summarise(values, n_folds=n_folds, level=level),
         "n_used": n_used,
         "note": "" if known else "the removal leaves nothing of the target",
     }

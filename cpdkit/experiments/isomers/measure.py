@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cpdkit._checks import check_composition, check_features, check_groups, check_targets
-from cpdkit.decomposition import fold_labels, predictor
-from cpdkit.held_out.rows import get_protocol
+from cpdkit.held_out.engine import engine_for
+from cpdkit.held_out.inputs import check_inputs
 from cpdkit.intervals import bootstrap_weights
 
 __all__ = ["accuracy_by_difference", "accuracy_differences", "isomer_pairs"]
 
-TIE = 1e-9
+SAME_PREDICTION = 1e-9
 """Predictions that differ by less than this share of the target's spread tie: equal features may
 give predictions that differ by rounding."""
 
@@ -60,29 +59,28 @@ def isomer_pairs(
     ValueError
         As in `cpdkit.cpd`, or if no two structures have one formula.
     """
-    X = check_features(features)
-    C = check_composition(composition, len(X))
-    frame = check_targets(targets, len(X))
-    labels = check_groups(formulas, len(X))
-    if labels is None:
+    if formulas is None:
         raise ValueError("formulas=None: give the formula of each structure (ds.formulas).")
+    given = check_inputs(
+        features, composition, targets, groups=formulas,
+        folds="formula", n_folds=n_folds, repeats=repeats, seed=seed,
+    )  # fmt: skip
+    labels = np.asarray(given.groups)
     first, second = _same(labels)
     if not len(first):
         raise ValueError(
             "no two structures have one formula, so there are no isomers to compare; use data "
             "with more isomers."
         )
-    Y = frame.to_numpy()
+    Y = given.Y
     truth = Y[first] - Y[second]
     right = np.zeros_like(truth)
-    fold = fold_labels("formula", len(X), labels, None, n_folds, repeats, seed)
     predicted = np.zeros((repeats, *Y.shape))
-    parts = predictor(probe, seed)(X, C, Y, fold, protocol=get_protocol("sound"), probes=())
-    for part in parts:
-        predicted[part.repeat, part.rows] = part.probes["geom"]
+    for part in engine_for(probe, seed=seed)(given.X, given.C, Y, given.folds, inputs=()):
+        predicted[part.repeat, part.rows] = part.predictions["geom"]
     for said in predicted:
         guess = said[first] - said[second]
-        guess[np.abs(guess) <= TIE * Y.std(axis=0)] = 0.0
+        guess[np.abs(guess) <= SAME_PREDICTION * Y.std(axis=0)] = 0.0
         right += (0.5 + 0.5 * np.sign(truth * guess)) / repeats
     return pd.concat(
         [
@@ -96,7 +94,7 @@ def isomer_pairs(
                     "right": right[:, t],
                 }
             )[truth[:, t] != 0]
-            for t, name in enumerate(frame.columns)
+            for t, name in enumerate(given.targets)
         ],
         ignore_index=True,
     )

@@ -16,15 +16,16 @@ import pandas as pd
 
 from cpdkit._checks import check_composition, check_targets
 from cpdkit._messages import unknown
+from cpdkit.comparisons import paired_difference
 from cpdkit.folds import make_folds
-from cpdkit.intervals import corrected_t
 from cpdkit.moments.accumulate import moments_from_arrays
 from cpdkit.probes.equivariant import equivariant_scores
 from cpdkit.probes.widths import MATCHINGS, channel_draws, partial_scores
 from cpdkit.representation import Representation
+from cpdkit.scores import summarise
 
 __all__ = [
-    "readings",
+    "invariant_inputs",
     "routing_difference",
     "routing_index",
     "routing_scores",
@@ -37,7 +38,7 @@ _COLUMNS = [*_KEYS[:-1], "channels", "width", "target", "score", *_VALUES]
 _INDEX = ["layer", "name", "irrep", "l", "quantity", "mean", "low", "high", "fold_values"]
 
 
-def readings(
+def invariant_inputs(
     representation: Representation, layer: int, *, pooling: str = "mean"
 ) -> Iterator[tuple[str, int, str, np.ndarray]]:
     """Each way in which an irrep of a layer can enter a probe of a scalar.
@@ -108,7 +109,7 @@ def routing_scores(
     n_draws : int, default 5
         Random subsets of columns; a score is the mean over them, fold by fold.
     pooling : str, default "mean"
-        As in `readings`.
+        As in `invariant_inputs`.
     matchings : sequence of str
         Of `MATCHINGS`.
     groups, ids, folds, n_folds, repeats, seed
@@ -119,10 +120,10 @@ def routing_scores(
     Returns
     -------
     pandas.DataFrame
-        One row per layer, irrep, kind (see `readings`), matching and target: ``layer, name, irrep,
-        l, kind, matched, channels`` (of the block), ``width`` (columns probed), ``target, score,
-        mean, low, high, draw_sd`` (spread of the mean over draws; NaN where there is one draw),
-        ``fold_values``.
+        One row per layer, irrep, kind (see `invariant_inputs`), matching and target: ``layer,
+        name, irrep, l, kind, matched, channels`` (of the block), ``width`` (columns probed),
+        ``target, score, mean, low, high, draw_sd`` (spread of the mean over draws; NaN where there
+        is one draw), ``fold_values``.
 
     Raises
     ------
@@ -139,7 +140,7 @@ def routing_scores(
     )
     rows: list[dict[str, Any]] = []
     for layer in dict.fromkeys(block.layer for block in representation.blocks):
-        ways = list(readings(representation, layer, pooling=pooling))
+        ways = list(invariant_inputs(representation, layer, pooling=pooling))
         for irrep, degree, kind, features in ways:
             columns = features.shape[1]
             draws = channel_draws(columns, width, n_draws, seed=seed)
@@ -297,7 +298,7 @@ def routing_index(
     matched : str, default "subset"
         Of `MATCHINGS`.
     scalars, norms : str
-        Kinds (see `readings`) that stand for l=0 and for l > 0.
+        Kinds (see `invariant_inputs`) that stand for l=0 and for l > 0.
 
     Returns
     -------
@@ -335,8 +336,9 @@ def routing_index(
             }
             for quantity, values in quantities.items():
                 about = {"irrep": irrep, "l": degree, "quantity": quantity}
-                summary = _summary(values, table.attrs["n_folds"], table.attrs["level"])
-                rows.append({**dict(zip(by, keys, strict=True)), **about, **summary})
+                n_folds, level = table.attrs["n_folds"], table.attrs["level"]
+                numbers = summarise(values, n_folds=n_folds, level=level)
+                rows.append({**dict(zip(by, keys, strict=True)), **about, **numbers})
     result = pd.DataFrame(rows, columns=[*by[:-2], *_INDEX])
     result.attrs = {**table.attrs, "vector": vector, "scalar": scalar, "matched": matched}
     return result
@@ -373,7 +375,7 @@ def routing_difference(trained: pd.DataFrame, untrained: pd.DataFrame) -> pd.Dat
     if both.empty:
         raise ValueError("the tables have no layer and irrep in common.")
     values = [
-        _summary(np.subtract(a, b), trained.attrs["n_folds"], trained.attrs["level"])
+        paired_difference(a, b, n_folds=trained.attrs["n_folds"], level=trained.attrs["level"])
         for a, b in zip(both["fold_values"], both["fold_values_untrained"], strict=True)
     ]
     dropped = ["fold_values_untrained", "fold_values", "mean", "low", "high", "draw_sd"]
@@ -386,14 +388,4 @@ def routing_difference(trained: pd.DataFrame, untrained: pd.DataFrame) -> pd.Dat
 def _over_draws(values: np.ndarray, n_folds: int, level: float) -> dict[str, Any]:
     """Mean over draws, fold by fold, of values (n_draws, n_folds), and the spread of the draws."""
     spread = float(values.mean(axis=1).std(ddof=1)) if len(values) > 1 else np.nan
-    return {**_summary(values.mean(axis=0), n_folds, level), "draw_sd": spread}
-
-
-def _summary(values: np.ndarray, n_folds: int, level: float) -> dict[str, Any]:
-    low, high = corrected_t(values, test_share=1 / (n_folds - 1), level=level)
-    return {
-        "mean": float(values.mean()),
-        "low": low,
-        "high": high,
-        "fold_values": tuple(values.tolist()),
-    }
+    return {**summarise(values.mean(axis=0), n_folds=n_folds, level=level), "draw_sd": spread}

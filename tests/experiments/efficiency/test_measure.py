@@ -98,7 +98,7 @@ def test_one_point_is_that_of_scikit_learn_and_of_cpd(d):
             found = curve.scores(score)[r, s, 0]
             assert found == pytest.approx(expected[score], abs=1e-6), (score, r, s)
         (part,) = [p for p in held_out(X, C, y[:, None], fold[None]) if p.fold == 9]
-        assert np.allclose(curve.joint[r, s], (part.y - part.probes["joint"]) ** 2, atol=1e-7)
+        assert np.allclose(curve.joint[r, s], (part.y - part.predictions["joint"]) ** 2, atol=1e-7)
         assert curve.alphas[r, s, 0] == part.alphas["joint"][0]
 
 

@@ -15,7 +15,7 @@ import cpdkit
 from cpdkit.composition import composition_matrix
 from cpdkit.controls import control_scores
 from cpdkit.experiments.exercises import check
-from cpdkit.probes.nonlinear import BoostedTreesProbe
+from cpdkit.probes.nonlinear import boosted_trees
 from cpdkit.probes.ridge import RidgeProbe
 from cpdkit.runs.run import read_notebook, run_notebook
 
@@ -53,7 +53,7 @@ def test_scores_are_those_of_the_library(first):
     ds = cpdkit.load_dataset("xtb9", n=given["n_structures"], seed=0)
     encoder = cpdkit.load_encoder(given["encoders"][0])
     X = cpdkit.extract(encoder, ds, progress=False).select(layer=-1).features.astype(float)
-    trees = BoostedTreesProbe(n_trees=given["n_trees"], learning_rate=0.3, max_leaf_nodes=8)
+    trees = boosted_trees(n_trees=given["n_trees"], learning_rate=0.3, max_leaf_nodes=8)
     expected = control_scores(
         X[:, X.std(axis=0) > 0], composition_matrix(ds.atoms), ds.formulas, probe=trees,
         targets=["mass"],

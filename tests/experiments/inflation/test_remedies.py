@@ -17,12 +17,12 @@ from cpdkit import CompositionProjector, cpd
 from cpdkit.controls import control_scores
 from cpdkit.experiments.inflation.alarms import alarm_rates, crossing_draws
 from cpdkit.experiments.inflation.planted import composition_only, plant
-from cpdkit.experiments.inflation.remedies import minus_control, remedied_scores
-from cpdkit.probes.nonlinear import BoostedTreesProbe, KernelRidgeProbe, NeighborsProbe
+from cpdkit.experiments.inflation.remedies import minus_control, scores_after_removal
+from cpdkit.probes.nonlinear import boosted_trees, kernel, neighbors
 from cpdkit.projection.flexible import BasisProjector, CrossFittedResidual
 from cpdkit.projection.within import WithinGroups, group_index
 
-TREES = BoostedTreesProbe(n_trees=30, learning_rate=0.3, max_leaf_nodes=8)
+TREES = boosted_trees(n_trees=30, learning_rate=0.3, max_leaf_nodes=8)
 REMOVERS = {
     "linear": CompositionProjector(),
     "degree 2": BasisProjector(),
@@ -43,9 +43,9 @@ def rows(table):
 
 def test_with_the_linear_remover_the_scores_are_those_of_cpd():
     data = planted(n=200, seed=1)
-    probe = NeighborsProbe(n_neighbors=10)
+    probe = neighbors(10)
     remover = CompositionProjector()
-    ours = rows(remedied_scores(data.X, data.C, data.y, remover=remover, probe=probe))
+    ours = rows(scores_after_removal(data.X, data.C, data.y, remover=remover, probe=probe))
     theirs = rows(cpd(data.X, data.C, data.y, probe=probe, leak=False))
     for score in ("r2_geom", "r2_partial"):
         np.testing.assert_allclose(
@@ -87,7 +87,7 @@ def test_every_remedy_finds_the_planted_share(name):
     """Geometry decides half of what composition leaves; composition is affine in the features."""
     data = planted(n=800, seed=4)
     known = plant(data.C, n_channels=12, truth=0.5, seed=4)
-    table = remedied_scores(
+    table = scores_after_removal(
         known.features, data.C, known.target, remover=REMOVERS[name], n_folds=5
     )
     row = rows(table).loc[("y", "r2_partial")]
@@ -97,12 +97,12 @@ def test_every_remedy_finds_the_planted_share(name):
 
 @settings(max_examples=10)
 @given(seed=st.integers(0, 1000), width=st.sampled_from([1, 8, 32]))
-@pytest.mark.parametrize("probe", [TREES, KernelRidgeProbe(alpha=1e-4, width=1.0)])
+@pytest.mark.parametrize("probe", [TREES, kernel(alpha=1e-4, width=1.0)])
 def test_composition_alone_scores_exactly_nothing_within_formulas(probe, seed, width):
     data = planted(n=120, seed=seed)
     X = composition_only(data.C, width, seed=seed)
     table = rows(
-        remedied_scores(X, data.C, data.y, remover=WithinGroups(), probe=probe, n_folds=3)
+        scores_after_removal(X, data.C, data.y, remover=WithinGroups(), probe=probe, n_folds=3)
     )
     np.testing.assert_allclose(table.loc[("y", "r2_partial"), "fold_values"], 0.0, atol=1e-9)
 
@@ -173,9 +173,10 @@ def test_the_control_is_subtracted_by_its_share():
 def test_rows_that_count_and_targets_of_which_nothing_is_left():
     data = planted(n=150, seed=8)
     Y = {"linear": data.C @ [1.0, 2.0, 3.0], "y": data.y}
-    within = rows(remedied_scores(data.X, data.C, Y, remover=WithinGroups(), groups=data.formulas))
+    options = {"remover": WithinGroups(), "groups": data.formulas}
+    within = rows(scores_after_removal(data.X, data.C, Y, **options))
     assert 0 < within.loc[("y", "r2_partial"), "n_used"] < 150
-    linear = rows(remedied_scores(data.X, data.C, Y, remover=CompositionProjector()))
+    linear = rows(scores_after_removal(data.X, data.C, Y, remover=CompositionProjector()))
     assert linear.loc[("y", "r2_partial"), "n_used"] == 150
     for table in (within, linear):
         row = table.loc[("linear", "r2_partial")]
@@ -184,11 +185,11 @@ def test_rows_that_count_and_targets_of_which_nothing_is_left():
 
 def test_several_probes_at_once_score_as_one_by_one():
     data = planted(n=120, seed=10)
-    probes = {"a": NeighborsProbe(), "b": "ridge"}
+    probes = {"a": neighbors(), "b": "ridge"}
     remover = CrossFittedResidual(LinearRegression())
-    together = remedied_scores(data.X, data.C, data.y, remover=remover, probe=probes)
+    together = scores_after_removal(data.X, data.C, data.y, remover=remover, probe=probes)
     for name, probe in probes.items():
-        alone = remedied_scores(data.X, data.C, data.y, remover=remover, probe=probe)
+        alone = scores_after_removal(data.X, data.C, data.y, remover=remover, probe=probe)
         part = together[together.probe == name].drop(columns="probe").reset_index(drop=True)
         pd.testing.assert_frame_equal(part, alone)
 
@@ -196,9 +197,9 @@ def test_several_probes_at_once_score_as_one_by_one():
 def test_wrong_calls_are_answered():
     data = planted(n=60)
     with pytest.raises(ValueError, match="a remedy needs composition"):
-        remedied_scores(data.X, None, data.y, remover=CompositionProjector())
+        scores_after_removal(data.X, None, data.y, remover=CompositionProjector())
     with pytest.raises(ValueError, match="unknown probe 'tree'; did you mean 'trees'"):
-        remedied_scores(data.X, data.C, data.y, remover=CompositionProjector(), probe="tree")
+        scores_after_removal(data.X, data.C, data.y, remover=CompositionProjector(), probe="tree")
     with pytest.raises(ValueError, match="unknown basis 'splines'; did you mean 'spline'"):
         BasisProjector(basis="splines").fit(data.X, composition=data.C)
     with pytest.raises(ValueError, match="unknown scheme 'formulas'"):
@@ -217,7 +218,7 @@ def test_alarms_are_false_only_rarely_and_raised_where_composition_was_planted()
     rate = alarm_rates(draws).iloc[0]
     assert rate.draws == 40 and rate.low < 0.05
     assert draws.alarm.equals(draws.low > 0)
-    probe = KernelRidgeProbe(alpha=1e-4, width=1.0)
+    probe = kernel(alpha=1e-4, width=1.0)
     planted_in = crossing_draws(
         data.C, probe=probe, n_draws=5, truth=0.9, composition_share=0.8, strengths=(0.0, 8.0)
     )

@@ -14,7 +14,7 @@ from cpdkit.composition import composition_matrix
 from cpdkit.datasets import AtomsSequence
 from cpdkit.experiments.routing.figures import index_figure, score_heatmap, vector_figure
 from cpdkit.experiments.routing.measure import (
-    readings,
+    invariant_inputs,
     routing_difference,
     routing_index,
     routing_scores,
@@ -23,8 +23,8 @@ from cpdkit.experiments.routing.measure import (
 from cpdkit.experiments.routing.multipoles import element_moments, l2_components, multipole_targets
 from cpdkit.folds import make_folds
 from cpdkit.moments.accumulate import moments_from_arrays
-from cpdkit.probes.ridge import ConditionedResidual
 from cpdkit.probes.widths import channel_draws, partial_scores
+from cpdkit.projection.conditioned import ConditionedResidual
 from cpdkit.representation import Block, Representation
 
 
@@ -80,7 +80,7 @@ def test_a_subset_scores_as_cpd_on_those_columns():
     table = routing_scores(rep, C, targets, width=5, n_draws=2, seed=3).set_index(
         ["kind", "matched", "target"]
     )
-    for _, _, kind, features in readings(rep, 0):
+    for _, _, kind, features in invariant_inputs(rep, 0):
         draws = channel_draws(features.shape[1], 5, 2, seed=3)
         parts = [
             cpdkit.cpd(features[:, draw], C, targets, seed=3, leak=False).set_index(
