@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from ase.data import atomic_masses, atomic_numbers
-from ase.formula import Formula
 
 from cpdkit._checks import check_composition, check_features, check_groups
 from cpdkit._messages import unknown
+from cpdkit.datasets import canonical_formulas, parse_formula
 from cpdkit.decomposition import fold_labels, predictor
 from cpdkit.held_out.rows import get_protocol
 from cpdkit.intervals import corrected_t
@@ -47,13 +47,10 @@ def compositional_targets(formulas: Sequence[str]) -> pd.DataFrame:
     ValueError
         If a formula cannot be read.
     """
-    names, inverse = np.unique(np.asarray(formulas, dtype=str), return_inverse=True)
+    names, inverse = np.unique(canonical_formulas(formulas), return_inverse=True)
     rows = []
     for name in names:
-        try:
-            count = Formula(name).count()
-        except ValueError as error:
-            raise ValueError(f"{name!r} is no chemical formula: {error}.") from None
+        count = parse_formula(name)
         size = sum(count.values())
         numbers = {s: atomic_numbers[s] for s in count}
         rows.append(

@@ -50,7 +50,10 @@ def data_frame(values: Any, name: str) -> pd.DataFrame:
         if len({len(column) for column in columns.values()}) > 1:
             lengths = {key: len(column) for key, column in columns.items()}
             raise ValueError(f"{name} has columns of different lengths: {lengths}.")
-        values = pd.DataFrame({key: np.asarray(column) for key, column in columns.items()})
+        bare = (pd.Series, pd.Index)
+        values = pd.DataFrame(
+            {k: c.array if isinstance(c, bare) else c for k, c in columns.items()}
+        )
     if not isinstance(values, pd.DataFrame):
         raise TypeError(
             f"{name} must be a pandas.DataFrame, or a mapping of names to columns; got "
@@ -81,8 +84,7 @@ def target_frame(values: Any) -> pd.DataFrame:
 
 def text_labels(values: Any, name: str) -> np.ndarray:
     """Strings as an array; numbers and missing entries are refused."""
-    given = _sized(values, name)
-    array = np.asarray(given)
+    array = _items(values, name)
     wrong = [i for i, item in enumerate(array.tolist()) if not isinstance(item, str)]
     if array.ndim != 1 or wrong:
         what = f"entry {wrong[0]} is {array.tolist()[wrong[0]]!r}" if wrong else str(array.shape)
@@ -92,11 +94,12 @@ def text_labels(values: Any, name: str) -> np.ndarray:
 
 def row_names(values: Any) -> np.ndarray:
     """Names of rows as strings; whole numbers become text, and no two rows share a name."""
-    array = np.asarray(_sized(values, "ids"))
+    array = _items(values, "ids")
     if np.ma.is_masked(values):
         raise ValueError("ids has masked entries; every row needs a name.")
-    if array.dtype.kind in "iu" or (
-        array.dtype.kind == "O" and all(type(item) is int for item in array.tolist())
+    whole = (int, np.integer)
+    if array.dtype.kind in "iu" or all(
+        isinstance(item, whole) and not isinstance(item, bool) for item in array.tolist()
     ):
         array = array.astype(str)
     names = text_labels(array, "ids")
@@ -157,3 +160,11 @@ def _sized(values: Any, name: str) -> Any:
     ):
         raise TypeError(f"{name} must be a list or an array; got {values!r}.")
     return values
+
+
+def _items(values: Any, name: str) -> np.ndarray:
+    """As an array; of a list each item is kept as it is, for NumPy would make NaN a string."""
+    _sized(values, name)
+    if not isinstance(values, list | tuple | range):
+        return np.asarray(values)
+    return np.fromiter(values, dtype=object, count=len(values))

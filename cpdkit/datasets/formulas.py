@@ -16,6 +16,7 @@ __all__ = [
     "canonical_formulas",
     "canonical_groups",
     "hill_formula",
+    "listed_formulas",
     "parse_formula",
 ]
 
@@ -129,7 +130,8 @@ def parse_formula(formula: str) -> dict[str, int]:
 
 
 def _refused(formula: str, rest: str) -> ValueError:
-    reason = _REASONS.get(rest[0], "expected element symbols with whole counts, such as 'C2H6O'")
+    sign = "." if "." in rest else rest[0]
+    reason = _REASONS.get(sign, "expected element symbols with whole counts, such as 'C2H6O'")
     return ValueError(f"{formula!r} is no chemical formula: {rest!r} cannot be read; {reason}.")
 
 
@@ -150,9 +152,26 @@ def canonical_formulas(formulas: Iterable[Any]) -> np.ndarray:
     ValueError
         If one cannot be read.
     """
-    given = list(formulas)
+    given = listed_formulas(formulas)
     spelled = {formula: _hill(parse_formula(formula)) for formula in dict.fromkeys(given)}
     return np.array([spelled[formula] for formula in given], dtype=str)
+
+
+def listed_formulas(formulas: Iterable[Any]) -> list[str]:
+    """Formulas as a list of strings, in rows; they are not read yet.
+
+    Raises
+    ------
+    ValueError
+        If it is one string, or a row holds no string: a missing formula is none.
+    """
+    if isinstance(formulas, str | bytes | set | frozenset) or not isinstance(formulas, Iterable):
+        raise ValueError(f"formulas={formulas!r} must be a list, one formula for each row.")
+    given = list(formulas)
+    for row, formula in enumerate(given):
+        if not isinstance(formula, str):
+            raise ValueError(f"row {row} has no chemical formula but {formula!r}.")
+    return [str(formula) for formula in given]
 
 
 def canonical_groups(labels: Iterable[Any]) -> np.ndarray:
