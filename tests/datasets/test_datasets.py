@@ -180,6 +180,20 @@ def test_qm9_probe(cpdkit_data):
     assert ds.formulas[0] == "CH4" and ds.smiles[0] == "C" and ds.ids[0] == "1"
 
 
+XTB9 = {
+    "energy": "eV", "atomization_energy": "eV", "homo": "eV", "lumo": "eV", "gap": "eV",
+    "homo_gfn1": "eV", "lumo_gfn1": "eV", "gap_gfn1": "eV", "mu": "Debye", "alpha": "Bohr^3",
+    "r2": "Bohr^2", "A": "GHz", "B": "GHz", "C": "GHz",
+}  # fmt: skip
+
+
+def test_xtb9_has_the_units_of_its_card():
+    ds = load_dataset("xtb9")
+    assert dict(ds.units) == XTB9
+    assert (ds.targets["homo"] < ds.targets["lumo"]).all()
+    assert np.allclose(ds.targets["lumo"] - ds.targets["homo"], ds.targets["gap"])
+
+
 def test_qm9_train_is_disjoint_from_probe(cpdkit_data):
     train = load_dataset("qm9", split="train")
     assert len(train) == 125_818
