@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import ase
 import numpy as np
@@ -12,7 +12,9 @@ import pandas as pd
 from ase.data import chemical_symbols
 
 from cpdkit._messages import unknown
-from cpdkit.datasets import AtomsSequence, Dataset
+from cpdkit.datasets import AtomsSequence, Dataset, canonical_formulas, parse_formula
+from cpdkit.datasets._dataset import as_sequence
+from cpdkit.datasets.formulas import atomic_number, listed_formulas
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -22,6 +24,7 @@ __all__ = [
     "LADDER",
     "bond_counts",
     "composition_matrix",
+    "formula_counts",
     "molecules",
     "morgan_counts",
 ]
@@ -35,7 +38,7 @@ _SYMBOL = {1.0: "-", 1.5: ":", 2.0: "=", 3.0: "#"}
 
 
 def composition_matrix(
-    atoms: Dataset | Iterable[ase.Atoms],
+    atoms: Dataset | Iterable[ase.Atoms] | ase.Atoms | Sequence[str],
     *,
     kind: str = "counts",
     elements: Sequence[int | str] | None = None,
@@ -45,8 +48,9 @@ def composition_matrix(
 
     Parameters
     ----------
-    atoms : Dataset, AtomsSequence or iterable of ase.Atoms
-        The structures. Bonds are taken from the SMILES of a data set that has them.
+    atoms : Dataset, iterable of ase.Atoms, ase.Atoms, or sequence of str
+        The structures, or their formulas such as ``"C2H6O"``, which have no bonds. Bonds are taken
+        from the SMILES of a data set that has them.
     kind : {"counts", "fractions", "formula", "bonds", "morgan"}
         What each column is:
 
@@ -77,55 +81,114 @@ def composition_matrix(
     Raises
     ------
     ValueError
-        If `kind` is not known, there is no structure, a structure has no atom, or a structure
-        holds an element that `elements` lacks; for bonds also as from `molecules`.
+        If `kind` is not known or asks for bonds of formulas, there is no structure, a structure has
+        no atom or holds an element that `elements` lacks, a formula cannot be read, or `elements`
+        have no order or repeat; for bonds also as from `molecules`.
+    TypeError
+        If something is neither a structure nor a formula, or both are mixed.
     ImportError
         For bonds, if RDKit is not installed.
     """
     if kind not in KINDS:
         raise ValueError(unknown("kind of composition", kind, KINDS))
-    sequence = _sequence(atoms)
-    if len(sequence) == 0:
+    data = _rows(atoms)
+    if len(data) == 0:
         raise ValueError("no structures given; a composition matrix needs at least one.")
-    empty = np.flatnonzero(sequence.n_atoms == 0)
+    if isinstance(data, list) and kind in ("bonds", "morgan"):
+        raise ValueError(f"a formula says nothing of bonds; kind={kind!r} needs structures.")
+    text = isinstance(data, list)
+    counts, present = formula_counts(data) if text else as_sequence(data).element_counts()
+    size = counts.sum(axis=1, keepdims=True)
+    empty = np.flatnonzero(size == 0)
     if len(empty):
         raise ValueError(f"structure {empty[0]} has no atoms; remove it ({len(empty)} in all).")
     if kind == "formula":
-        frame = pd.get_dummies(pd.Series(sequence.formulas()), dtype=float)
+        formulas = canonical_formulas(data) if text else as_sequence(data).formulas()
+        frame = pd.get_dummies(pd.Series(formulas), dtype=float)
         return frame if as_frame else np.ascontiguousarray(frame)
-    counts, present = sequence.element_counts()
     if elements is not None:
         counts, present = _reorder(counts, present, elements)
     matrix = counts.astype(np.float64)
     if kind == "fractions":
-        matrix /= sequence.n_atoms[:, None]
+        matrix /= size
     frame = pd.DataFrame(matrix, columns=[chemical_symbols[z] for z in present])
     if kind in ("bonds", "morgan"):
-        frame = pd.concat([frame, bond_counts(atoms)], axis=1)
+        frame = pd.concat([frame, bond_counts(data)], axis=1)
     if kind == "morgan":
-        bits = pd.DataFrame(morgan_counts(atoms)).add_prefix("environment ")
+        bits = pd.DataFrame(morgan_counts(data)).add_prefix("environment ")
         frame = pd.concat([frame, bits], axis=1)
     return frame if as_frame else np.ascontiguousarray(frame)
 
 
-def _sequence(data: Dataset | Iterable[ase.Atoms]) -> AtomsSequence:
-    atoms = data.atoms if isinstance(data, Dataset) else data
-    return atoms if isinstance(atoms, AtomsSequence) else AtomsSequence.from_atoms(atoms)
+def _rows(atoms: Any) -> Any:
+    """A Dataset, an AtomsSequence, or formulas in a list."""
+    if isinstance(atoms, Dataset | AtomsSequence):
+        return atoms
+    if isinstance(atoms, str):
+        raise TypeError(f"got the string {atoms!r}; give formulas in a list, [{atoms!r}].")
+    if isinstance(atoms, Iterable) and not isinstance(atoms, ase.Atoms | Mapping | set | frozenset):
+        atoms = list(atoms)  # once: an iterator is empty the second time
+        text = [isinstance(item, str) for item in atoms]
+        if any(text) and not all(text):
+            raise TypeError(
+                f"row {text.index(False)} is {atoms[text.index(False)]!r}, where others are "
+                "formulas; give formulas or structures, not both."
+            )
+        if any(text):
+            return atoms
+    return as_sequence(atoms)
+
+
+def formula_counts(formulas: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Atoms of each element in formulas, and the atomic numbers that occur, ascending.
+
+    Parameters
+    ----------
+    formulas : iterable of str
+        Chemical formulas such as ``"C2H6O"``.
+
+    Returns
+    -------
+    counts : ndarray of int, shape (n_formulas, n_elements)
+        Number of atoms.
+    present : ndarray of int, shape (n_elements,)
+        Their atomic numbers.
+
+    Raises
+    ------
+    ValueError
+        If a formula cannot be read.
+    """
+    given = listed_formulas(formulas)
+    position = {formula: i for i, formula in enumerate(dict.fromkeys(given))}
+    counted = [parse_formula(formula) for formula in position]
+    present = sorted({atomic_number(symbol) for count in counted for symbol in count})
+    symbols = [chemical_symbols[z] for z in present]
+    table = np.array([[c.get(s, 0) for s in symbols] for c in counted], dtype=np.int64)
+    return table[[position[formula] for formula in given]], np.array(present)
 
 
 def _reorder(
     counts: np.ndarray, present: np.ndarray, elements: Sequence[int | str]
 ) -> tuple[np.ndarray, np.ndarray]:
-    wanted = []
+    if isinstance(elements, str | set | frozenset) or not isinstance(elements, Iterable):
+        raise ValueError(f"elements={elements!r} must be a list: its order is that of the columns.")
+    wanted: list[int] = []
     for element in elements:
-        if element in chemical_symbols[1:]:
+        if isinstance(element, str) and element in chemical_symbols[1:]:
             wanted.append(chemical_symbols.index(element))
-        elif isinstance(element, int | np.integer) and 1 <= element < len(chemical_symbols):
+        elif (
+            isinstance(element, int | np.integer)
+            and not isinstance(element, bool)
+            and 1 <= element < len(chemical_symbols)
+        ):
             wanted.append(int(element))
         else:
             raise ValueError(
                 f"{element!r} is no chemical element; give symbols such as 'C' or atomic numbers."
             )
+    if not wanted or len(set(wanted)) < len(wanted):
+        raise ValueError(f"elements={list(elements)!r} must name elements, each once.")
     missing = sorted(set(present.tolist()) - set(wanted))
     if missing:
         row = int(np.flatnonzero(counts[:, np.isin(present, missing)].any(axis=1))[0])
@@ -163,7 +226,7 @@ def molecules(data: Dataset | Iterable[ase.Atoms]) -> list[Mol]:
         from rdkit import Chem, rdBase
     except ImportError as error:
         raise ImportError("constitution needs RDKit: pip install 'cpdkit[data]'.") from error
-    sequence = _sequence(data)
+    sequence = as_sequence(data)
     smiles = data.smiles if isinstance(data, Dataset) else None
     found = []
     with rdBase.BlockLogs():

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from ase.data import atomic_masses, atomic_numbers, chemical_symbols
-from ase.formula import Formula
 
 from cpdkit._checks import check_features, check_groups
 from cpdkit._messages import unknown
+from cpdkit.composition import formula_counts
+from cpdkit.datasets import canonical_formulas, parse_formula
 from cpdkit.held_out.engine import engine_for
 from cpdkit.held_out.inputs import check_inputs
 from cpdkit.held_out.protocol import get_protocol
@@ -73,13 +74,10 @@ def compositional_targets(formulas: Sequence[str]) -> pd.DataFrame:
     ValueError
         If a formula cannot be read.
     """
-    names, inverse = np.unique(np.asarray(formulas, dtype=str), return_inverse=True)
+    names, inverse = np.unique(canonical_formulas(formulas), return_inverse=True)
     rows = []
     for name in names:
-        try:
-            count = Formula(name).count()
-        except ValueError as error:
-            raise ValueError(f"{name!r} is no chemical formula: {error}.") from None
+        count = parse_formula(name)
         size = sum(count.values())
         numbers = {s: atomic_numbers[s] for s in count}
         rows.append(
@@ -173,19 +171,14 @@ def other_parametrisations(formulas: Sequence[str] | np.ndarray) -> pd.DataFrame
     ValueError
         If a formula cannot be read.
     """
-    names, inverse = np.unique(np.asarray(formulas, dtype=str), return_inverse=True)
     try:
-        counted = [Formula(name).count() for name in names]
+        counts, present = formula_counts(formulas)
     except ValueError as error:
-        raise ValueError(f"groups are not all chemical formulas: {error}.") from None
-    symbols = sorted(
-        {symbol for count in counted for symbol in count}, key=lambda s: chemical_symbols.index(s)
-    )
-    counts = np.array([[count.get(s, 0) for s in symbols] for count in counted], dtype=np.float64)
-    size = counts.sum(axis=1)
+        raise ValueError(f"groups are not all chemical formulas: {error}") from None
+    size = counts.sum(axis=1).astype(np.float64)
     table = {"N": size, "1/N": 1 / size}
-    table |= {f"x({s})": counts[:, i] / size for i, s in enumerate(symbols)}
-    return pd.DataFrame(table).iloc[inverse].reset_index(drop=True)
+    table |= {f"x({chemical_symbols[z]})": counts[:, i] / size for i, z in enumerate(present)}
+    return pd.DataFrame(table)
 
 
 def leak_targets(C: np.ndarray | None, labels: np.ndarray | None, *, n: int) -> pd.DataFrame:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,22 +11,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
-from cpdkit._files import replacing
+from cpdkit._sealed import read_sealed, write_sealed
 
 __all__ = ["Block", "Representation"]
 
-_FORMAT = "cpdkit-representation-2"
-
-
-def _checksum(values: np.ndarray, n_atoms: np.ndarray) -> str:
-    digest = hashlib.sha256()
-    for array in (values, n_atoms):
-        digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
+_FORMAT = "cpdkit-representation-3"
+KINDS = ("component", "norm", "square")
 
 
 @dataclass(frozen=True)
@@ -53,6 +42,11 @@ class Block:
         Atomic number of the atoms pooled; None for all of them.
     kind : {"component", "norm", "square"}
         Components; norms taken atom by atom, one per channel; or squares of pooled scalars.
+
+    Raises
+    ------
+    ValueError
+        If a number is negative or not whole, or there is no such parity or kind.
     """
 
     layer: int
@@ -64,6 +58,17 @@ class Block:
     start: int
     element: int | None = None
     kind: str = "component"
+
+    def __post_init__(self) -> None:
+        counts = {name: getattr(self, name) for name in ("layer", "l", "mul", "start")}
+        for name, value in counts.items():
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
+                raise ValueError(f"{name} of a block must be a whole number from 0; got {value!r}.")
+        if self.p not in ("e", "o") or self.kind not in KINDS:
+            raise ValueError(
+                f"a block has parity 'e' or 'o' and a kind of {KINDS}; got {self.p!r} and "
+                f"{self.kind!r}."
+            )
 
     @property
     def components(self) -> int:
@@ -100,7 +105,7 @@ class Representation:
     Raises
     ------
     ValueError
-        If blocks and columns, or rows and `n_atoms`, do not fit.
+        If blocks and columns, or rows and `n_atoms`, do not fit, or are no numbers.
     """
 
     values: np.ndarray = field(repr=False)
@@ -117,6 +122,11 @@ class Representation:
                     f"block {block} starts at column {block.start}; expected {position}."
                 )
             position = block.columns.stop
+        if self.values.dtype.kind != "f" or self.n_atoms.dtype.kind not in "iu":
+            raise ValueError(
+                "values must be real and n_atoms whole numbers; got arrays of "
+                f"{self.values.dtype} and {self.n_atoms.dtype}."
+            )
         if self.values.ndim != 2 or self.values.shape[1] != position:
             raise ValueError(
                 f"blocks cover {position} columns, but values have shape {self.values.shape}."
@@ -341,19 +351,12 @@ class Representation:
         Path
             Where it was written.
         """
-        path = Path(path)
         about = {
             "format": _FORMAT,
             "blocks": [asdict(block) for block in self.blocks],
             "metadata": dict(self.metadata),
         }
-        data = save(
-            {"values": np.ascontiguousarray(self.values), "n_atoms": self.n_atoms},
-            metadata={"cpdkit": json.dumps(about), "sha256": _checksum(self.values, self.n_atoms)},
-        )
-        with replacing(path) as file:
-            file.write(data)
-        return path
+        return write_sealed(path, {"values": self.values, "n_atoms": self.n_atoms}, about)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Representation:
@@ -366,21 +369,17 @@ class Representation:
         ValueError
             If the file is damaged or is not a saved representation.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise FileNotFoundError(f"no file of a representation at {path}.")
+        arrays, about = read_sealed(
+            path,
+            ("values", "n_atoms"),
+            form=_FORMAT,
+            what="representation",
+            remedy="extract it again",
+        )
         try:
-            with safe_open(path, framework="numpy") as file:
-                metadata = file.metadata() or {}
-                about = json.loads(metadata.get("cpdkit", "{}"))
-                if about.get("format") != _FORMAT:
-                    raise ValueError(
-                        f"{path} is not a representation saved by this version of cpdkit."
-                    )
-                values, n_atoms = file.get_tensor("values"), file.get_tensor("n_atoms")
-        except SafetensorError as error:
-            raise ValueError(f"{path} is damaged ({error}); extract it again.") from error
-        if metadata.get("sha256") != _checksum(values, n_atoms):
-            raise ValueError(f"{path} was altered after it was saved; extract it again.")
-        blocks = tuple(Block(**block) for block in about["blocks"])
-        return cls(values, blocks, n_atoms, about["metadata"])
+            blocks = tuple(Block(**block) for block in about["blocks"])
+            return cls(arrays["values"], blocks, arrays["n_atoms"], about["metadata"])
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(
+                f"{path} holds no sound representation ({error!r}); extract it again."
+            ) from error

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ase
 import numpy as np
 import pytest
 from ase.build import bulk, molecule
 from ase.collections import g2
 
 from cpdkit.composition import composition_matrix
-from cpdkit.datasets import AtomsSequence, hill_formula
+from cpdkit.datasets import AtomsSequence, hill_formula, load_dataset
 
 MOLECULES = [molecule(name) for name in g2.names[:60]]
 
@@ -50,8 +51,43 @@ def test_formulas_are_hill_formulas():
         ([bulk("Cu")[:0]], {}, "structure 0 has no atoms"),
         ([molecule("CH4"), molecule("H2O")], {"elements": ["C", "H"]}, "structure 1 holds O"),
         ([molecule("CH4")], {"elements": ["C", "Hx"]}, "'Hx' is no chemical element"),
+        ([molecule("CH4")], {"elements": ["C", True]}, "True is no chemical element"),
+        ([molecule("CH4")], {"elements": {"C", "H"}}, "must be a list: its order is that of"),
+        ([molecule("CH4")], {"elements": "CH"}, "must be a list: its order is that of"),
+        ([molecule("CH4")], {"elements": ["C", "H", 6]}, "each once"),
+        ([molecule("CH4")], {"elements": []}, "each once"),
+        ([ase.Atoms("OX", positions=np.eye(3)[:2])], {}, "got 0 in structure 0 .0 is 'X', a ghost"),
     ],
 )
 def test_bad_input_is_answered(atoms, options, message):
     with pytest.raises(ValueError, match=message):
         composition_matrix(atoms, **options)
+
+
+def test_structures_come_in_any_form():
+    frames, expected = MOLECULES[:5], composition_matrix(MOLECULES[:5])
+    rows = np.empty(5, dtype=object)
+    rows[:] = frames
+    for given in (tuple(frames), (atoms for atoms in frames), iter(frames), rows):
+        assert np.array_equal(composition_matrix(given), expected)
+    assert composition_matrix(molecule("H2O")).tolist() == [[2, 1]]
+    ds = load_dataset("xtb9", n=5)
+    assert np.array_equal(composition_matrix(ds), composition_matrix(ds.atoms))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [3, None, "a.xyz", {"a": molecule("CH4")}, [molecule("CH4"), 3], ["CH4", molecule("CH4")]],
+)
+def test_what_is_no_structure_is_refused_by_name(given):
+    with pytest.raises(TypeError, match="structure|formula"):
+        composition_matrix(given)
+
+
+@pytest.mark.parametrize("kind", ["counts", "fractions", "formula", "bonds", "morgan"])
+def test_rungs_of_the_ladder_take_an_iterator(kind):
+    pytest.importorskip("rdkit")
+    frames = [molecule(name) for name in ("H2O", "CH4", "CH3OH")]
+    expected = composition_matrix(frames, kind=kind)
+    assert np.array_equal(composition_matrix((atoms for atoms in frames), kind=kind), expected)
+    assert composition_matrix(frames[0], kind=kind).shape[0] == 1

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from molecules import rotation
+from safetensors.numpy import save_file
 
+from cpdkit._sealed import checksum
 from cpdkit.encoders.irreps import Irreps
 from cpdkit.representation import Block, Representation
 
@@ -140,12 +144,10 @@ def test_damaged_foreign_and_missing_files_are_named(tmp_path):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(ValueError, match="damaged"):
         Representation.load(path)
-    from safetensors.numpy import save_file
-
     save_file({"x": np.zeros(3)}, tmp_path / "other.safetensors")
-    with pytest.raises(ValueError, match="not a representation"):
+    with pytest.raises(ValueError, match="holds no representation"):
         Representation.load(tmp_path / "other.safetensors")
-    with pytest.raises(FileNotFoundError, match="no file of a representation at"):
+    with pytest.raises(FileNotFoundError, match="no representation at"):
         Representation.load(tmp_path / "none.safetensors")
 
 
@@ -196,12 +198,93 @@ def test_asking_for_nothing_or_for_text_is_refused(arguments):
         pooled("mean").select(**arguments)
 
 
-def test_an_altered_file_is_refused(tmp_path):
-    path = build(["4x0e"], n=50).save(tmp_path / "rep.safetensors")
+@given(st.floats(0, 1, exclude_max=True), st.integers(0, 7))
+def test_a_flipped_bit_anywhere_is_refused(tmp_path_factory, where, bit):
+    rep = Representation(np.ones((3, 4)), build(["4x0e"]).blocks, np.ones(3, int), {"a": "b"})
+    path = rep.save(tmp_path_factory.mktemp("rep") / "rep.safetensors")
     data = bytearray(path.read_bytes())
-    data[-9] ^= 1
+    data[int(where * len(data))] ^= 1 << bit
     path.write_bytes(bytes(data))
-    with pytest.raises(ValueError, match="was altered"):
+    with pytest.raises(ValueError, match="altered|damaged|holds no representation"):
         Representation.load(path)
-    with pytest.raises(FileNotFoundError, match="no file of a representation"):
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no representation at"):
         Representation.load(tmp_path)
+
+
+def sealed(path, about, **arrays):
+    """A file with a true checksum, whatever it says."""
+    header = about if isinstance(about, str) else json.dumps(about)
+    arrays = {"values": np.ones((2, 1)), "n_atoms": np.ones(2, int)} | arrays
+    arrays = {name: array for name, array in arrays.items() if array is not None}
+    seal = checksum(*arrays.values(), header=header)
+    save_file(arrays, path, metadata={"cpdkit": header, "sha256": seal})
+    return path
+
+
+SOUND = {
+    "format": "cpdkit-representation-3",
+    "blocks": [
+        {"layer": 0, "name": "a", "l": 0, "p": "e", "mul": 1, "pooling": "mean", "start": 0}
+    ],
+    "metadata": {},
+}
+
+
+def changed(**block):
+    return SOUND | {"blocks": [SOUND["blocks"][0] | block]}
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        "[" * 100_000,
+        "{",
+        "[]",
+        "3",
+        "null",
+        "",
+        {},
+        {"format": "cpdkit-representation-3"},
+        SOUND | {"format": "cpdkit-representation-2"},
+        SOUND | {"blocks": None},
+        SOUND | {"blocks": 3},
+        SOUND | {"blocks": []},
+        SOUND | {"blocks": ["a"]},
+        SOUND | {"blocks": {"a": 1}},
+        SOUND | {"blocks": [[1, 2]]},
+        {k: v for k, v in SOUND.items() if k != "metadata"},
+        changed(mul="1"),
+        changed(mul=True),
+        changed(mul=-1),
+        changed(mul=2),
+        changed(l=1.0),
+        changed(layer=None),
+        changed(p="x"),
+        changed(kind="cube"),
+        changed(colour="red"),
+        changed(start=1),
+    ],
+)
+def test_a_broken_header_is_refused_in_our_words(tmp_path, about):
+    with pytest.raises(ValueError, match=r"extract it again"):
+        Representation.load(sealed(tmp_path / "a.safetensors", about))
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"values": None},
+        {"n_atoms": None},
+        {"values": np.ones(2)},
+        {"values": np.ones((3, 1))},
+        {"values": np.ones((2, 1), dtype=np.int8)},
+        {"n_atoms": np.ones(2)},
+    ],
+)
+def test_arrays_that_are_no_features_are_refused(tmp_path, arrays):
+    assert len(Representation.load(sealed(tmp_path / "a.safetensors", SOUND))) == 2
+    with pytest.raises(ValueError, match="extract it again"):
+        Representation.load(sealed(tmp_path / "b.safetensors", SOUND, **arrays))

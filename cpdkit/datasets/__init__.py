@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -9,15 +10,18 @@ from pathlib import Path
 import numpy as np
 
 from cpdkit._messages import unknown
-from cpdkit.datasets._dataset import AtomsSequence, Dataset, hill_formula
-from cpdkit.datasets.extxyz import read_extxyz
+from cpdkit.datasets._dataset import AtomsSequence, Dataset
+from cpdkit.datasets.extxyz import read_extxyz, target_names
+from cpdkit.datasets.formulas import canonical_formulas, hill_formula, parse_formula
 
 __all__ = [
     "DATASETS",
     "AtomsSequence",
     "Dataset",
+    "canonical_formulas",
     "hill_formula",
     "load_dataset",
+    "parse_formula",
     "read_extxyz",
 ]
 
@@ -58,7 +62,8 @@ def load_dataset(
     units : mapping of str to str, optional
         Units of the targets of a file.
     missing : {"raise", "drop"}
-        What to do where a chosen target is NaN: refuse, or leave these structures out.
+        What to do where a chosen target is NaN or infinite: refuse, or leave these structures
+        out. Where none is chosen, what a named data set lacks stays NaN unless it is to be dropped.
 
     Returns
     -------
@@ -68,8 +73,8 @@ def load_dataset(
     Raises
     ------
     ValueError
-        If the data set, split, a target or an option is not known, `n` is larger than the data
-        set, or a chosen target is NaN somewhere.
+        If the data set, split, a target or an option is not known or does not apply, `n` is larger
+        than the data set, or a chosen target is NaN somewhere.
     FileNotFoundError
         If a file is missing.
 
@@ -81,14 +86,19 @@ def load_dataset(
     """
     if missing not in MISSING:
         raise ValueError(unknown("value of missing", missing, MISSING))
-    if isinstance(targets, str):
-        raise ValueError(f"targets={targets!r} must be a list of names, such as [{targets!r}].")
-    if str(name) in DATASETS:
-        load: Callable[[str], Dataset] = import_module(DATASETS[str(name)]).load
-        dataset = _keep_targets(load(split), targets, missing)
-    elif Path(name).suffix or Path(name).exists():
-        read = read_extxyz(name, targets=targets, units=units)
-        dataset = _keep_targets(read, targets, missing)
+    names = target_names(targets)
+    if isinstance(name, str) and name in DATASETS:
+        if units is not None:
+            raise ValueError(f"units are those of {name!r}; give them only for a file of your own.")
+        load: Callable[[str], Dataset] = import_module(DATASETS[name]).load
+        dataset = _keep_targets(load(split), names, missing)
+    elif not isinstance(name, str | os.PathLike):
+        raise ValueError(f"name={name!r} must be a name of {list(DATASETS)}, or a path.")
+    elif isinstance(name, os.PathLike) or Path(name).suffix or Path(name).exists():
+        if split != "probe":
+            raise ValueError(f"split={split!r}: a file has no splits; leave split= out.")
+        read = read_extxyz(name, targets=names, units=units)
+        dataset = _keep_targets(read, names, missing)
     else:
         raise ValueError(
             unknown("data set", name, DATASETS)
@@ -99,7 +109,9 @@ def load_dataset(
 
 def _keep_targets(dataset: Dataset, targets: Sequence[str] | None, missing: str) -> Dataset:
     if targets is None:
-        return dataset
+        if missing == "raise":
+            return dataset
+        targets = list(dataset.targets)
     for name in targets:
         if name not in dataset.targets:
             raise ValueError(unknown(f"target of {dataset.name!r}", name, dataset.targets.columns))
@@ -111,6 +123,8 @@ def _keep_targets(dataset: Dataset, targets: Sequence[str] | None, missing: str)
             f"targets are NaN or infinite in some of the {len(dataset)} structures: "
             f"{ {k: int(v) for k, v in counts.items() if v} }; missing='drop' leaves these out."
         )
+    if lacking.all():
+        raise ValueError(f"no structure of {dataset.name!r} has all of the targets {targets}.")
     kept = Dataset(
         name=dataset.name,
         split=dataset.split,

@@ -1,180 +1,26 @@
-"""Structures with targets, held in flat arrays."""
+"""Structures with targets."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import overload
+from functools import cached_property, partial
+from typing import Any
 
-import ase
 import numpy as np
 import pandas as pd
-from ase.data import chemical_symbols
-from ase.formula import Formula
 
-__all__ = ["AtomsSequence", "Dataset", "hill_formula"]
+from cpdkit.datasets._atoms import AtomsSequence, list_of_atoms
+from cpdkit.datasets._parts import (
+    check_same_rows,
+    data_frame,
+    row_names,
+    target_frame,
+    text_labels,
+)
 
-
-def hill_formula(numbers: np.ndarray) -> str:
-    """Chemical formula in Hill order (carbon, hydrogen, then alphabetical).
-
-    Parameters
-    ----------
-    numbers : ndarray of int, shape (n_atoms,)
-        Atomic numbers.
-
-    Returns
-    -------
-    str
-        Such as ``"C2H6O"``.
-    """
-    values, counts = np.unique(np.asarray(numbers, dtype=np.int64), return_counts=True)
-    symbols = ase.data.chemical_symbols
-    return Formula.from_dict(
-        {symbols[z]: int(c) for z, c in zip(values, counts, strict=True)}
-    ).format("hill")
-
-
-class AtomsSequence(Sequence[ase.Atoms]):
-    """A sequence of :class:`ase.Atoms` that are built only when asked for.
-
-    Keeping flat arrays instead of objects makes 125,000 molecules cost megabytes.
-
-    Parameters
-    ----------
-    numbers : ndarray of int, shape (total_atoms,)
-        Atomic numbers of all structures, one after the other.
-    positions : ndarray of float, shape (total_atoms, 3)
-        Cartesian coordinates in Angstrom.
-    n_atoms : ndarray of int, shape (n_structures,)
-        Number of atoms of each structure.
-    cells : ndarray of float, shape (n_structures, 3, 3), optional
-        Lattice vectors in Angstrom, as rows. Without them structures are molecules.
-    pbc : ndarray of bool, shape (n_structures, 3), optional
-        Periodic directions; all of them where cells are given and this is not.
-
-    Raises
-    ------
-    ValueError
-        If the arrays do not fit each other, a coordinate or lattice vector is not finite, or there
-        is no element of an atomic number.
-    """
-
-    def __init__(
-        self,
-        numbers: np.ndarray,
-        positions: np.ndarray,
-        n_atoms: np.ndarray,
-        *,
-        cells: np.ndarray | None = None,
-        pbc: np.ndarray | None = None,
-    ) -> None:
-        given = np.asarray(numbers)
-        known = (given >= 0) & (given < len(chemical_symbols))
-        if not known.all():
-            raise ValueError(
-                f"atomic numbers go up to {len(chemical_symbols) - 1}; got {given[~known][0]}."
-            )
-        self.numbers = given.astype(np.uint8, copy=False)
-        self.positions = np.asarray(positions, dtype=np.float64)
-        self.n_atoms = np.asarray(n_atoms, dtype=np.int64)
-        total = int(self.n_atoms.sum())
-        if self.numbers.shape != (total,) or self.positions.shape != (total, 3):
-            raise ValueError(
-                f"n_atoms sums to {total}, so numbers must have shape ({total},) and positions "
-                f"({total}, 3); got {self.numbers.shape} and {self.positions.shape}."
-            )
-        if not np.isfinite(self.positions).all():
-            raise ValueError("positions contain NaN or infinite coordinates; repair them.")
-        if cells is not None and not np.isfinite(np.asarray(cells, dtype=np.float64)).all():
-            raise ValueError("cells contain NaN or infinite lattice vectors; repair them.")
-        n = len(self.n_atoms)
-        if cells is not None:
-            cells = np.asarray(cells, dtype=np.float64)
-            pbc = np.ones((n, 3), bool) if pbc is None else np.asarray(pbc, dtype=bool)
-            if cells.shape != (n, 3, 3) or pbc.shape != (n, 3):
-                raise ValueError(
-                    f"{n} structures need cells of shape ({n}, 3, 3) and pbc of shape ({n}, 3); "
-                    f"got {cells.shape} and {pbc.shape}."
-                )
-        self.cells = cells
-        self.pbc = pbc
-        self.offsets = np.concatenate([[0], np.cumsum(self.n_atoms)])
-
-    @classmethod
-    def from_atoms(cls, structures: Iterable[ase.Atoms]) -> AtomsSequence:
-        """Flatten existing :class:`ase.Atoms`; info and calculators are not kept."""
-        frames = list(structures)
-        empty = np.empty((0, 3))
-        numbers = np.concatenate([a.numbers for a in frames] or [np.empty(0, int)])
-        positions = np.concatenate([a.positions for a in frames] or [empty])
-        periodic = any(a.pbc.any() for a in frames)
-        return cls(
-            numbers,
-            positions,
-            np.array([len(a) for a in frames], dtype=np.int64),
-            cells=np.array([a.cell.array for a in frames]) if periodic else None,
-            pbc=np.array([a.pbc for a in frames]) if periodic else None,
-        )
-
-    def __len__(self) -> int:
-        return len(self.n_atoms)
-
-    @overload
-    def __getitem__(self, index: int) -> ase.Atoms: ...
-    @overload
-    def __getitem__(self, index: slice) -> AtomsSequence: ...
-    def __getitem__(self, index: int | slice) -> ase.Atoms | AtomsSequence:
-        if isinstance(index, slice):
-            return self.select(np.arange(len(self))[index])
-        i = range(len(self))[index]  # negative indices, and IndexError past the end
-        part = slice(self.offsets[i], self.offsets[i + 1])
-        periodic = {}
-        if self.cells is not None and self.pbc is not None:
-            periodic = {"cell": self.cells[i], "pbc": self.pbc[i]}
-        return ase.Atoms(
-            numbers=self.numbers[part].astype(int), positions=self.positions[part], **periodic
-        )
-
-    def select(self, rows: np.ndarray) -> AtomsSequence:
-        """The structures at `rows` (integer positions or a boolean mask), in that order."""
-        rows = np.arange(len(self))[rows]
-        counts = self.n_atoms[rows]
-        starts = np.concatenate([[0], np.cumsum(counts)[:-1]]) if len(rows) else counts
-        flat = np.arange(counts.sum()) + np.repeat(self.offsets[rows] - starts, counts)
-        return AtomsSequence(
-            self.numbers[flat],
-            self.positions[flat],
-            counts,
-            cells=None if self.cells is None else self.cells[rows],
-            pbc=None if self.pbc is None else self.pbc[rows],
-        )
-
-    def element_counts(self) -> tuple[np.ndarray, np.ndarray]:
-        """Count the atoms of each element in each structure.
-
-        Returns
-        -------
-        counts : ndarray of int, shape (n_structures, n_elements)
-            Number of atoms of each element.
-        elements : ndarray of int, shape (n_elements,)
-            Atomic numbers that occur, ascending.
-        """
-        elements, column = np.unique(self.numbers, return_inverse=True)
-        row = np.repeat(np.arange(len(self)), self.n_atoms)
-        flat = np.bincount(row * len(elements) + column, minlength=len(self) * len(elements))
-        return flat.reshape(len(self), len(elements)), elements.astype(np.int64)
-
-    def formulas(self) -> np.ndarray:
-        """Hill formula of every structure, shape (n_structures,)."""
-        counts, elements = self.element_counts()
-        if not len(counts):
-            return np.empty(0, dtype=str)
-        rows, inverse = np.unique(counts, axis=0, return_inverse=True)
-        names = np.array([hill_formula(np.repeat(elements, row)) for row in rows])
-        return names[inverse.ravel()]
+__all__ = ["AtomsSequence", "Dataset", "as_sequence"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,11 +38,18 @@ class Dataset:
     units : mapping of str to str
         Unit of each column of `targets` (``"1"`` where dimensionless, ``""`` where unknown).
     ids : ndarray of str, shape (n_structures,)
-        Stable names of the rows; folds are drawn from them.
+        Stable names of the rows, each another; folds are drawn from them.
     smiles : ndarray of str, optional
         SMILES strings where the source has them.
     info : pandas.DataFrame, optional
         Further columns (vector labels, keys) that are not scalar targets.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a part is of another kind or length, a target is no column of real numbers, names of
+        rows are missing or repeat, a structure has no atoms, or pandas indices disagree: rows are
+        positions, and are never put in another order.
     """
 
     name: str
@@ -209,15 +62,27 @@ class Dataset:
     info: pd.DataFrame | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        n = len(self.atoms)
-        lengths = {"targets": len(self.targets), "ids": len(self.ids)}
+        given = {"targets": self.targets, "ids": self.ids, "smiles": self.smiles, "info": self.info}
+        put = partial(object.__setattr__, self)
+        put("atoms", as_sequence(self.atoms, "atoms"))
+        put("targets", target_frame(self.targets))
+        put("ids", row_names(self.ids))
         if self.smiles is not None:
-            lengths["smiles"] = len(self.smiles)
+            put("smiles", text_labels(self.smiles, "smiles"))
         if self.info is not None:
-            lengths["info"] = len(self.info)
+            put("info", data_frame(self.info, "info"))
+        if not isinstance(self.units, Mapping):
+            raise TypeError(f"units must be a mapping such as {{'gap': 'eV'}}; got {self.units!r}.")
+        n = len(self.atoms)
+        parts = {"targets": self.targets, "ids": self.ids, "smiles": self.smiles, "info": self.info}
+        lengths = {name: len(part) for name, part in parts.items() if part is not None}
         wrong = {key: value for key, value in lengths.items() if value != n}
         if wrong:
             raise ValueError(f"{n} structures but {wrong} rows; every part needs one row each.")
+        empty = np.flatnonzero(self.atoms.n_atoms == 0)
+        if len(empty):
+            raise ValueError(f"atoms: structure {empty[0]} has no atoms; remove it.")
+        check_same_rows(given, self.ids)
 
     def __len__(self) -> int:
         return len(self.atoms)
@@ -259,12 +124,39 @@ class Dataset:
         Raises
         ------
         ValueError
-            If `n` is not between 1 and the number of structures.
+            If `n` is not a whole number between 1 and the number of structures, or `seed` is not
+            one from 0.
         """
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
+            raise ValueError(f"n={n!r} must be a whole number, or None for all structures.")
         if not 1 <= n <= len(self):
             raise ValueError(
                 f"n={n} structures asked for, but {self.name!r} ({self.split}) has {len(self)}; "
                 f"give 1 <= n <= {len(self)} or n=None for all."
             )
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+            raise ValueError(f"seed={seed!r} must be a whole number from 0.")
         rows = np.random.default_rng(seed).choice(len(self), size=n, replace=False)
         return self.select(np.sort(rows))
+
+
+def as_sequence(structures: Any, name: str = "structures") -> AtomsSequence:
+    """Structures in whatever form they come.
+
+    Parameters
+    ----------
+    structures : Dataset, AtomsSequence, iterable of ase.Atoms, or ase.Atoms
+        One structure gives a sequence of one.
+    name : str, default "structures"
+        What the caller names them.
+
+    Raises
+    ------
+    TypeError
+        If it is anything else.
+    """
+    if isinstance(structures, Dataset):
+        return structures.atoms
+    if isinstance(structures, AtomsSequence):
+        return structures
+    return AtomsSequence.from_atoms(list_of_atoms(structures, name))

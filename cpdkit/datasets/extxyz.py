@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import ase
-import ase.io
 import numpy as np
 import pandas as pd
 
 from cpdkit._messages import unknown
 from cpdkit.datasets._dataset import AtomsSequence, Dataset
+from cpdkit.datasets._xyz import Frame, is_number, number, read_frames
 
-__all__ = ["read_extxyz"]
+__all__ = ["read_extxyz", "target_names"]
 
 
 def read_extxyz(
@@ -22,7 +21,7 @@ def read_extxyz(
     targets: Sequence[str] | None = None,
     units: Mapping[str, str] | None = None,
     ids: str | None = None,
-    smiles: str = "smiles",
+    smiles: str | None = "smiles",
 ) -> Dataset:
     """Read structures and targets from an extended-XYZ file.
 
@@ -36,9 +35,9 @@ def read_extxyz(
     units : mapping of str to str, optional
         Unit of each target; shown on axes.
     ids : str, optional
-        Column with the stable name of each row; by default the frame number.
-    smiles : str, default "smiles"
-        Column with SMILES strings, if there is one.
+        Column with the stable name of each row, as it is written; by default the frame number.
+    smiles : str, optional
+        Column with SMILES strings, if there is one; None leaves it unread.
 
     Returns
     -------
@@ -50,62 +49,100 @@ def read_extxyz(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file cannot be parsed or is empty, no target is named, or a target is missing from
-        a frame or not a number.
+        If the file does not follow the specification (`cpdkit.datasets._xyz`) or is empty, no
+        target is named, a chosen column is missing from a frame, a target is not a number, or
+        names of rows repeat.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no file {str(path)!r}; give the path of an extended-XYZ file.")
-    try:
-        frames = ase.io.read(path, index=":", format="extxyz")
-    except Exception as error:  # ASE raises whatever its parser stumbles over
-        raise ValueError(f"{str(path)!r} is not a readable extended-XYZ file: {error}") from error
+    wanted = target_names(targets)
+    frames = list(read_frames(path))
     if not frames:
         raise ValueError(f"{str(path)!r} holds no structures.")
-    columns = [_scalars(frame) for frame in frames]
-    shared = sorted(set.intersection(*(set(c) for c in columns)))
-    numeric = [name for name in shared if all(_is_number(c[name]) for c in columns)]
-    if not targets:
+    shared = set.intersection(*({k for k, v in f.info.items() if v is not None} for f in frames))
+    numeric = sorted(name for name in shared if all(is_number(f.info[name]) for f in frames))
+    if not wanted:
         raise ValueError(
             f"name the targets to read from {str(path)!r}, such as targets={numeric[:1]!r}; "
             f"numbers that every frame has: {numeric}."
         )
-    table = {}
-    for name in targets:
-        lacking = [i for i, c in enumerate(columns) if name not in c]
-        if len(lacking) == len(frames):
-            raise ValueError(f"{str(path)!r}: " + unknown("target", name, numeric))
-        if lacking:
-            raise ValueError(
-                f"{str(path)!r}: target {name!r} is missing from {len(lacking)} of {len(frames)} "
-                f"frames (first: frame {lacking[0]}); complete or remove them."
-            )
+    columns = {name: _column(path, frames, name, "target", numeric) for name in wanted}
+    for name, column in columns.items():
         if name not in numeric:
-            wrong = next(i for i, c in enumerate(columns) if not _is_number(c[name]))
+            wrong = next(i for i, text in enumerate(column) if not is_number(text))
             raise ValueError(
-                f"{str(path)!r}: target {name!r} is {columns[wrong][name]!r} in frame {wrong}, "
-                "not a number."
+                f"{str(path)!r}: target {name!r} is {column[wrong]!r} in frame {wrong}, not a "
+                f"number (line {frames[wrong].line + 1})."
             )
-        table[name] = [float(str(c[name])) for c in columns]
-    if ids is not None and ids not in shared:
-        raise ValueError(f"{str(path)!r}: " + unknown("column for ids", ids, shared))
-    names = [c[ids] for c in columns] if ids else range(len(frames))
+    for name in units or {}:
+        if name not in columns:
+            raise ValueError(unknown("target in units", name, columns))
+    if ids is None:
+        names = [str(i) for i in range(len(frames))]
+    else:
+        names = _column(path, frames, ids, "column for ids", sorted(shared))
+    written = None
+    if smiles is not None and any(smiles in frame.info for frame in frames):
+        written = np.array(_column(path, frames, smiles, "SMILES", []), dtype=str)
     return Dataset(
         name=path.stem,
         split="file",
-        atoms=AtomsSequence.from_atoms(frames),
-        targets=pd.DataFrame(table),
-        units={name: (units or {}).get(name, "") for name in table},
-        ids=np.array([str(name) for name in names]),
-        smiles=np.array([str(c[smiles]) for c in columns]) if smiles in shared else None,
+        atoms=_sequence(frames),
+        targets=pd.DataFrame({k: [number(text) for text in v] for k, v in columns.items()}),
+        units={name: (units or {}).get(name, "") for name in columns},
+        ids=np.array(names),
+        smiles=written,
     )
 
 
-def _scalars(frame: ase.Atoms) -> dict[str, object]:
-    """Info entries, and results that ASE moved to a calculator (energy, dipole, ...)."""
-    results = {} if frame.calc is None else frame.calc.results
-    return {k: v for k, v in {**results, **frame.info}.items() if np.ndim(v) == 0}
+def target_names(targets: Sequence[str] | None) -> list[str] | None:
+    """Names in the order given, none of them twice.
+
+    Raises
+    ------
+    ValueError
+        If it is one string, has no order, or repeats a name.
+    """
+    if targets is None:
+        return None
+    if isinstance(targets, str):
+        raise ValueError(f"targets={targets!r} must be a list of names, such as [{targets!r}].")
+    if isinstance(targets, set | frozenset) or not isinstance(targets, Iterable):
+        raise ValueError(f"targets={targets!r} must be a list of names, in an order of its own.")
+    names = list(targets)
+    if len(set(names)) < len(names) or not names:
+        what = "names a column twice" if names else "names none; leave it out for all"
+        raise ValueError(f"targets={names} {what}.")
+    return names
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool | np.bool_)
+def _column(
+    path: Path, frames: Sequence[Frame], name: str, what: str, known: Sequence[str]
+) -> list[str]:
+    """Text of `name` in every frame."""
+    column = [frame.info.get(name) for frame in frames]
+    lacking = [i for i, frame in enumerate(frames) if name not in frame.info]
+    bare = [i for i, text in enumerate(column) if text is None]
+    if len(lacking) == len(frames):
+        raise ValueError(f"{str(path)!r}: " + unknown(what, name, known))
+    if bare:
+        how = "missing from" if lacking else "given without a value, such as '=0.5', in"
+        rows = lacking or bare
+        raise ValueError(
+            f"{str(path)!r}: {what} {name!r} is {how} {len(rows)} of {len(frames)} frames (first: "
+            f"frame {rows[0]}, line {frames[rows[0]].line + 1}); complete or remove them."
+        )
+    return [str(text) for text in column]
+
+
+def _sequence(frames: Sequence[Frame]) -> AtomsSequence:
+    periodic = any(any(frame.pbc) for frame in frames)
+    zeros = np.zeros((3, 3))
+    return AtomsSequence(
+        np.concatenate([frame.numbers for frame in frames]),
+        np.concatenate([frame.positions for frame in frames]),
+        np.array([len(frame.numbers) for frame in frames]),
+        cells=np.array([zeros if f.cell is None else f.cell for f in frames]) if periodic else None,
+        pbc=np.array([frame.pbc for frame in frames]) if periodic else None,
+    )

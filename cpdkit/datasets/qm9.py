@@ -16,6 +16,7 @@ import pandas as pd
 
 from cpdkit._messages import unknown
 from cpdkit.datasets._dataset import AtomsSequence, Dataset
+from cpdkit.datasets._npz import read_npz
 from cpdkit.datasets.extxyz import read_extxyz
 from cpdkit.datasets.qm9_archive import load_archive
 
@@ -112,17 +113,15 @@ def _probe(path: Path) -> Dataset:
 
 
 def _train(path: Path) -> Dataset:
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {str(path)!r}; look at what CPDKIT_DATA names.")
-    with np.load(path, allow_pickle=False) as stored:
-        dipole = pd.DataFrame(stored["dipole_mp2"], columns=["dipole_x", "dipole_y", "dipole_z"])
-        return Dataset(
-            name="qm9",
-            split="train",
-            atoms=AtomsSequence(stored["Z"], stored["R"], stored["n_atoms"]),
-            targets=pd.DataFrame({key: stored[key].astype(np.float64) for key in TRAIN_UNITS}),
-            units=TRAIN_UNITS,
-            ids=stored["gdb_id"].astype(str),
-            smiles=stored["smiles"],
-            info=dipole,
-        )
+    names = ("Z", "R", "n_atoms", "gdb_id", "smiles", "dipole_mp2", *TRAIN_UNITS)
+    stored = read_npz(path, names, remedy="look at what CPDKIT_DATA names")
+    return Dataset(
+        name="qm9",
+        split="train",
+        atoms=AtomsSequence(stored["Z"], stored["R"], stored["n_atoms"]),
+        targets=pd.DataFrame({key: stored[key].astype(np.float64) for key in TRAIN_UNITS}),
+        units=TRAIN_UNITS,
+        ids=stored["gdb_id"].astype(str),
+        smiles=stored["smiles"],
+        info=pd.DataFrame(stored["dipole_mp2"], columns=["dipole_x", "dipole_y", "dipole_z"]),
+    )

@@ -6,6 +6,7 @@ The archive is read as a stream and never unpacked; what was read is kept beside
 from __future__ import annotations
 
 import tarfile
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,13 @@ from typing import IO
 import numpy as np
 import pandas as pd
 import pooch
-from ase.data import atomic_numbers
 from tqdm.auto import tqdm
 
 from cpdkit._files import replacing
 from cpdkit.datasets._dataset import AtomsSequence, Dataset
+from cpdkit.datasets._npz import read_npz
+from cpdkit.datasets._xyz import number
+from cpdkit.datasets.formulas import atomic_number
 
 __all__ = ["OFFICIAL", "Source", "load_archive"]
 
@@ -27,6 +30,8 @@ COLUMNS = (
     "g298", "cv",
 )  # fmt: skip
 """Labels in the order of the archive's second lines, behind the tag and the index."""
+
+_ARRAYS = ("ids", "numbers", "positions", "n_atoms", "labels", "smiles")
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,8 @@ def load_archive(
     Raises
     ------
     ValueError
-        If a file does not have its checksum, or cannot be read as QM9.
+        If a file does not have its checksum, or cannot be read as QM9. What was read before and is
+        damaged since is read again, with a warning.
     OSError
         If a file cannot be fetched.
     """
@@ -88,22 +94,33 @@ def load_archive(
     folder = Path(cache) if cache is not None else Path(pooch.os_cache("cpdkit")) / "qm9"
     key = source.archive_hash.partition(":")[2][:12] + source.excluded_hash.partition(":")[2][:12]
     parsed = folder / f"qm9-{key}.npz"
-    if not parsed.exists():
+    stored = _kept(parsed)
+    if stored is None:
         archive = _fetch(source.archive, source.archive_hash, folder, progress)
         excluded = _excluded(_fetch(source.excluded, source.excluded_hash, folder, progress))
-        arrays = _read(archive, excluded, progress)
+        stored = _read(archive, excluded, progress)
         with replacing(parsed) as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-    with np.load(parsed, allow_pickle=False) as stored:
-        return Dataset(
-            name="qm9",
-            split="all",
-            atoms=AtomsSequence(stored["numbers"], stored["positions"], stored["n_atoms"]),
-            targets=pd.DataFrame(stored["labels"], columns=list(COLUMNS)),
-            units=UNITS,
-            ids=stored["ids"].astype(str),
-            smiles=stored["smiles"],
-        )
+            np.savez(file, **stored)  # type: ignore[arg-type]
+    return Dataset(
+        name="qm9",
+        split="all",
+        atoms=AtomsSequence(stored["numbers"], stored["positions"], stored["n_atoms"]),
+        targets=pd.DataFrame(stored["labels"], columns=list(COLUMNS)),
+        units=UNITS,
+        ids=stored["ids"].astype(str),
+        smiles=stored["smiles"],
+    )
+
+
+def _kept(parsed: Path) -> dict[str, np.ndarray] | None:
+    """What was read before, if it is there and sound."""
+    if not parsed.exists():
+        return None
+    try:
+        return read_npz(parsed, _ARRAYS, remedy="it is made again")
+    except ValueError as error:
+        warnings.warn(str(error), stacklevel=3)
+        return None
 
 
 def _fetch(url: str, known_hash: str, folder: Path, progress: bool) -> Path:
@@ -136,10 +153,11 @@ def _members(path: Path) -> Iterator[IO[bytes]]:
 def _read(path: Path, excluded: set[int], progress: bool) -> dict[str, np.ndarray]:
     rows = []
     for file in tqdm(_members(path), desc="QM9", unit="molecule", disable=not progress):
-        lines = file.read().decode("utf-8").splitlines()
+        text = file.read().decode("ascii", "replace")
+        lines = text.replace("*^", "e").splitlines()  # Mathematica's way of writing 1e-6
         try:
             row = _molecule(lines)
-        except (ValueError, IndexError, KeyError) as error:
+        except (ValueError, IndexError) as error:
             raise ValueError(f"{path}: not an XYZ file of QM9: {lines[:2]} ({error})") from error
         if row[0] not in excluded:
             rows.append(row)
@@ -163,10 +181,6 @@ def _molecule(lines: list[str]) -> tuple[int, np.ndarray, np.ndarray, list[float
     if tag != "gdb" or len(labels) != len(COLUMNS):
         raise ValueError(f"the second line has {len(labels)} labels, expected {len(COLUMNS)}")
     atoms = [line.split() for line in lines[2 : 2 + n]]
-    numbers = np.array([atomic_numbers[a[0]] for a in atoms])
-    positions = np.array([[_number(x) for x in a[1:4]] for a in atoms])
-    return int(index), numbers, positions, [_number(x) for x in labels], lines[3 + n].split()[0]
-
-
-def _number(text: str) -> float:
-    return float(text.replace("*^", "e"))  # Mathematica's way of writing 1e-6
+    numbers = np.array([atomic_number(a[0]) for a in atoms])
+    positions = np.array([[number(x) for x in a[1:4]] for a in atoms])
+    return int(index), numbers, positions, [number(x) for x in labels], lines[3 + n].split()[0]

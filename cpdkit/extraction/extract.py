@@ -18,7 +18,7 @@ import torch
 from tqdm.auto import tqdm
 
 from cpdkit._version import __version__
-from cpdkit.datasets._dataset import AtomsSequence, Dataset
+from cpdkit.datasets._dataset import AtomsSequence, Dataset, as_sequence
 from cpdkit.encoders._base import Encoder
 from cpdkit.extraction.job import Task, check, labels_of
 from cpdkit.extraction.pooling import blocks_of, parse_poolings
@@ -248,24 +248,7 @@ def _spread(
 
 
 def _sequence(structures: Dataset | Iterable[ase.Atoms] | ase.Atoms) -> AtomsSequence:
-    if isinstance(structures, Dataset):
-        atoms = structures.atoms
-    elif isinstance(structures, AtomsSequence):
-        atoms = structures
-    elif isinstance(structures, (str, os.PathLike)):
-        raise TypeError(
-            f"structures is a path, {structures!r}; expected ase.Atoms, such as "
-            "ase.io.read(path, ':') gives, or a Dataset."
-        )
-    else:
-        frames = [structures] if isinstance(structures, ase.Atoms) else list(structures)
-        for row, frame in enumerate(frames):
-            if not isinstance(frame, ase.Atoms):
-                raise TypeError(
-                    f"structure {row} is {frame!r}; expected ase.Atoms, such as ase.io.read or "
-                    "ase.build.molecule give, or a Dataset."
-                )
-        atoms = AtomsSequence.from_atoms(frames)
+    atoms = as_sequence(structures)
     if not len(atoms):
         raise ValueError("there are no structures to encode; the data set is empty.")
     return atoms

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import save
 
 from cpdkit._files import replacing
-from cpdkit.representation import Block, Representation, _checksum
+from cpdkit._sealed import UNREADABLE, checksum
+from cpdkit.representation import Block, Representation
 
 __all__ = ["ShardedRepresentation", "Store"]
 
@@ -54,17 +55,17 @@ class Store:
                 values, n_atoms = file.get_tensor("values"), file.get_tensor("n_atoms")
         except FileNotFoundError:
             return None
-        except SafetensorError as error:
+        except UNREADABLE as error:
             warnings.warn(f"{path} is damaged ({error}); it is made again.", stacklevel=2)
             return None
-        if about.get("key") != key or about.get("sha256") != _checksum(values, n_atoms):
+        if about.get("key") != key or about.get("sha256") != checksum(values, n_atoms):
             warnings.warn(f"{path} was altered; it is made again.", stacklevel=2)
             return None
         return values, n_atoms
 
     def write(self, key: str, values: np.ndarray, n_atoms: np.ndarray) -> None:
         """Keep a shard."""
-        about = {"format": _FORMAT, "key": key, "sha256": _checksum(values, n_atoms)}
+        about = {"format": _FORMAT, "key": key, "sha256": checksum(values, n_atoms)}
         tensors = {"values": np.ascontiguousarray(values), "n_atoms": np.asarray(n_atoms)}
         with replacing(self.path(key)) as file:
             file.write(save(tensors, metadata=about))
@@ -72,7 +73,7 @@ class Store:
     def finish(self, manifest: Mapping[str, Any]) -> ShardedRepresentation:
         """Write the manifest of one extraction, named by its content."""
         text = json.dumps(dict(manifest), indent=1, sort_keys=True)
-        name = hashlib.sha256(text.encode()).hexdigest()[:16]
+        name = _name(text.encode())
         encoder = re.sub(r"[^\w.+-]+", "_", manifest["metadata"]["encoder"], flags=re.ASCII)
         path = self.root / f"{encoder[:80].lstrip('.')}-{name}.json"
         if not (path.is_file() and path.read_bytes() == text.encode()):  # it may be read-only
@@ -114,24 +115,34 @@ class ShardedRepresentation:
         FileNotFoundError
             If there is none.
         ValueError
-            If the file is not a manifest.
+            If the file is not a manifest, or was altered.
         """
         path = Path(path)
         if not path.is_file():
             there = sorted(p.name for p in path.glob("*.json")) if path.is_dir() else []
             hint = f" This folder has: {', '.join(there)}." if there else ""
             raise FileNotFoundError(f"no manifest at {path}.{hint}")
+        data = path.read_bytes()
         try:
-            about = json.loads(path.read_text())
-            return cls(
+            about = json.loads(data)
+            opened = cls(
                 manifest_path=path,
                 blocks=tuple(Block(**block) for block in about["blocks"]),
                 keys=tuple(about["keys"]),
                 n_structures=about["n_structures"],
                 metadata=about["metadata"],
             )
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is not a manifest of shards ({error}).") from error
+            if not all(re.fullmatch("[0-9a-f]{64}", key) for key in opened.keys):
+                raise ValueError("a key is no SHA-256")
+            range(opened.n_structures)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ValueError(f"{path} is not a manifest of shards ({error!r}).") from error
+        if not path.stem.endswith(f"-{_name(data)}"):
+            raise ValueError(
+                f"{path} was altered or renamed: its name ends in a hash of what it says. Extract "
+                "again with the same store, which keeps its shards."
+            )
+        return opened
 
     def __len__(self) -> int:
         return self.n_structures
@@ -176,3 +187,7 @@ class ShardedRepresentation:
         parts = [(part.values, part.n_atoms) for part in self]
         values, n_atoms = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         return Representation(values, self.blocks, n_atoms, self.metadata)
+
+
+def _name(manifest: bytes) -> str:
+    return hashlib.sha256(manifest).hexdigest()[:16]

@@ -14,21 +14,18 @@ References
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
-from cpdkit._files import replacing
+from cpdkit._sealed import read_sealed, write_sealed
 
 __all__ = ["Moments", "Pooled"]
 
-_FORMAT = "cpdkit-moments-1"
+_FORMAT = "cpdkit-moments-2"
 _Columns = slice | Sequence[int] | np.ndarray | None
 
 
@@ -258,7 +255,6 @@ class Moments:
         Path
             The same.
         """
-        path = Path(path)
         about = {
             "format": _FORMAT,
             "n_composition": self.n_composition,
@@ -266,13 +262,7 @@ class Moments:
             "targets": self.targets,
         }
         arrays = {"counts": self.counts, "means": self.means, "scatters": self.scatters}
-        data = save(
-            {name: np.ascontiguousarray(array) for name, array in arrays.items()},
-            metadata={"cpdkit": json.dumps(about)},
-        )
-        with replacing(path) as file:
-            file.write(data)
-        return path
+        return write_sealed(path, arrays, about)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Moments:
@@ -293,20 +283,28 @@ class Moments:
         FileNotFoundError
             If there is no such file.
         ValueError
-            If the file is damaged or holds no moments.
+            If the file is damaged, altered, or holds no moments.
         """
-        path = Path(path)
-        if not path.exists():
-            raise FileNotFoundError(f"no moments at {path}.")
+        arrays, about = read_sealed(
+            path,
+            ("counts", "means", "scatters"),
+            form=_FORMAT,
+            what="moments",
+            remedy="accumulate them again",
+        )
         try:
-            with safe_open(path, framework="numpy") as file:
-                about = json.loads((file.metadata() or {}).get("cpdkit", "{}"))
-                if about.pop("format", None) != _FORMAT:
-                    raise ValueError(f"{path} does not hold moments saved by cpdkit.")
-                arrays = {name: file.get_tensor(name) for name in ("counts", "means", "scatters")}
-        except SafetensorError as error:
-            raise ValueError(f"{path} is damaged ({error}); accumulate it again.") from error
-        return cls(**arrays, **about)
+            return cls(
+                arrays["counts"],
+                arrays["means"],
+                arrays["scatters"],
+                n_composition=about["n_composition"],
+                n_features=about["n_features"],
+                targets=about["targets"],
+            )
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(
+                f"{path} holds no sound moments ({error!r}); accumulate them again."
+            ) from error
 
     def _with(self, counts: np.ndarray, means: np.ndarray, scatters: np.ndarray) -> Moments:
         return Moments(counts, means, scatters, self.n_composition, self.n_features, self.targets)

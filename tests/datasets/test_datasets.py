@@ -180,8 +180,165 @@ def test_qm9_probe(cpdkit_data):
     assert ds.formulas[0] == "CH4" and ds.smiles[0] == "C" and ds.ids[0] == "1"
 
 
+XTB9 = {
+    "energy": "eV", "atomization_energy": "eV", "homo": "eV", "lumo": "eV", "gap": "eV",
+    "homo_gfn1": "eV", "lumo_gfn1": "eV", "gap_gfn1": "eV", "mu": "Debye", "alpha": "Bohr^3",
+    "r2": "Bohr^2", "A": "GHz", "B": "GHz", "C": "GHz",
+}  # fmt: skip
+
+
+def test_xtb9_has_the_units_of_its_card():
+    ds = load_dataset("xtb9")
+    assert dict(ds.units) == XTB9
+    assert (ds.targets["homo"] < ds.targets["lumo"]).all()
+    assert np.allclose(ds.targets["lumo"] - ds.targets["homo"], ds.targets["gap"])
+
+
 def test_qm9_train_is_disjoint_from_probe(cpdkit_data):
     train = load_dataset("qm9", split="train")
     assert len(train) == 125_818
     assert not set(train.ids) & set(load_dataset("qm9").ids)
     assert len(load_dataset("qm9", split="train", targets=["gap"], missing="drop")) == 25_604
+
+
+PARTS = {
+    "name": "d",
+    "split": "s",
+    "atoms": MOLECULES[:3],
+    "targets": pd.DataFrame({"gap": [1.0, 2.0, 3.0]}),
+    "units": {},
+    "ids": np.array(list("abc")),
+}
+NAMED = pd.Series([1.0, 2.0, 3.0], index=list("abc"))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"ids": np.arange(3)},
+        {"ids": [0, 1, 2]},
+        {"ids": list(np.arange(3))},
+        {"ids": pd.Series([0, 1, 2])},
+        {"ids": np.array([0, 1, 2], dtype=object)},
+        {"ids": ["0", "1", "2"], "smiles": ["C", "N", "O"]},
+        {"ids": range(3), "targets": {"gap": [1, 2, 3]}},
+        {"ids": range(3), "targets": pd.Series([1, 2, 3], name="gap")},
+        {"ids": range(3), "targets": pd.DataFrame({"gap": pd.array([1, 2, 3], dtype="Int64")})},
+        {"ids": range(3), "targets": pd.DataFrame({"gap": [1, 2, 3]}, index=[5, 6, 7])},
+        {"ids": range(3), "atoms": iter(MOLECULES[:3]), "info": {"a": [1, 2, 3]}},
+        {"ids": range(3), "atoms": AtomsSequence.from_atoms(MOLECULES[:3])},
+    ],
+)
+def test_parts_in_other_containers_are_the_same_data_set(part):
+    expected = Dataset(**PARTS | {"ids": np.array(list("012"))})
+    ds = Dataset(**PARTS | part)
+    assert ds.fingerprint == expected.fingerprint
+    assert ds.select(np.array([2, 0])).ids.tolist() == ["2", "0"]
+    assert ds.sample(2).fingerprint == expected.sample(2).fingerprint
+
+
+def test_an_index_that_names_the_rows_is_kept_to():
+    given = {"targets": NAMED.to_frame("gap"), "info": pd.DataFrame({"a": NAMED})}
+    assert Dataset(**PARTS | given).targets["gap"].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("part", "answer"),
+    [
+        ({"ids": np.array([0.0, 1.0, 2.0])}, "ids must be one string"),
+        ({"ids": ["a", None, "c"]}, "ids must be one string for each structure; entry 1 is None"),
+        ({"ids": ["a", np.nan, "c"]}, "ids must be one string"),
+        ({"ids": [True, False, 3]}, "ids must be one string"),
+        ({"ids": ["a", "b", "a"]}, "ids repeat: 'a' names rows 0 and 2"),
+        ({"ids": [1, 2, "1"]}, "ids repeat|ids must be one string"),
+        ({"ids": np.ma.masked_array([1, 2, 3], [0, 1, 0])}, "ids has masked entries"),
+        ({"ids": [["a"], ["b"], ["c"]]}, "ids must be one string"),
+        ({"ids": "abc"}, "ids must be a list or an array; got 'abc'"),
+        ({"ids": {"a", "b", "c"}}, "ids must be a list or an array"),
+        ({"ids": np.array([["a"], ["b"], ["c"]])}, "ids must be one string"),
+        ({"smiles": ["C", None, "O"]}, "smiles must be one string"),
+        ({"smiles": "CNO"}, "smiles must be a list"),
+        ({"targets": np.ones((3, 1))}, "targets must be a pandas.DataFrame"),
+        ({"targets": {"gap": [1, 2]}}, "targets.: 2"),
+        ({"targets": {"gap": [1, 2, 3], "mu": [1, 2]}}, "targets has columns of different lengths"),
+        ({"targets": {"gap": 1.0}}, r"targets\['gap'\] must be a list"),
+        ({"targets": {"gap": ["1", "2", "3"]}}, r"targets\['gap'\] must be real numbers"),
+        ({"targets": {"gap": [1j, 2, 3]}}, r"targets\['gap'\] must be real numbers; got complex"),
+        (
+            {"targets": {"gap": [True, False, True]}},
+            r"targets\['gap'\] must be real numbers; got bool",
+        ),
+        ({"targets": {"gap": pd.date_range("2020", periods=3)}}, r"targets\['gap'\] must be real"),
+        ({"targets": {"gap": np.ma.masked_array([1, 2, 3.0], [0, 1, 0])}}, "masked entries"),
+        (
+            {"targets": pd.DataFrame([[1, 2]] * 3, columns=["a", "a"])},
+            "targets names a column twice",
+        ),
+        ({"targets": pd.DataFrame([[1, 2]] * 3, columns=[1, "1"])}, "targets names a column twice"),
+        ({"targets": pd.DataFrame({"gap": [1, 2, 3]}, index=[2, 0, 1])}, "index of targets.*order"),
+        ({"targets": NAMED[::-1].to_frame("gap")}, "the index of targets has the rows in another"),
+        (
+            {"targets": {"gap": NAMED[::-1]}},
+            r"the index of targets\['gap'\] has the rows in another",
+        ),
+        (
+            {"targets": NAMED.set_axis([7, 8, 9]), "info": {"a": NAMED.set_axis([9, 8, 7])}},
+            r"the indices of targets and info\['a'\] differ",
+        ),
+        ({"info": [1, 2, 3]}, "info must be a pandas.DataFrame"),
+        ({"info": pd.DataFrame({"a": [1]})}, "info.: 1"),
+        ({"units": "eV"}, "units must be a mapping"),
+        ({"atoms": [3]}, "structure 0 is 3"),
+        ({"atoms": "a.xyz"}, "atoms is a path"),
+        ({"atoms": 3}, "atoms must be ase.Atoms"),
+        ({"atoms": [MOLECULES[0], MOLECULES[1], ase.Atoms()]}, "atoms: structure 2 has no atoms"),
+        ({"atoms": MOLECULES[0]}, "1 structures but"),
+    ],
+)
+def test_parts_that_would_lose_their_meaning_are_refused_by_name(part, answer):
+    with pytest.raises((ValueError, TypeError), match=answer):
+        Dataset(**PARTS | part)
+
+
+@pytest.mark.parametrize(
+    ("part", "answer"),
+    [
+        ({"numbers": np.array([1.5, 6])}, "numbers must be whole numbers; got 1.5"),
+        ({"numbers": np.array([np.nan, 6])}, "numbers must be whole numbers; got nan"),
+        ({"numbers": np.array([1 + 1j, 6])}, "numbers must be real numbers"),
+        ({"numbers": np.array(["H", "C"])}, "numbers must be real numbers"),
+        ({"numbers": np.array([True, True])}, "numbers must be real numbers"),
+        ({"numbers": np.ma.masked_array([1, 6], [1, 0])}, "numbers has masked entries"),
+        ({"positions": np.ma.masked_array(np.eye(3)[:2], True)}, "positions has masked entries"),
+        ({"positions": np.eye(3)[:2] + 1j}, "positions must be real numbers"),
+        ({"positions": np.eye(3)[:2].astype(str)}, "positions must be real numbers"),
+        ({"n_atoms": np.array([1.5, 0.5])}, "n_atoms must be whole numbers"),
+        ({"n_atoms": np.array([3, -1])}, "n_atoms must be counts"),
+        ({"n_atoms": np.array([[1, 1]])}, "n_atoms must be counts"),
+        ({"cells": np.eye(3)[None] * 1j}, "cells must be real numbers"),
+        ({"cells": np.ma.masked_array(np.eye(3)[None], True)}, "cells has masked entries"),
+        ({"pbc": np.ones((1, 3), bool)}, "give their cells"),
+        (
+            {"cells": np.eye(3)[None], "pbc": np.array([["T", "T", "F"]])},
+            "pbc must be true or false",
+        ),
+    ],
+)
+def test_arrays_that_would_lose_their_meaning_are_refused_by_name(part, answer):
+    plain = {"numbers": np.array([1, 6]), "positions": np.eye(3)[:2], "n_atoms": np.array([2])}
+    assert len(AtomsSequence(**plain)) == 1
+    with pytest.raises(ValueError, match=answer):
+        AtomsSequence(**plain | part)
+
+
+@pytest.mark.parametrize(
+    "options", [{"n": 2.0}, {"n": True}, {"n": "3"}, {"seed": None}, {"seed": 1.5}, {"seed": -1}]
+)
+def test_draws_are_counted_and_seeded_with_whole_numbers(options):
+    with pytest.raises(ValueError, match="must be a whole number"):
+        load_dataset("xtb9", **{"n": 3} | options)
+
+
+def test_dropping_what_is_missing_needs_no_choice_of_targets(cpdkit_data):
+    ds = load_dataset("qm9", split="train", missing="drop")
+    assert 0 < len(ds) < 125_818 and np.isfinite(ds.targets).all(axis=None)

@@ -302,7 +302,7 @@ def test_cells_are_finite():
         AtomsSequence.from_atoms([crystal])
 
 
-@pytest.mark.parametrize("number", [262, -250, 119])
+@pytest.mark.parametrize("number", [262, -250, 119, 0])
 def test_there_is_no_element_of_that_number(number):
-    with pytest.raises(ValueError, match=f"atomic numbers go up to 118; got {number}"):
+    with pytest.raises(ValueError, match=f"atomic numbers go from 1 to 118; got {number}"):
         AtomsSequence(np.array([6, number]), np.eye(3)[:2], np.array([2]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib
 import json
 import os
 import subprocess
@@ -10,6 +12,7 @@ import warnings
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 from paths import ROOT
 
@@ -287,12 +290,84 @@ def test_a_complete_store_need_not_be_writable(encoder, tmp_path, monkeypatch):
 def test_an_altered_manifest_is_noticed(encoder, tmp_path):
     kept = extract(encoder, MOLS, store=tmp_path, collect=False, **OPTIONS)
     about = json.loads(kept.manifest_path.read_text())
-    for rows in (3, 400):
-        kept.manifest_path.write_text(json.dumps(about | {"n_structures": rows}))
-        with pytest.raises(ValueError, match=f"tells of {rows} structures, .+ altered"):
-            ShardedRepresentation.open(kept.manifest_path).collect()
+    changes = [
+        {"n_structures": 3},
+        {"keys": about["keys"][::-1]},
+        {"keys": about["keys"][:-1]},
+        {"blocks": [block | {"p": "o"} for block in about["blocks"]]},
+        {"metadata": about["metadata"] | {"dataset": "another"}},
+    ]
+    for change in changes:
+        text = json.dumps(about | change, indent=1, sort_keys=True)
+        kept.manifest_path.write_text(text)
+        with pytest.raises(ValueError, match="was altered or renamed|not a manifest"):
+            ShardedRepresentation.open(kept.manifest_path)
+        again = extract(encoder, MOLS, store=tmp_path, collect=False, **OPTIONS)
+        assert again.manifest_path == kept.manifest_path and len(again) == len(MOLS)
     with pytest.raises(FileNotFoundError, match="This folder has: ani2x-aev-"):
         ShardedRepresentation.open(tmp_path)
+
+
+def test_a_manifest_in_order_but_of_other_shards_is_refused(encoder, tmp_path):
+    kept = extract(encoder, MOLS, store=tmp_path, collect=False, **OPTIONS)
+    about = json.loads(kept.manifest_path.read_text())
+
+    def sealed(change):
+        text = json.dumps(about | change).encode()
+        path = tmp_path / f"a-{hashlib.sha256(text).hexdigest()[:16]}.json"
+        path.write_bytes(text)
+        return path
+
+    for rows in (3, 400):
+        with pytest.raises(ValueError, match=f"tells of {rows} structures, .+ altered"):
+            ShardedRepresentation.open(sealed({"n_structures": rows})).collect()
+    for change in (
+        {"keys": ["../../etc/passwd"]},
+        {"keys": 3},
+        {"keys": [3]},
+        {"n_structures": "40"},
+        {"blocks": [3]},
+        {"blocks": [about["blocks"][0] | {"mul": -1}]},
+        {"blocks": {"a": 1}},
+    ):
+        with pytest.raises(ValueError, match="is not a manifest of shards"):
+            ShardedRepresentation.open(sealed(change))
+    for text in ("[" * 100_000, "[]", "3", "\0", '"a"', "\ud800".encode("utf-8", "surrogatepass")):
+        bad = tmp_path / "bad.json"
+        bad.write_bytes(text if isinstance(text, bytes) else text.encode())
+        with pytest.raises(ValueError, match="is not a manifest of shards"):
+            ShardedRepresentation.open(bad)
+
+
+def crystal(length, *, pbc=True):
+    return Atoms("SiSi", [[0, 0, 0], [1.4, 1.4, 1.4]], cell=[length] * 3, pbc=pbc)
+
+
+def test_cells_and_periodicity_are_part_of_the_key(tmp_path):
+    """The same atoms in another cell are another structure."""
+    soap = load_encoder("soap", elements=("Si",))
+    for atoms in (crystal(5.4), crystal(6.0), crystal(5.4, pbc=[True, True, False])):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            kept = extract(soap, [atoms], store=tmp_path, **OPTIONS)
+        assert np.array_equal(kept.values, extract(soap, [atoms], progress=False).values)
+    assert len(shards(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("library", ["cpdkit", "numpy", "torch", "torchani"])
+def test_versions_of_libraries_are_part_of_the_key(encoder, tmp_path, monkeypatch, library):
+    module = importlib.import_module("cpdkit.extraction.extract")
+    extract(encoder, MOLS[:3], store=tmp_path, **OPTIONS)
+    ours, theirs = module._versions(), encoder.versions
+    assert library in ours or library in theirs
+    if library in ours:
+        monkeypatch.setattr(module, "_versions", lambda: ours | {library: "0.0.1"})
+    else:
+        changed = property(lambda self: theirs | {library: "0.0.1"})
+        monkeypatch.setattr(type(encoder), "versions", changed)
+    kept = extract(encoder, MOLS[:3], store=tmp_path, collect=False, **OPTIONS)
+    assert len(shards(tmp_path)) == 2
+    assert kept.metadata["versions"][library] == "0.0.1"
 
 
 def test_manifest_names_structures_and_libraries(encoder, tmp_path):

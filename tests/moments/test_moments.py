@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
+from cpdkit._sealed import write_sealed
 from cpdkit.folds import N_BUCKETS, hash_buckets
 from cpdkit.moments.accumulate import (
     MomentAccumulator,
@@ -38,16 +39,16 @@ def assert_same(a: Moments, b: Moments, rtol: float = RTOL, atol: float = 0.0) -
 
 @settings(deadline=None, max_examples=40)
 @given(
-    n=st.integers(1, 700), buckets=st.integers(1, 6), cuts=st.lists(st.integers(0, 700)),
+    n=st.integers(1, 700),
+    buckets=st.integers(1, 6),
+    cuts=st.lists(st.integers(0, 700)),
     seed=st.integers(0, 99),
 )
 def test_any_chunks_in_any_order_give_the_moments_numpy_gives(n, buckets, cuts, seed):
     X, C, Y = rows(n, seed=seed)
     keys = np.random.default_rng(seed).permutation(n)
     parts = np.split(np.random.default_rng(seed + 1).permutation(n), sorted(cuts))
-    got = moments_from_chunks(
-        ((X[p], C[p], Y[p], keys[p]) for p in parts), n_buckets=buckets
-    )
+    got = moments_from_chunks(((X[p], C[p], Y[p], keys[p]) for p in parts), n_buckets=buckets)
     bucket = hash_buckets(keys, n_buckets=buckets)
     M = np.hstack([C, X, Y])
     for b in range(buckets):
@@ -141,10 +142,43 @@ def test_saved_moments_come_back_and_other_files_do_not(tmp_path):
     with pytest.raises(ValueError, match="is damaged"):
         Moments.load(path)
     save_file({"a": np.zeros(2)}, tmp_path / "other.safetensors")
-    with pytest.raises(ValueError, match="does not hold moments"):
+    with pytest.raises(ValueError, match="holds no moments"):
         Moments.load(tmp_path / "other.safetensors")
     with pytest.raises(FileNotFoundError, match="no moments at"):
         Moments.load(tmp_path / "missing.safetensors")
+
+
+@given(st.floats(0, 1, exclude_max=True), st.integers(0, 7))
+def test_a_flipped_bit_anywhere_is_refused(tmp_path_factory, where, bit):
+    moments = moments_from_arrays(*rows(50), targets=["gap", "mu"])
+    path = moments.save(tmp_path_factory.mktemp("m") / "m.safetensors")
+    data = bytearray(path.read_bytes())
+    data[int(where * len(data))] ^= 1 << bit
+    path.write_bytes(bytes(data))
+    with pytest.raises(ValueError, match="altered|damaged|holds no moments"):
+        Moments.load(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"n_composition": "3"},
+        {"n_composition": -1},
+        {"n_features": None},
+        {"targets": 3},
+        {"targets": []},
+        {"format": "cpdkit-moments-1"},
+    ],
+)
+def test_a_broken_header_is_refused_in_our_words(tmp_path, change):
+    moments = moments_from_arrays(*rows(50), targets=["gap", "mu"])
+    about = {"format": "cpdkit-moments-2", "n_composition": moments.n_composition}
+    about |= {"n_features": moments.n_features, "targets": ["gap", "mu"]}
+    arrays = {name: getattr(moments, name) for name in ("counts", "means", "scatters")}
+    path = write_sealed(tmp_path / "m.safetensors", arrays, about)
+    assert_same(Moments.load(path), moments, rtol=0)
+    with pytest.raises(ValueError, match="accumulate them again"):
+        Moments.load(write_sealed(path, arrays, about | change))
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import pandas as pd
 
 from cpdkit._messages import unknown
 from cpdkit.datasets._dataset import AtomsSequence, Dataset
+from cpdkit.datasets._npz import read_npz
 from cpdkit.datasets.xtb9.derived import moments, total_mass
 from cpdkit.datasets.xtb9.formulas import formula_table
 
@@ -143,19 +144,17 @@ def _quadrupole(stored: np.ndarray) -> dict[str, np.ndarray]:
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """Columns of one split, as its maker (``tools/xtb9/arrays.py``) wrote them."""
     columns: dict[str, np.ndarray] = {}
-    with np.load(path, allow_pickle=False) as archive:
-        for key in archive.files:
-            name, kind = key.split("|")
-            if kind == "text":
-                columns[name] = np.array(archive[key].tobytes().decode("ascii").split("\n"))
-                continue
-            planes = archive[key]
-            flat = np.ascontiguousarray(np.moveaxis(planes, 0, -1))
-            whole = flat.view(f"<u{len(planes)}")[..., 0].astype(np.int64)
-            if kind == "int":
-                columns[name] = whole
-            else:
-                columns[name] = np.where(whole & 1, -(whole + 1) // 2, whole // 2) * STEPS[name]
+    for key, planes in read_npz(path, remedy="install cpdkit again").items():
+        name, kind = key.split("|")
+        if kind == "text":
+            columns[name] = np.array(planes.tobytes().decode("ascii").split("\n"))
+            continue
+        flat = np.ascontiguousarray(np.moveaxis(planes, 0, -1))
+        whole = flat.view(f"<u{len(planes)}")[..., 0].astype(np.int64)
+        if kind == "int":
+            columns[name] = whole
+        else:
+            columns[name] = np.where(whole & 1, -(whole + 1) // 2, whole // 2) * STEPS[name]
     return columns
 
 
