@@ -216,6 +216,13 @@ def test_an_unknown_element_names_structure_element_and_range(aev):
         extract(aev, dataset, progress=False)
 
 
+@pytest.mark.parametrize("name", ["random", "soap"])
+def test_ghost_atoms_are_refused(name):
+    ghost = molecule("H2O") + Atoms("X", [[0, 0, 3]])
+    with pytest.raises(ValueError, match="structure 1, .*, has a ghost atom X"):
+        extract(load_encoder(name), [molecule("H2O"), ghost], progress=False)
+
+
 def test_nothing_to_encode_is_an_error(aev):
     with pytest.raises(ValueError, match="data set is empty"):
         extract(aev, [], progress=False)

@@ -163,6 +163,9 @@ def check(encoder: Encoder, atoms: AtomsSequence, dataset: Dataset | None) -> No
     if not atoms.n_atoms.all():
         row = int(np.flatnonzero(atoms.n_atoms == 0)[0])
         raise ValueError(f"{at(row)} has no atoms; remove it from the data set.")
+    if not atoms.numbers.all():
+        row = int(np.searchsorted(atoms.offsets, np.flatnonzero(atoms.numbers == 0)[0], "right")) - 1
+        raise ValueError(f"{at(row)} has a ghost atom X, which is no element; remove it.")
     if encoder.elements is not None:
         strange = ~np.isin(atoms.numbers, sorted(encoder.elements))
         if strange.any():

@@ -83,13 +83,13 @@ class CHGNet(Encoder):
         """CHGNet's own crystal graph; a molecule is boxed first."""
         from pymatgen.core import Lattice, Structure
 
-        build_graph(atoms, self.cutoff)  # refuses what has no graph, in the same words
+        graph = build_graph(atoms, self.cutoff)  # refuses what has no graph, in the same words
         if atoms.pbc.any() and not atoms.pbc.all():
             raise ValueError(
                 f"it is periodic along {atoms.pbc.tolist()} only; chgnet takes crystals and "
                 "molecules. Give it three periodic directions, with vacuum where needed."
             )
-        cell, positions = np.array(atoms.cell), atoms.positions
+        cell, positions = graph.cell, graph.positions
         if not atoms.pbc.any():
             # More than one cutoff between a molecule and its images.
             cell = np.diag(np.ptp(positions, axis=0) + 2 * self._convert.atom_graph_cutoff)

@@ -30,12 +30,16 @@ class _GraphPES(Encoder):
     def _atomic_graph(self, batch: Batch) -> Any:
         from graph_pes import AtomicGraph
 
+        # The library forms edges from positions and cells, in the precision of the model. What
+        # is missing to the edges we have is given as the lattice translation of a unit cell.
+        i, j = batch.edges
+        missing = batch.vectors - (batch.positions[j] - batch.positions[i])
         return AtomicGraph(
             Z=batch.numbers,
             R=batch.positions,
-            cell=batch.cells,
+            cell=torch.eye(3).to(batch.cells).expand_as(batch.cells),
             neighbour_list=batch.edges,
-            neighbour_cell_offsets=batch.shifts,
+            neighbour_cell_offsets=missing,
             properties={},
             cutoff=float(self.cutoff or 0),
             other={},

@@ -80,12 +80,12 @@ class SOAP(Encoder):
         )
 
     def graph(self, atoms: ase.Atoms) -> ase.Atoms:
-        """The structure itself; refuses coincident atoms as other encoders do."""
-        build_graph(atoms, self.cutoff)
-        if atoms.pbc.any() and atoms.cell.rank < 3:  # dscribe wants a volume of slabs as well
-            atoms = atoms.copy()
-            atoms.cell = atoms.cell.complete()
-        return atoms
+        """The structure, its atoms in the cell; refuses coincident atoms as other encoders do."""
+        graph = build_graph(atoms, self.cutoff)
+        # dscribe sees too few images of atoms outside the cell, and wants a volume of slabs.
+        return ase.Atoms(
+            numbers=graph.numbers, positions=graph.positions, cell=graph.cell, pbc=graph.pbc
+        )
 
     def forward(self, graphs: Sequence[ase.Atoms]) -> list[torch.Tensor]:
         """See :meth:`Encoder.forward`."""
