@@ -49,10 +49,8 @@ def composition_matrix(
     Raises
     ------
     ValueError
-        If `kind` is not known, there is no structure, a structure has no atom or a ghost atom, or
-        a structure holds an element that `elements` lacks.
-    TypeError
-        If `elements` has no order, as a set.
+        If `kind` is not known, there is no structure, a structure has no atom, or a structure
+        holds an element that `elements` lacks.
     """
     if kind not in KINDS:
         raise ValueError(unknown("kind of composition", kind, KINDS))
@@ -63,9 +61,6 @@ def composition_matrix(
     if len(empty):
         raise ValueError(f"structure {empty[0]} has no atoms; remove it ({len(empty)} in all).")
     counts, present = sequence.element_counts()
-    if 0 in present:
-        row = int(np.flatnonzero(counts[:, 0])[0])
-        raise ValueError(f"structure {row} has a ghost atom X, which is no element; remove it.")
     if elements is not None:
         counts, present = _reorder(counts, present, elements)
     matrix = counts.astype(np.float64)
@@ -79,8 +74,6 @@ def composition_matrix(
 def _reorder(
     counts: np.ndarray, present: np.ndarray, elements: Sequence[int | str]
 ) -> tuple[np.ndarray, np.ndarray]:
-    if isinstance(elements, (set, frozenset)):
-        raise TypeError(f"elements decides the order of columns; give a list, not {elements!r}.")
     wanted = []
     for element in elements:
         if element in chemical_symbols[1:]:
@@ -91,8 +84,6 @@ def _reorder(
             raise ValueError(
                 f"{element!r} is no chemical element; give symbols such as 'C' or atomic numbers."
             )
-    if len(set(wanted)) != len(wanted):
-        raise ValueError(f"elements={list(elements)!r} names an element twice.")
     missing = sorted(set(present.tolist()) - set(wanted))
     if missing:
         row = int(np.flatnonzero(counts[:, np.isin(present, missing)].any(axis=1))[0])

@@ -13,11 +13,35 @@ import torch
 from cpdkit.encoders._base import Encoder, Layer
 from cpdkit.encoders._graph import Batch, Graph, collate
 from cpdkit.encoders._hooks import capture
+from cpdkit.encoders._info import RANDOM, UNTRAINED, EncoderInfo
 from cpdkit.encoders._optional import contained, require, seeded
 
-__all__ = ["PaiNN", "SchNet", "painn_untrained", "schnet_untrained"]
+__all__ = ["ABOUT", "PaiNN", "SchNet", "painn_untrained", "schnet_untrained"]
 
 _ELEMENTS = range(1, 101)
+
+
+def _about(family: str, irreps: str, parameters: int) -> EncoderInfo:
+    return EncoderInfo(
+        family=family,
+        trained_on=UNTRAINED,
+        layers={f"block_{i}": irreps for i in range(1, 4)},
+        parameters=parameters,
+        weights=RANDOM,
+        licence="MIT",
+        packages=("torch", "vesin", "graph_pes"),
+        extra="graphpes",
+    )
+
+
+ABOUT = {
+    "painn-untrained": _about(
+        "PaiNN, equivariant message passing, arXiv:2102.03150", "64x0e+64x1o", 160_820
+    ),
+    "schnet-untrained": _about(
+        "SchNet, continuous-filter convolutions, doi:10.1063/1.5019779", "64x0e", 69_521
+    ),
+}
 
 
 class _GraphPES(Encoder):

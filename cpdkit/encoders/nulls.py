@@ -13,8 +13,28 @@ from ase.data import covalent_radii
 
 from cpdkit.encoders._base import Encoder, Layer, parse_elements
 from cpdkit.encoders._graph import Graph, build_graph, collate
+from cpdkit.encoders._info import EncoderInfo
 
-__all__ = ["BondCounts", "RandomFeatures"]
+__all__ = ["ABOUT", "BondCounts", "RandomFeatures"]
+
+
+def _about(family: str, layers: dict[str, str]) -> EncoderInfo:
+    return EncoderInfo(
+        family=family,
+        trained_on="nothing: a floor for comparisons",
+        layers=layers,
+        parameters=0,
+        weights="none",
+        licence="BSD-3-Clause",
+        packages=("torch", "vesin"),
+        extra="torch",
+    )
+
+
+ABOUT = {
+    "bond-counts": _about("bonds between each pair of elements", {"bonds": "28x0e"}),
+    "random": _about("random numbers from a hash of the structure", {"random": "128x0e"}),
+}
 
 
 class RandomFeatures(Encoder):

@@ -13,9 +13,23 @@ from ase.data import chemical_symbols
 
 from cpdkit.encoders._base import Encoder, Layer, parse_elements
 from cpdkit.encoders._graph import build_graph
+from cpdkit.encoders._info import EncoderInfo
 from cpdkit.encoders._optional import require
 
-__all__ = ["SOAP"]
+__all__ = ["ABOUT", "SOAP"]
+
+ABOUT = {
+    "soap": EncoderInfo(
+        family="SOAP power spectrum by DScribe, doi:10.1103/PhysRevB.87.184115",
+        trained_on="nothing: a descriptor",
+        layers={"soap": "2030x0e"},
+        parameters=0,
+        weights="none",
+        licence="Apache-2.0",
+        packages=("torch", "vesin", "dscribe"),
+        extra="soap",
+    )
+}
 
 
 class SOAP(Encoder):
