@@ -58,7 +58,11 @@ def _parser() -> argparse.ArgumentParser:
 
     datasets = commands.add_parser("datasets", help="list the data sets")
     datasets.set_defaults(action=_datasets)
-    encoders = commands.add_parser("encoders", help="list the encoders")
+    encoders = commands.add_parser("encoders", help="say what there is to know of the encoders")
+    encoders.add_argument(
+        "name", nargs="*", help="these alone, as loaded; options in brackets: soap[compression=mu2]"
+    )
+    encoders.add_argument("--json", action="store_true", help="as JSON")
     encoders.set_defaults(action=_encoders)
 
     zoo = commands.add_parser("zoo", help="list the models of the zoo, or train one")
@@ -185,9 +189,22 @@ def _datasets(options: argparse.Namespace) -> None:
 
 
 def _encoders(options: argparse.Namespace) -> None:
-    from cpdkit.encoders import encoder_names
+    import json
+    import warnings
 
-    print("\n".join(encoder_names()))
+    from cpdkit.encoders import encoder_info, encoder_names
+
+    names = options.name or encoder_names()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what libraries say while they build a model
+        found = {name: encoder_info(name, load=bool(options.name)) for name in names}
+    if options.json:
+        told = [{"name": name} | (info.as_dict() if info else {}) for name, info in found.items()]
+        print(json.dumps(told, indent=1))
+        return
+    for name, info in found.items():
+        lines = info.lines() if info else ["nothing is known of it; see register_encoder(info=)"]
+        print(name, *lines, sep="\n    ", end="\n\n" if len(found) > 1 else "\n")
 
 
 def _zoo_list(options: argparse.Namespace) -> None:

@@ -11,20 +11,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from cpdkit._messages import unknown
+from cpdkit.encoders._names import keyword_parameters, split_options, typed_options
 
 if TYPE_CHECKING:
     from cpdkit.encoders._base import Encoder as Encoder
     from cpdkit.encoders._base import Layer as Layer
     from cpdkit.encoders._graph import Batch as Batch
     from cpdkit.encoders._graph import Graph as Graph
+    from cpdkit.encoders._info import EncoderInfo as EncoderInfo
     from cpdkit.encoders.module import ModuleEncoder as ModuleEncoder
 
 __all__ = [
     "Batch",
     "Encoder",
+    "EncoderInfo",
     "Graph",
     "Layer",
     "ModuleEncoder",
+    "encoder_info",
     "encoder_names",
     "load_encoder",
     "register_encoder",
@@ -34,6 +38,7 @@ __all__ = [
 _LAZY = {
     "Batch": "cpdkit.encoders._graph",
     "Encoder": "cpdkit.encoders._base",
+    "EncoderInfo": "cpdkit.encoders._info",
     "Graph": "cpdkit.encoders._graph",
     "Layer": "cpdkit.encoders._base",
     "ModuleEncoder": "cpdkit.encoders.module",
@@ -78,8 +83,16 @@ _REGISTRY: dict[str, str | Callable[..., Encoder]] = {
 }
 
 
+# What is known of an encoder that was registered from outside; ours say it in ABOUT beside them.
+_ABOUT: dict[str, EncoderInfo] = {}
+
+
 def register_encoder(
-    name: str, builder: str | Callable[..., Encoder], *, overwrite: bool = False
+    name: str,
+    builder: str | Callable[..., Encoder],
+    *,
+    info: EncoderInfo | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Make an encoder known to :func:`load_encoder`.
 
@@ -91,18 +104,23 @@ def register_encoder(
     builder : callable or str
         Returns the encoder; called with the options given to :func:`load_encoder`. A string
         ``"package.module:callable"`` is imported when first needed.
+    info : EncoderInfo, optional
+        What :func:`encoder_info` and ``cpdkit encoders`` say of it.
     overwrite : bool, default False
         Replace an encoder of that name.
 
     Raises
     ------
     ValueError
-        If the name is taken and `overwrite` is false, or is empty.
+        If the name is taken and `overwrite` is false, is empty or has brackets, which hold
+        options.
     TypeError
         If the builder is neither a function nor names one.
     """
     if not isinstance(name, str) or not name:
         raise ValueError(f"an encoder needs a name; got {name!r}.")
+    if "[" in name or "]" in name:
+        raise ValueError(f"brackets in the name of an encoder hold its options; got {name!r}.")
     if not callable(builder) and not (isinstance(builder, str) and ":" in builder):
         raise TypeError(
             "builder must be a function that returns an encoder, or 'package.module:function'; "
@@ -114,6 +132,9 @@ def register_encoder(
             "or pass overwrite=True."
         )
     _REGISTRY[name] = builder
+    _ABOUT.pop(name, None)
+    if info is not None:
+        _ABOUT[name] = info
 
 
 def encoder_names() -> list[str]:
@@ -121,13 +142,68 @@ def encoder_names() -> list[str]:
     return sorted(_REGISTRY)
 
 
-def load_encoder(name: str, **options: Any) -> Encoder:
+def _find(name: str) -> tuple[str, tuple[str, ...], dict[str, str]]:
+    """Key in the registry, what it stands for, and options in brackets as text."""
+    base, options = (name, {}) if name in _REGISTRY else split_options(name)
+    if base in _REGISTRY and base[-1] in ":/":
+        raise ValueError(f"encoder {base!r} needs what it stands for, such as '{base}FILE'.")
+    if base in _REGISTRY:
+        return base, (), options
+    prefixes = [key for key in _REGISTRY if key[-1] in ":/" and base.startswith(key)]
+    if not prefixes:
+        raise ValueError(unknown("encoder", base, _REGISTRY))
+    key = max(prefixes, key=len)
+    return key, (base[len(key) :],), options
+
+
+def encoder_info(name: str, *, load: bool = False) -> EncoderInfo | None:
+    """What there is to know of an encoder: family, training, elements, layers, licence, size.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`encoder_names`, or any name :func:`load_encoder` takes.
+    load : bool, default False
+        Load the encoder, if everything for it is here, and say what it shows rather than what is
+        written about it: layers for the options in the name, or those of a file.
+
+    Returns
+    -------
+    EncoderInfo or None
+        None for an encoder that was registered without.
+
+    Raises
+    ------
+    ValueError
+        If no encoder has that name.
+    ImportError
+        If PyTorch, which all encoders need, is not installed.
+    """
+    key, arguments, _ = (name, (), {}) if name in _REGISTRY else _find(name)
+    info: Any = _ABOUT.get(key)
+    builder = _REGISTRY[key]
+    if info is None and isinstance(builder, str):
+        module = import_module(builder.partition(":")[0])
+        info = getattr(module, "ABOUT", {}).get(key)
+    if callable(info):
+        info = info(*arguments)
+    if load and info is not None and not info.missing and name[-1] not in ":/":
+        info = info.of(load_encoder(name))
+    return info
+
+
+def load_encoder(name: str, *, allow_unseen_elements: bool = False, **options: Any) -> Encoder:
     """Build an encoder by name.
 
     Parameters
     ----------
     name : str
-        One of :func:`encoder_names`, such as ``"ani2x-aev"`` or ``"sevennet-0"``.
+        One of :func:`encoder_names`, such as ``"ani2x-aev"`` or ``"sevennet-0"``. Options may
+        stand in brackets behind it, so that a name alone says all:
+        ``"soap[compression=mu2,elements=H C N O]"``; the encoder's own name then has them too.
+    allow_unseen_elements : bool, default False
+        Encode structures with elements the network was not trained on, of which it says what
+        its initial weights say. They are refused otherwise.
     **options
         Options of that encoder; all take ``dtype`` (``"float32"`` or ``"float64"``).
 
@@ -139,9 +215,9 @@ def load_encoder(name: str, **options: Any) -> Encoder:
     Raises
     ------
     ValueError
-        If no encoder has that name.
+        If no encoder has that name, or an option in it has another type.
     TypeError
-        If the encoder has no such option.
+        If the encoder has no such option, or one is given twice.
     ImportError
         If the model's library is not installed; says how to install it.
 
@@ -151,25 +227,23 @@ def load_encoder(name: str, **options: Any) -> Encoder:
     >>> [str(layer.irreps) for layer in load_encoder("ani2x-aev").layers]
     ['1008x0e']
     """
-    key = name
-    arguments: tuple[str, ...] = ()
-    if name not in _REGISTRY or name[-1:] in (":", "/"):
-        prefixes = [p for p in _REGISTRY if p[-1] in ":/" and name.startswith(p) and name != p]
-        if name in _REGISTRY:
-            raise ValueError(f"encoder {name!r} needs what it stands for, such as '{name}FILE'.")
-        if not prefixes:
-            raise ValueError(unknown("encoder", name, _REGISTRY))
-        key = max(prefixes, key=len)
-        arguments = (name[len(key) :],)
+    key, arguments, written = _find(name)
     builder = _REGISTRY[key]
     if isinstance(builder, str):
         module, _, attribute = builder.partition(":")
         builder = getattr(import_module(module), attribute)
-    parameters = inspect.signature(builder).parameters
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    parameters = keyword_parameters(builder, len(arguments))
+    known = parameters | keyword_parameters(load_encoder, 1)
+    typed = typed_options(key + "".join(arguments), written, known)
+    if twice := sorted(set(typed) & set(options)):
+        raise TypeError(f"{name!r} has the option {twice[0]!r} in its name already.")
+    allow_unseen_elements = typed.pop("allow_unseen_elements", allow_unseen_elements)
+    options = options | typed
+    open_ended = any(
+        p.kind is p.VAR_KEYWORD for p in inspect.signature(builder).parameters.values()
+    )
     for option in options:
         if option not in parameters and not open_ended:
-            known = [p.name for p in parameters.values() if p.kind is p.KEYWORD_ONLY]
             raise TypeError(unknown(f"option of encoder {name!r}:", option, known))
     encoder = builder(*arguments, **options)
     from cpdkit.encoders._base import Encoder
@@ -179,4 +253,7 @@ def load_encoder(name: str, **options: Any) -> Encoder:
             f"the builder of encoder {name!r} returned a {type(encoder).__name__}; it must return "
             "an Encoder, such as ModuleEncoder makes of a torch.nn.Module."
         )
+    encoder.allow_unseen_elements = allow_unseen_elements
+    if written:
+        encoder.name += "[" + ",".join(f"{key}={value}" for key, value in written.items()) + "]"
     return encoder

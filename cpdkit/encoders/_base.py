@@ -55,6 +55,10 @@ def parse_elements(elements: Iterable[int | str]) -> list[int]:
     return sorted(found)
 
 
+def _set_of(elements: Iterable[int | str] | None) -> frozenset[int] | None:
+    return None if elements is None else frozenset(parse_elements(elements))
+
+
 def parse_device(device: str | torch.device) -> torch.device:
     """Turn ``"cpu"``, ``"cuda:1"`` or the like into a torch device.
 
@@ -125,7 +129,9 @@ class Encoder(ABC):
     layers : sequence of Layer
         What :meth:`forward` returns, in that order.
     elements : iterable of int or str, optional
-        Atomic numbers or symbols the model knows; None for any.
+        Atomic numbers or symbols the model has a place for; None for any.
+    trained_elements : iterable of int or str, optional
+        Those it was trained on; None where it was not trained, or on all of `elements`.
     cutoff : float, optional
         Radius of the graph in Angstrom.
     periodic : bool, default True
@@ -137,6 +143,9 @@ class Encoder(ABC):
 
     Attributes
     ----------
+    allow_unseen_elements : bool
+        Whether structures with elements outside `trained_elements` are encoded all the same; what
+        a network says of these is what its initial weights say.
     cpu_atoms : int
         Atoms per batch whose intermediates stay in the caches of a CPU; measured, and a
         subclass may say otherwise.
@@ -144,6 +153,7 @@ class Encoder(ABC):
         Packages whose versions may change the features; they are kept with the features.
     """
 
+    allow_unseen_elements: bool = False
     cpu_atoms: int = 512
     libraries: tuple[str, ...] = ("vesin",)  # the neighbour list
 
@@ -154,6 +164,7 @@ class Encoder(ABC):
         model: torch.nn.Module,
         layers: Sequence[Layer],
         elements: Iterable[int | str] | None = None,
+        trained_elements: Iterable[int | str] | None = None,
         cutoff: float | None = None,
         periodic: bool = True,
         options: Mapping[str, Any] | None = None,
@@ -170,7 +181,8 @@ class Encoder(ABC):
             raise ValueError(
                 f"cutoff is a radius in Angstrom, above 0 and below {_FARTHEST}; got {cutoff}."
             )
-        self.elements = None if elements is None else frozenset(parse_elements(elements))
+        self.elements = _set_of(elements)
+        self.trained_elements = _set_of(trained_elements)
         self.cutoff = cutoff
         self.periodic = periodic
         self.options = dict(options or {})

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from vesin import NeighborList
 
-__all__ = ["Batch", "Graph", "build_graph", "collate", "joined", "joined_edges"]
+__all__ = ["Batch", "Graph", "build_graph", "collate", "joined", "joined_edges", "placed"]
 
 _COINCIDENT = 1e-6  # Angstrom
 _LOCAL = threading.local()
@@ -34,7 +34,7 @@ class Graph:
     numbers : ndarray of int64, shape (n_atoms,)
         Atomic numbers.
     positions : ndarray of float64, shape (n_atoms, 3)
-        Angstrom.
+        Angstrom, as :func:`placed` gives them.
     edges : ndarray of int64, shape (2, n_edges)
         Centre i and neighbour j; every pair occurs in both directions.
     vectors : ndarray of float64, shape (n_edges, 3)
@@ -59,8 +59,34 @@ class Graph:
         return len(self.numbers)
 
 
+def placed(positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> np.ndarray:
+    """Positions in a place of their own: where a structure lies must not cost digits.
+
+    Parameters
+    ----------
+    positions : ndarray of float64, shape (n_atoms, 3)
+        Angstrom.
+    cell : ndarray of float64, shape (3, 3)
+        Lattice vectors as rows, of full rank where `pbc` is true anywhere.
+    pbc : ndarray of bool, shape (3,)
+        Periodic directions.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_atoms, 3)
+        Inside the cell along periodic directions; along others, around zero.
+    """
+    if not pbc.any():
+        return np.ascontiguousarray(positions - positions.mean(axis=0))
+    fractional = np.linalg.solve(cell.T, positions.T).T
+    moves = np.where(pbc, np.floor(fractional), fractional.mean(axis=0))
+    return np.ascontiguousarray(positions - moves @ cell)
+
+
 def build_graph(atoms: ase.Atoms, cutoff: float | None) -> Graph:
     """All pairs of `atoms` closer than `cutoff`, periodic images included.
+
+    Positions are those of :func:`placed`, and lattice translations belong to these.
 
     Raises
     ------
@@ -79,7 +105,7 @@ def build_graph(atoms: ase.Atoms, cutoff: float | None) -> Graph:
         )
     # A direction that is not periodic needs some vector for the neighbour list.
     cell = np.array(atoms.cell.complete()) if pbc.any() else np.zeros((3, 3))
-    positions = np.ascontiguousarray(atoms.positions, dtype=np.float64)
+    positions = placed(atoms.positions, cell, pbc)
     if cutoff is None:
         edges, shifts, vectors = np.empty((2, 0), int), np.empty((0, 3), int), np.empty((0, 3))
     else:

@@ -19,9 +19,52 @@ from ase.data import atomic_numbers
 
 from cpdkit.encoders._base import Encoder, Layer
 from cpdkit.encoders._graph import Graph, build_graph, joined, joined_edges
+from cpdkit.encoders._info import EncoderInfo
 from cpdkit.encoders._optional import require
 
-__all__ = ["ANI2x", "ANI2xAEV"]
+__all__ = ["ABOUT", "ANI2x", "ANI2xAEV"]
+
+_FAMILY = "ANI-2x, {}, doi:10.1021/acs.jctc.0c00121"
+_FILE = "StateDicts/ani2x_state_dict.pt"
+
+
+def _absent() -> str:
+    own = os.environ.get("TORCHANI_DATA_DIR") or Path.home() / ".local/share/Torchani"
+    folders = [Path(own), Path(os.environ.get("CPDKIT_DATA", "")) / "torchani"]
+    if any((folder / _FILE).is_file() for folder in folders):
+        return ""
+    return f"torchani downloads its weights, or TORCHANI_DATA_DIR names a folder with {_FILE}"
+
+
+ABOUT = {
+    "ani2x": EncoderInfo(
+        family=_FAMILY.format("one network for each element"),
+        trained_on="ANI-2x: 8.9 million molecular conformations, wB97X/6-31G(d)",
+        elements=("H", "C", "N", "O", "F", "S", "Cl"),
+        layers={
+            "aev": "1008x0e",
+            "hidden_1": "256x0e+224x0e+192x0e+192x0e+160x0e+160x0e+160x0e",
+            "hidden_2": "192x0e+192x0e+160x0e+160x0e+128x0e+128x0e+128x0e",
+            "hidden_3": "160x0e+160x0e+128x0e+128x0e+96x0e+96x0e+96x0e",
+        },
+        parameters=1_713_223,
+        weights="downloaded once by torchani; one of an ensemble of 8 (member=)",
+        licence="MIT",
+        packages=("torch", "vesin", "torchani"),
+        extra="ani",
+        absent=_absent,
+    ),
+    "ani2x-aev": EncoderInfo(
+        family=_FAMILY.format("its symmetry functions alone"),
+        trained_on="nothing: a descriptor",
+        layers={"aev": "1008x0e"},
+        parameters=0,
+        weights="none",
+        licence="MIT",
+        packages=("torch", "vesin", "torchani"),
+        extra="ani",
+    ),
+}
 
 
 class _AEV(Encoder):
@@ -165,7 +208,7 @@ class ANI2x(_AEV):
                 raise RuntimeError(
                     "the weights of ANI-2x are neither on this machine nor can they be "
                     "downloaded; set TORCHANI_DATA_DIR to a folder that has "
-                    f"StateDicts/ani2x_state_dict.pt ({error})."
+                    f"{_FILE} ({error})."
                 ) from error
         if member not in range(len(ensemble)):
             raise ValueError(f"member={member!r} of an ensemble of {len(ensemble)}; count from 0.")

@@ -13,15 +13,36 @@ from ase.data import covalent_radii
 
 from cpdkit.encoders._base import Encoder, Layer, parse_elements
 from cpdkit.encoders._graph import Graph, build_graph, collate
+from cpdkit.encoders._info import EncoderInfo
 
-__all__ = ["BondCounts", "RandomFeatures"]
+__all__ = ["ABOUT", "BondCounts", "RandomFeatures"]
+
+
+def _about(family: str, layers: dict[str, str]) -> EncoderInfo:
+    return EncoderInfo(
+        family=family,
+        trained_on="nothing: a floor for comparisons",
+        layers=layers,
+        parameters=0,
+        weights="none",
+        licence="BSD-3-Clause",
+        packages=("torch", "vesin"),
+        extra="torch",
+    )
+
+
+ABOUT = {
+    "bond-counts": _about("bonds between each pair of elements", {"bonds": "28x0e"}),
+    "random": _about("random numbers from a hash of the structure", {"random": "128x0e"}),
+}
 
 
 class RandomFeatures(Encoder):
     """Normal random numbers drawn from a hash of the structure: they know nothing of it.
 
     All atoms of a structure share one vector, so that the mean does not reveal how many there
-    are. (The sum does, as it would for any features.)
+    are. (The sum does, as it would for any features.) A structure that is moved, turned or
+    written with its atoms in another order is another structure to them.
 
     Parameters
     ----------
@@ -44,9 +65,9 @@ class RandomFeatures(Encoder):
 
     def graph(self, atoms: ase.Atoms) -> np.ndarray:
         """The random features of the structure's atoms."""
-        graph = build_graph(atoms, 0.5)  # only to refuse coincident atoms
+        graph = build_graph(atoms, 0.5)  # also to refuse coincident atoms
         digest = hashlib.sha256(str(self.options["seed"]).encode())
-        for part in (graph.numbers, graph.positions, graph.cell):
+        for part in (graph.numbers, np.ascontiguousarray(atoms.positions), graph.cell):
             digest.update(part.tobytes())
         rng = np.random.default_rng(int.from_bytes(digest.digest()[:8], "little"))
         return np.tile(rng.standard_normal(self.options["width"]), (len(atoms), 1))

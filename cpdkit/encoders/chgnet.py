@@ -20,9 +20,25 @@ import torch
 from cpdkit.encoders._base import Encoder, Layer
 from cpdkit.encoders._graph import build_graph
 from cpdkit.encoders._hooks import capture
+from cpdkit.encoders._info import MPTRJ, EncoderInfo
 from cpdkit.encoders._optional import contained, require
 
-__all__ = ["CHGNet"]
+__all__ = ["ABOUT", "CHGNet"]
+
+ABOUT = {
+    "chgnet": EncoderInfo(
+        family="CHGNet 0.3.0, graph network with angles, doi:10.1038/s42256-023-00716-3",
+        trained_on="MPtrj: relaxations of the Materials Project, PBE and PBE+U",
+        elements=MPTRJ,
+        layers={"conv_1": "64x0e", "conv_2": "64x0e", "conv_3": "64x0e", "conv_4": "64x0e",
+                "output": "64x0e"},
+        parameters=412_525,
+        weights="in the package chgnet 0.4.2",
+        licence="BSD-3-Clause (modified)",
+        packages=("torch", "vesin", "chgnet"),
+        extra="chgnet",
+    )
+}  # fmt: skip
 
 # SHA-256 of the checkpoint in the wheel of chgnet 0.4.2.
 _FILE = "pretrained/0.3.0/chgnet_0.3.0_e29f68s314m37.pth.tar"
@@ -75,6 +91,7 @@ class CHGNet(Encoder):
             model=network,
             layers=[Layer(name, f"{width}x0e") for name in [*names, "output"]],
             elements=range(1, network.atom_embedding.embedding.num_embeddings + 1),
+            trained_elements=MPTRJ,
             cutoff=float(self._convert.atom_graph_cutoff),
             dtype=dtype,
         )
@@ -83,13 +100,13 @@ class CHGNet(Encoder):
         """CHGNet's own crystal graph; a molecule is boxed first."""
         from pymatgen.core import Lattice, Structure
 
-        build_graph(atoms, self.cutoff)  # refuses what has no graph, in the same words
+        graph = build_graph(atoms, self.cutoff)  # refuses what has no graph, in the same words
         if atoms.pbc.any() and not atoms.pbc.all():
             raise ValueError(
                 f"it is periodic along {atoms.pbc.tolist()} only; chgnet takes crystals and "
                 "molecules. Give it three periodic directions, with vacuum where needed."
             )
-        cell, positions = np.array(atoms.cell), atoms.positions
+        cell, positions = graph.cell, graph.positions
         if not atoms.pbc.any():
             # More than one cutoff between a molecule and its images.
             cell = np.diag(np.ptp(positions, axis=0) + 2 * self._convert.atom_graph_cutoff)

@@ -17,9 +17,23 @@ import torch
 from cpdkit.encoders._base import Encoder, Layer
 from cpdkit.encoders._graph import Batch, Graph, collate
 from cpdkit.encoders._hooks import capture
+from cpdkit.encoders._info import RANDOM, UNTRAINED, EncoderInfo
 from cpdkit.encoders._optional import contained, require, seeded
 
-__all__ = ["DimeNetPlusPlus", "dimenet_untrained", "quick_build", "triplets"]
+__all__ = ["ABOUT", "DimeNetPlusPlus", "dimenet_untrained", "quick_build", "triplets"]
+
+ABOUT = {
+    "dimenet++-untrained": EncoderInfo(
+        family="DimeNet++, messages with angles, arXiv:2011.14115",
+        trained_on=UNTRAINED,
+        layers={name: "128x0e" for name in ("embedding", *(f"block_{i}" for i in range(1, 5)))},
+        parameters=1_885_830,
+        weights=RANDOM,
+        licence="MIT",
+        packages=("torch", "vesin", "torch_geometric"),
+        extra="pyg",
+    )
+}
 
 
 def triplets(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:

@@ -13,11 +13,35 @@ import torch
 from cpdkit.encoders._base import Encoder, Layer
 from cpdkit.encoders._graph import Batch, Graph, collate
 from cpdkit.encoders._hooks import capture
+from cpdkit.encoders._info import RANDOM, UNTRAINED, EncoderInfo
 from cpdkit.encoders._optional import contained, require, seeded
 
-__all__ = ["PaiNN", "SchNet", "painn_untrained", "schnet_untrained"]
+__all__ = ["ABOUT", "PaiNN", "SchNet", "painn_untrained", "schnet_untrained"]
 
 _ELEMENTS = range(1, 101)
+
+
+def _about(family: str, irreps: str, parameters: int) -> EncoderInfo:
+    return EncoderInfo(
+        family=family,
+        trained_on=UNTRAINED,
+        layers={f"block_{i}": irreps for i in range(1, 4)},
+        parameters=parameters,
+        weights=RANDOM,
+        licence="MIT",
+        packages=("torch", "vesin", "graph_pes"),
+        extra="graphpes",
+    )
+
+
+ABOUT = {
+    "painn-untrained": _about(
+        "PaiNN, equivariant message passing, arXiv:2102.03150", "64x0e+64x1o", 160_820
+    ),
+    "schnet-untrained": _about(
+        "SchNet, continuous-filter convolutions, doi:10.1063/1.5019779", "64x0e", 69_521
+    ),
+}
 
 
 class _GraphPES(Encoder):
@@ -30,12 +54,16 @@ class _GraphPES(Encoder):
     def _atomic_graph(self, batch: Batch) -> Any:
         from graph_pes import AtomicGraph
 
+        # The library forms edges from positions and cells, in the precision of the model. What
+        # is missing to the edges we have is given as the lattice translation of a unit cell.
+        i, j = batch.edges
+        missing = batch.vectors - (batch.positions[j] - batch.positions[i])
         return AtomicGraph(
             Z=batch.numbers,
             R=batch.positions,
-            cell=batch.cells,
+            cell=torch.eye(3).to(batch.cells).expand_as(batch.cells),
             neighbour_list=batch.edges,
-            neighbour_cell_offsets=batch.shifts,
+            neighbour_cell_offsets=missing,
             properties={},
             cutoff=float(self.cutoff or 0),
             other={},

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from cpdkit._messages import unknown
+from cpdkit.encoders._about_mace import ABOUT as ABOUT
 from cpdkit.encoders._base import Encoder, Layer, parse_elements
 from cpdkit.encoders._e3nn import restore_couplings
 from cpdkit.encoders._graph import Batch, Graph, collate

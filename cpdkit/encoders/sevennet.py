@@ -20,9 +20,31 @@ from cpdkit.encoders._base import Encoder, Layer
 from cpdkit.encoders._e3nn import restore_couplings
 from cpdkit.encoders._graph import Graph, collate
 from cpdkit.encoders._hooks import capture
+from cpdkit.encoders._info import MPTRJ, EncoderInfo
 from cpdkit.encoders._optional import contained, require
 
-__all__ = ["SevenNet", "sevennet_0", "sevennet_l3i5"]
+__all__ = ["ABOUT", "SevenNet", "sevennet_0", "sevennet_l3i5"]
+
+
+def _about(vectors: str, parameters: int) -> EncoderInfo:
+    layers = {f"interaction_{i}": vectors for i in range(1, 5)}
+    return EncoderInfo(
+        family="SevenNet (NequIP without parity), doi:10.1021/acs.jctc.4c00190",
+        trained_on="MPtrj: relaxations of the Materials Project, PBE and PBE+U",
+        elements=MPTRJ,
+        layers={**layers, "interaction_5": "128x0e"},
+        parameters=parameters,
+        weights="in the package sevenn 0.10.4",
+        licence="GPL-3.0",
+        packages=("torch", "vesin", "sevenn"),
+        extra="sevennet",
+    )
+
+
+ABOUT = {
+    "sevennet-0": _about("128x0e+64x1e+32x2e", 842_623),
+    "sevennet-l3i5": _about("128x0e+64x1e+32x2e+32x3e", 1_171_327),
+}
 
 # SHA-256 of the checkpoints in the wheel of sevenn 0.10.4.
 _CHECKPOINTS = {

@@ -13,9 +13,23 @@ from ase.data import chemical_symbols
 
 from cpdkit.encoders._base import Encoder, Layer, parse_elements
 from cpdkit.encoders._graph import build_graph
+from cpdkit.encoders._info import EncoderInfo
 from cpdkit.encoders._optional import require
 
-__all__ = ["SOAP"]
+__all__ = ["ABOUT", "SOAP"]
+
+ABOUT = {
+    "soap": EncoderInfo(
+        family="SOAP power spectrum by DScribe, doi:10.1103/PhysRevB.87.184115",
+        trained_on="nothing: a descriptor",
+        layers={"soap": "2030x0e"},
+        parameters=0,
+        weights="none",
+        licence="Apache-2.0",
+        packages=("torch", "vesin", "dscribe"),
+        extra="soap",
+    )
+}
 
 
 class SOAP(Encoder):
@@ -80,12 +94,12 @@ class SOAP(Encoder):
         )
 
     def graph(self, atoms: ase.Atoms) -> ase.Atoms:
-        """The structure itself; refuses coincident atoms as other encoders do."""
-        build_graph(atoms, self.cutoff)
-        if atoms.pbc.any() and atoms.cell.rank < 3:  # dscribe wants a volume of slabs as well
-            atoms = atoms.copy()
-            atoms.cell = atoms.cell.complete()
-        return atoms
+        """The structure, its atoms in the cell; refuses coincident atoms as other encoders do."""
+        graph = build_graph(atoms, self.cutoff)
+        # dscribe sees too few images of atoms outside the cell, and wants a volume of slabs.
+        return ase.Atoms(
+            numbers=graph.numbers, positions=graph.positions, cell=graph.cell, pbc=graph.pbc
+        )
 
     def forward(self, graphs: Sequence[ase.Atoms]) -> list[torch.Tensor]:
         """See :meth:`Encoder.forward`."""

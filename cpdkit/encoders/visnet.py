@@ -13,9 +13,26 @@ import torch
 from cpdkit.encoders._base import Encoder, Layer
 from cpdkit.encoders._graph import Batch, Graph, collate
 from cpdkit.encoders._hooks import capture
+from cpdkit.encoders._info import RANDOM, UNTRAINED, EncoderInfo
 from cpdkit.encoders._optional import contained, require, seeded
 
-__all__ = ["ViSNet", "visnet_untrained"]
+__all__ = ["ABOUT", "ViSNet", "visnet_untrained"]
+
+ABOUT = {
+    "visnet-untrained": EncoderInfo(
+        family="ViSNet, equivariant message passing, arXiv:2210.16518",
+        trained_on=UNTRAINED,
+        layers={
+            name: "128x0e+128x1o+128x2e"
+            for name in (*(f"block_{i}" for i in range(1, 7)), "output")
+        },
+        parameters=1_687_398,
+        weights=RANDOM,
+        licence="MIT",
+        packages=("torch", "vesin", "torch_geometric"),
+        extra="pyg",
+    )
+}
 
 
 class _Edges(torch.nn.Module):

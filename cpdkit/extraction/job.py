@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -160,23 +160,38 @@ def check(encoder: Encoder, atoms: AtomsSequence, dataset: Dataset | None) -> No
         label, formula = labels_of(dataset, row, 1)[0], atoms[row].get_chemical_formula()
         return f"{label}, {formula}," if formula else label
 
+    def first(strange: np.ndarray) -> int:
+        """Structure of the first atom that is strange."""
+        return int(np.searchsorted(atoms.offsets, np.argmax(strange), side="right")) - 1
+
     if not atoms.n_atoms.all():
         row = int(np.flatnonzero(atoms.n_atoms == 0)[0])
         raise ValueError(f"{at(row)} has no atoms; remove it from the data set.")
-    if encoder.elements is not None:
-        strange = ~np.isin(atoms.numbers, sorted(encoder.elements))
+    if not atoms.numbers.all():
+        row = first(atoms.numbers == 0)
+        raise ValueError(f"{at(row)} has a ghost atom X, which is no element; remove it.")
+    trained = None if encoder.allow_unseen_elements else encoder.trained_elements
+    parts = [elements for elements in (encoder.elements, trained) if elements is not None]
+    if parts:
+        known = frozenset.intersection(*parts)
+        strange = ~np.isin(atoms.numbers, sorted(known))
         if strange.any():
-            first = int(np.flatnonzero(strange)[0])
-            row = int(np.searchsorted(atoms.offsets, first, side="right")) - 1
-            absent = sorted(set(atoms[row].numbers.tolist()) - encoder.elements)
+            row = first(strange)
+            absent = set(atoms[row].numbers.tolist()) - known
+            text = f"{at(row)} has {_symbols(absent)}, which encoder {encoder.name!r}"
+            if encoder.elements is not None and absent - encoder.elements:
+                raise ValueError(f"{text} does not know. It knows {_symbols(known)}.")
             raise ValueError(
-                f"{at(row)} has {', '.join(chemical_symbols[z] for z in absent)}, which encoder "
-                f"{encoder.name!r} does not know. It knows "
-                f"{', '.join(chemical_symbols[z] for z in sorted(encoder.elements))}."
+                f"{text} never saw in training. It was trained on {_symbols(known)}; "
+                "load_encoder(..., allow_unseen_elements=True) encodes them all the same."
             )
     if not encoder.periodic and atoms.pbc is not None and atoms.pbc.any():
         row = int(np.flatnonzero(atoms.pbc.any(axis=1))[0])
         raise ValueError(f"{at(row)} is periodic; encoder {encoder.name!r} takes molecules only.")
+
+
+def _symbols(numbers: Iterable[int]) -> str:
+    return ", ".join(chemical_symbols[z] for z in sorted(numbers))
 
 
 def _batches(sizes: np.ndarray, batch_size: int, max_atoms: int) -> Iterator[np.ndarray]:

@@ -7,6 +7,7 @@ where a number belongs fails somewhere deep inside. Both are caught here, before
 from __future__ import annotations
 
 import ast
+import re
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -137,7 +138,8 @@ def _matches(value: Any, kind: Any) -> bool:
 def parse_value(text: str, kind: Any) -> Any:
     """Read a value from a command line, given the type it should have.
 
-    Lists may be written as Python lists or with commas: ``ani2x-aev,sevennet-0``.
+    Lists may be written as Python lists or with commas: ``ani2x-aev,sevennet-0``. Commas between
+    brackets do not count: ``soap[n_max=4,l_max=3],ani2x-aev``.
 
     Raises
     ------
@@ -165,7 +167,8 @@ def parse_value(text: str, kind: Any) -> Any:
     if plain in (int, float):
         return plain(text)
     if plain is list and not text.lstrip().startswith("["):
-        return [parse_value(part.strip(), inner[0] if inner else str) for part in text.split(",")]
+        listed = re.split(r",(?![^\[\]]*\])", text)
+        return [parse_value(part.strip(), inner[0] if inner else str) for part in listed]
     try:
         return ast.literal_eval(text)
     except SyntaxError as error:

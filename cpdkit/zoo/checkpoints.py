@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,11 +16,15 @@ from safetensors.torch import load, save
 
 from cpdkit._files import replacing
 from cpdkit._messages import unknown
+from cpdkit.encoders import encoder_info
 from cpdkit.encoders._base import Encoder
+from cpdkit.encoders._info import RANDOM, EncoderInfo
+from cpdkit.encoders._info import UNTRAINED as NOTHING
 from cpdkit.zoo.model import ZooModel
 from cpdkit.zoo.recipe import TASKS, build_encoder
 
 __all__ = [
+    "ABOUT",
     "Name",
     "load_model",
     "model_names",
@@ -33,6 +37,7 @@ __all__ = [
 
 UNTRAINED = "untrained"
 STOPPED = "stopped"  # folder of trainings that were not run to their end
+_ELEMENTS = ("H", "C", "N", "O", "F")  # of xtb9
 _PACKAGED = Path(__file__).parent / "weights"
 
 
@@ -158,6 +163,42 @@ def _plain(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
 
 
+def _about(text: str = "") -> EncoderInfo:
+    """What there is to know of a model, or of all of them."""
+    if not text:
+        from cpdkit.zoo.recipe import ARCHITECTURES
+
+        return EncoderInfo(
+            family=f"the zoo: small {', '.join(ARCHITECTURES)}, trained alike",
+            trained_on="xtb9/train: 20,500 molecules, GFN2-xTB; gap or energy",
+            elements=_ELEMENTS,
+            weights=f"in this package: {len(model_names())} models, see cpdkit zoo list",
+            licence="CC-BY-4.0",
+            packages=("torch", "vesin"),
+            extra="torch",
+        )
+    card = read_card(text)
+    base = encoder_info(f"{card['architecture']}-untrained")
+    if base is None:
+        raise ValueError(f"nothing is known of the architecture of {text!r}.")
+    epoch = Name.parse(text).epoch or f"{card['epochs']:g}"
+    trained = card["task"] != UNTRAINED
+    data = card.get("data", {})
+    return replace(
+        base,
+        trained_on=f"{data['name']}: {data['molecules']:,} molecules, {card['target']} "
+        f"in {card['unit']}, epochs: {epoch}" if trained else NOTHING,
+        elements=_ELEMENTS if trained else None,
+        layers=card["layers"],
+        parameters=card["parameters"],
+        weights="in this package, or where they were trained" if trained else RANDOM,
+        licence=card["licence"],
+    )  # fmt: skip
+
+
+ABOUT = {"zoo/": _about}
+
+
 def _weights(name: Name, text: str) -> dict[str, torch.Tensor]:
     """Tensors of a model, checked against the card."""
     folder, card = _folder(name, text), read_card(text)
@@ -241,6 +282,8 @@ def load_model(text: str, *, dtype: str = "float32") -> ZooModel:
     model = ZooModel(encoder, TASKS[name.task], seed=name.seed)
     _fill(model, weights, text)
     model.requires_grad_(False)
+    # Composition was fitted to the training molecules: others than theirs have no offset.
+    encoder.trained_elements = frozenset(model.offsets.nonzero().flatten().tolist())
     _dress(encoder, text)
     return model
 

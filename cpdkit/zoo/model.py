@@ -12,6 +12,7 @@ from cpdkit.datasets._dataset import AtomsSequence
 from cpdkit.encoders._base import Encoder
 from cpdkit.encoders._graph import Batch, collate
 from cpdkit.encoders._optional import contained, seeded
+from cpdkit.encoders._task import check
 from cpdkit.zoo.recipe import TASKS, Task, build_encoder
 
 __all__ = ["ZooModel", "composition_offsets"]
@@ -112,8 +113,16 @@ class ZooModel(torch.nn.Module):
     def predict(
         self, atoms: AtomsSequence | Iterable[ase.Atoms], *, batch_size: int = 32
     ) -> np.ndarray:
-        """Predictions for molecules, shape (n_molecules,), in the target's unit."""
-        graphs = [self.encoder.graph(molecule) for molecule in atoms]
+        """Predictions for molecules, shape (n_molecules,), in the target's unit.
+
+        Raises
+        ------
+        ValueError
+            If a structure is no molecule or has an element the model was not trained on.
+        """
+        molecules = atoms if isinstance(atoms, AtomsSequence) else AtomsSequence.from_atoms(atoms)
+        check(self.encoder, molecules, None)
+        graphs = [self.encoder.graph(molecule) for molecule in molecules]
         parts: list[np.ndarray] = []
         for start in range(0, len(graphs), batch_size):
             part: Sequence[object] = graphs[start : start + batch_size]

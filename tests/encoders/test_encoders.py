@@ -128,6 +128,53 @@ def test_order_of_atoms_does_not_matter(name):
     assert relative(run(enc, shuffled).values, run(enc, mols).values) < exact(name)
 
 
+MOVED = [(name, dtype) for name in ENCODERS for dtype in ("float64", "float32")]
+MOVED = [(name, dtype) for name, dtype in MOVED if name not in NULL]
+MOVED = [(name, dtype) for name, dtype in MOVED if name not in SINGLE or dtype == "float32"]
+
+
+@pytest.mark.parametrize(("name", "dtype"), MOVED)
+def test_where_a_molecule_lies_does_not_matter(name, dtype):
+    enc = encoder(name, dtype)
+    mols = molecules(6)
+    far = [m.copy() for m in mols]
+    for k, m in enumerate(far):
+        m.positions += [1e4, -2e4 * k, 3.3]
+    # 1e4 Angstrom leave 12 digits behind the point, and a model may subtract.
+    tolerance = 1e-9 if dtype == "float64" else 1e-5
+    assert relative(run(enc, far).values, run(enc, mols).values) < tolerance
+
+
+def ways_to_write(crystal):
+    """The same structure, its atoms in other cells, elsewhere, or in another order."""
+    rng = np.random.default_rng(0)
+    along = np.array(crystal.pbc, dtype=int)
+    copies = [crystal.copy() for _ in range(4)]
+    for atoms, far in zip(copies, (2, 3000), strict=False):
+        atoms.positions += rng.integers(-far, far, (len(atoms), 3)) * along @ atoms.cell.array
+    copies[2].positions += [1e4, -2e4, 3.3]
+    copies[3].positions += [0.3, -1.1, 7.0]
+    copies[3].wrap()
+    return [*copies, crystal[rng.permutation(len(crystal))]]
+
+
+PERIODIC = [(name, dtype) for name, dtype in MOVED if not name.startswith("visnet")]
+
+
+@pytest.mark.parametrize(("name", "dtype"), PERIODIC)
+def test_how_a_crystal_is_written_does_not_matter(name, dtype):
+    enc = encoder(name, dtype)
+    crystal = bulk("C", "diamond", a=3.6, cubic=True)
+    crystal.symbols[::3] = "N"
+    crystal.rattle(0.1, seed=2)
+    slab = crystal * (1, 1, 2)
+    slab.pbc = [True, True, False]
+    tolerance = 1e-9 if dtype == "float64" else 1e-5
+    for atoms in (crystal, slab) if name not in SINGLE else (crystal,):  # chgnet takes no slabs
+        values = run(enc, [atoms, *ways_to_write(atoms)]).values
+        assert relative(values[1:], values[:1]) < tolerance
+
+
 @pytest.mark.parametrize("name", ENCODERS)
 def test_a_batch_equals_its_members_one_by_one(name):
     enc = encoder(name)

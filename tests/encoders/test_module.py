@@ -251,7 +251,7 @@ def test_a_model_may_differentiate_its_energy():
         def forward(self, batch):
             with torch.enable_grad():
                 positions = batch.positions.requires_grad_()
-                energy = (positions**2).sum()
+                energy = ((positions**2).sum(1) ** 2).sum()
                 return self.out(torch.autograd.grad(energy, positions, create_graph=True)[0])
 
     encoder = ModuleEncoder(
@@ -259,7 +259,8 @@ def test_a_model_may_differentiate_its_energy():
     )
     mols = molecules(3)
     vectors = extract(encoder, mols, progress=False).vectors(l=1)[:, 0]
-    assert np.allclose(vectors, [2 * m.positions.mean(0) for m in mols])
+    about = [m.positions - m.positions.mean(0) for m in mols]
+    assert np.allclose(vectors, [(4 * (r**2).sum(1) @ r) / len(r) for r in about])
 
 
 def test_wrong_arguments_are_told_at_once():

@@ -15,7 +15,7 @@ from molecules import molecules  # noqa: E402
 from cpdkit.datasets import AtomsSequence, Dataset  # noqa: E402
 from cpdkit.encoders import load_encoder  # noqa: E402
 from cpdkit.encoders._base import Encoder, Layer  # noqa: E402
-from cpdkit.extraction.extract import extract  # noqa: E402
+from cpdkit.extraction.extract import check_encoders, extract  # noqa: E402
 from cpdkit.representation import Representation  # noqa: E402
 
 
@@ -214,6 +214,25 @@ def test_an_unknown_element_names_structure_element_and_range(aev):
     dataset = as_dataset([molecule("H2O"), silane])
     with pytest.raises(ValueError, match=r"structure 1 \(id-1\), H4Si, has Si, .* H, C, N, O, F"):
         extract(aev, dataset, progress=False)
+
+
+def test_all_encoders_of_a_list_are_checked_before_the_first_is_run(aev):
+    silane = [molecule("H2O"), molecule("SiH4")]
+    loaded = check_encoders(["random", aev, "painn-untrained[seed=3]"], molecules(3))
+    assert [encoder.name for encoder in loaded] == [
+        "random", "ani2x-aev", "painn-untrained[seed=3]",
+    ]  # fmt: skip
+    assert check_encoders("random", silane)[0].name == "random"
+    wrong = "(?s)structure 1, H4Si, .* 'ani2x-aev' .*\nstructure 1, H4Si, .* 'zoo/schnet-gap-0' "
+    with pytest.raises(ValueError, match=wrong):
+        check_encoders(["random", aev, "zoo/schnet-gap-0", "painn-untrained"], silane)
+
+
+@pytest.mark.parametrize("name", ["random", "soap"])
+def test_ghost_atoms_are_refused(name):
+    ghost = molecule("H2O") + Atoms("X", [[0, 0, 3]])
+    with pytest.raises(ValueError, match="structure 1, .*, has a ghost atom X"):
+        extract(load_encoder(name), [molecule("H2O"), ghost], progress=False)
 
 
 def test_nothing_to_encode_is_an_error(aev):

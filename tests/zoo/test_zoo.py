@@ -7,6 +7,7 @@ from pathlib import Path
 import ase
 import numpy as np
 import pytest
+from ase.build import molecule
 from scipy.spatial.transform import Rotation
 
 import cpdkit
@@ -91,6 +92,34 @@ def test_encoders_know_names_and_layers(name: str, probe: cpdkit.Dataset) -> Non
     assert {layer.name: str(layer.irreps) for layer in encoder.layers} == CARDS[name]["layers"]
     with pytest.raises(NotImplementedError, match="predict"):
         encoder.energy([])  # type: ignore[attr-defined]
+
+
+UNSEEN = [a for name in ("SiH4", "PH3", "SH2", "HCl", "CH3Cl") for a in [molecule(name)]]
+
+
+@pytest.mark.parametrize("name", [*TRAINED, *EARLY, "painn-gap-0@1"])
+def test_elements_that_a_network_never_saw_are_refused(name: str) -> None:
+    encoder = cpdkit.load_encoder(f"zoo/{name}")
+    assert encoder.trained_elements == {1, 6, 7, 8, 9}
+    for atoms in UNSEEN:
+        with pytest.raises(ValueError, match=r"structure 1, .*(H, C, N, O, F)(, S, Cl)?\b"):
+            cpdkit.extract(encoder, [molecule("H2O"), atoms], progress=False)
+        with pytest.raises(ValueError, match="structure 1, .* which encoder"):
+            load_model(name).predict([molecule("H2O"), atoms])
+
+
+def test_unseen_elements_can_be_asked_for() -> None:
+    chloride = molecule("CH3Cl")
+    for name in ("zoo/painn-gap-0", "zoo/mace-gap-0"):
+        with pytest.raises(ValueError, match="Cl, which .* never saw .*allow_unseen_elements="):
+            cpdkit.extract(cpdkit.load_encoder(name), chloride, progress=False)
+        with_switch = cpdkit.load_encoder(name, allow_unseen_elements=True)
+        by_name = cpdkit.load_encoder(f"{name}[allow_unseen_elements=true]")
+        a, b = (cpdkit.extract(e, chloride, progress=False) for e in (with_switch, by_name))
+        assert np.array_equal(a.values, b.values)
+        assert b.metadata["encoder"] == f"{name}[allow_unseen_elements=true]"
+    untrained = cpdkit.load_encoder("zoo/painn-untrained-0")  # has seen nothing, so nothing unseen
+    assert len(cpdkit.extract(untrained, UNSEEN, progress=False).values) == len(UNSEEN)
 
 
 def test_second_seeds_are_like_the_first_but_for_the_seed() -> None:

@@ -95,10 +95,13 @@ def element_moments(atoms: AtomsSequence, *, l: int) -> np.ndarray:  # noqa: E74
     Raises
     ------
     ValueError
-        For another degree.
+        For another degree, or a periodic structure, which has no centre of mass.
     """
     if l not in (1, 2):
         raise ValueError(f"l={l!r}: moments of degree 1 and 2 are known.")
+    if atoms.pbc is not None and atoms.pbc.any():
+        row = int(np.flatnonzero(atoms.pbc.any(axis=1))[0])
+        raise ValueError(f"structure {row} is periodic; only molecules have a centre of mass.")
     owner = np.repeat(np.arange(len(atoms)), atoms.n_atoms)
     masses = atomic_masses[atoms.numbers]
     total = np.bincount(owner, masses, minlength=len(atoms))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from ase.build import bulk
 from scipy.spatial.transform import Rotation
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression, Ridge
@@ -244,6 +245,12 @@ def test_molecules_of_one_charge_per_element_are_predicted_exactly(molecules):
         assert np.allclose(moments, element_moments(_shifted(molecules.atoms), l=degree))
     with pytest.raises(ValueError, match="degree 1 and 2"):
         element_moments(molecules.atoms, l=3)
+
+
+def test_a_crystal_has_no_multipoles() -> None:
+    crystal = AtomsSequence.from_atoms([bulk("Si")])
+    with pytest.raises(ValueError, match="structure 0 is periodic"):
+        element_moments(crystal, l=1)
 
 
 def test_labels_are_those_of_the_data_set(molecules):
