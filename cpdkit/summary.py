@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from cpdkit import scores
 from cpdkit.held_out.rows import HeldOut
 from cpdkit.intervals import bootstrap_weights, corrected_t
 
-__all__ = ["SCORES", "Summary"]
+__all__ = ["SCORES", "Summary", "stack"]
 
 # Below this share of the variance, what composition leaves of a target is rounding.
 NOTHING_LEFT = 1e-10
@@ -163,3 +164,43 @@ class Summary:
         tails = [(1 - level) / 2, (1 + level) / 2]
         low, high = np.nanquantile(means, tails)
         return float(low), float(high)
+
+
+def stack(
+    tables: Mapping[Any, pd.DataFrame], name: str | Sequence[str] = "representation"
+) -> pd.DataFrame:
+    """One table of several, with last columns that say where each row comes from.
+
+    Parameters
+    ----------
+    tables : mapping of key to DataFrame
+        At least one.
+    name : str or sequence of str, default "representation"
+        Of the new column, which holds the keys; several names where the keys are tuples.
+
+    Returns
+    -------
+    DataFrame
+        Rows numbered anew; ``attrs`` are those of the first table.
+
+    Raises
+    ------
+    ValueError
+        If there is no table.
+
+    Examples
+    --------
+    >>> stack({"a": pd.DataFrame({"x": [1]}), "b": pd.DataFrame({"x": [2]})})
+       x representation
+    0  1              a
+    1  2              b
+    """
+    if not tables:
+        raise ValueError("there is no table to stack; give at least one.")
+    parts = []
+    for key, table in tables.items():
+        new = {name: key} if isinstance(name, str) else dict(zip(name, key, strict=True))
+        parts.append(table.assign(**new))
+    stacked = pd.concat(parts, ignore_index=True)
+    stacked.attrs = dict(next(iter(tables.values())).attrs)
+    return stacked

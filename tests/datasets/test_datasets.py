@@ -185,3 +185,12 @@ def test_qm9_train_is_disjoint_from_probe(cpdkit_data):
     assert len(train) == 125_818
     assert not set(train.ids) & set(load_dataset("qm9").ids)
     assert len(load_dataset("qm9", split="train", targets=["gap"], missing="drop")) == 25_604
+
+
+def test_at_most_draws_like_n_and_takes_all_where_there_are_no_more() -> None:
+    drawn = load_dataset("xtb9", at_most=20, seed=3)
+    assert list(drawn.ids) == list(load_dataset("xtb9", n=20, seed=3).ids)
+    every = load_dataset("xtb9", at_most=10**6, seed=3)
+    assert sorted(every.ids) == sorted(load_dataset("xtb9").ids)
+    with pytest.raises(ValueError, match="n=2 and at_most=3: give one of them"):
+        load_dataset("xtb9", n=2, at_most=3)

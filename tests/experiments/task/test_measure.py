@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
+from cpdkit.experiments.task.verdict import task_or_architecture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.anova import anova_lm
 
-from cpdkit.experiments.task.measure import effect_shares, task_or_architecture
+from cpdkit.experiments.task.measure import effect_shares
 
 
 def design(values):
