@@ -6,7 +6,7 @@ every score (`SCORES`); they come from rows, weighted or not, or from moments.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -292,22 +292,41 @@ class Rows:
         return ""
 
 
-def stack(tables: dict[str, pd.DataFrame], *, column: str = "representation") -> pd.DataFrame:
-    """Tables below each other, with their names in a new column.
+def stack(
+    tables: Mapping[Any, pd.DataFrame], name: str | Sequence[str] = "representation"
+) -> pd.DataFrame:
+    """One table of several, with last columns that say where each row comes from.
 
     Parameters
     ----------
-    tables : dict of str to DataFrame
-        Tables with the same columns.
-    column : str, default "representation"
-        The new column, the last one.
+    tables : mapping of key to DataFrame
+        At least one.
+    name : str or sequence of str, default "representation"
+        Of the new column, which holds the keys; several names where the keys are tuples.
 
     Returns
     -------
-    pandas.DataFrame
-        All rows, numbered anew, with the ``attrs`` of the first table.
+    DataFrame
+        Rows numbered anew; ``attrs`` are those of the first table.
+
+    Raises
+    ------
+    ValueError
+        If there is no table.
+
+    Examples
+    --------
+    >>> stack({"a": pd.DataFrame({"x": [1]}), "b": pd.DataFrame({"x": [2]})})
+       x representation
+    0  1              a
+    1  2              b
     """
-    parts = [table.assign(**{column: name}) for name, table in tables.items()]
+    if not tables:
+        raise ValueError("there is no table to stack; give at least one.")
+    parts = []
+    for key, table in tables.items():
+        new = {name: key} if isinstance(name, str) else dict(zip(name, key, strict=True))
+        parts.append(table.assign(**new))
     stacked = pd.concat(parts, ignore_index=True)
-    stacked.attrs = dict(parts[0].attrs)
+    stacked.attrs = dict(next(iter(tables.values())).attrs)
     return stacked

@@ -1,58 +1,64 @@
-"""Figures show what the table holds."""
+"""The scaffold of all figures: places, looks, and columns that are missing."""
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from toy import planted
+from matplotlib.figure import Figure
 
-import cpdkit
-from cpdkit.figures import gradient_figure, protocol_figure
+from cpdkit.figures import intervals, legend, levels, looks, name_rows, needs, panels
 
-
-@pytest.fixture(scope="module")
-def table():
-    data = planted(n=100)
-    targets = pd.DataFrame({"gap": data.y, "mu": data.y**2})
-    parts = []
-    for name, X in {"first": data.X, "second": data.X[:, :4]}.items():
-        for protocol in ("sound", "naive"):
-            scores = cpdkit.cpd(X, data.C, targets, groups=data.formulas, protocol=protocol)
-            parts.append(scores.assign(representation=name, protocol=protocol))
-    return pd.concat(parts, ignore_index=True)
+TABLE = pd.DataFrame({"name": ["b", "a"], "mean": [0.5, -1.0], "low": [0.4, -2.0], "high": 0.7})
 
 
-def test_gradient_has_a_panel_per_target_and_every_mean_with_its_interval(table):
-    sound = table[table.protocol == "sound"]
-    figure = gradient_figure(sound)
-    assert [axis.get_title() for axis in figure.axes] == ["gap", "mu"]
-    for axis, target in zip(figure.axes, ["gap", "mu"], strict=True):
-        drawn = np.concatenate([c.lines[0].get_xdata() for c in axis.containers])
-        bars = [c.lines[2][0].get_segments() for c in axis.containers]
-        ends = np.concatenate([[segment[:, 0] for segment in bar] for bar in bars])
-        expected = sound[(sound.target == target) & sound.score.isin(["r2_partial", "r2_geom"])]
-        expected = expected.sort_values(["score", "representation"], ascending=[False, True])
-        assert np.allclose(drawn, expected["mean"])
-        assert np.allclose(ends, expected[["low", "high"]])
-        assert "dimensionless" in axis.get_xlabel()
-    plt.close(figure)
+@pytest.mark.parametrize(("n", "columns", "down"), [(1, None, 1), (5, None, 1), (5, 3, 2)])
+def test_there_are_as_many_panels_as_asked_for(n: int, columns: int | None, down: int) -> None:
+    figure, axes = panels(n, width=2, height=1, left=0.5, top=0.25, columns=columns)
+    assert figure.axes == axes and len(axes) == n
+    assert figure.get_size_inches() == pytest.approx([0.5 + 2 * min(n, columns or n), 0.25 + down])
+    assert figure.get_facecolor()[:3] == (1, 1, 1)
 
 
-def test_protocols_are_told_apart_and_shown_in_full(table):
-    table = table.copy()
-    row = table.index[(table.score == "r2_geom") & (table.protocol == "naive")][0]
-    table.at[row, "fold_values"] = (-1e5, 0.1, 0.2, 0.1, 0.2)
-    figure = protocol_figure(table[table.target.isin(["gap", "mu"])])
-    labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels == ["sound", "naive"]
-    assert all(axis.get_xlim()[0] < -1e5 for axis in figure.axes)
-    plt.close(figure)
+@pytest.mark.parametrize("upright", [False, True])
+def test_points_and_their_intervals_lie_where_the_table_says(upright: bool) -> None:
+    _, (axis,) = panels(1)
+    intervals(axis, TABLE, [0, 1], ("red", "o"), upright=upright)
+    (bars,) = axis.containers
+    points = np.transpose(bars.lines[0].get_data())
+    ends = np.array(bars.lines[2][0].get_segments())
+    if upright:
+        points, ends = points[:, ::-1], ends[..., ::-1]
+    assert np.allclose(points, [[0.5, 0], [-1, 1]])
+    assert np.allclose(ends[..., 0], TABLE[["low", "high"]])
 
 
-def test_tables_that_do_not_fit_are_refused(table):
-    with pytest.raises(ValueError, match="several protocols"):
-        gradient_figure(table)
-    with pytest.raises(ValueError, match=r"lacks the columns \['representation'\]"):
-        gradient_figure(table.drop(columns="representation"))
+def test_rows_are_named_once_from_the_top() -> None:
+    _, axes = panels(5, columns=2, sharey=False)
+    name_rows(axes, ["x", "y"], every=2)
+    shown = [a.yaxis.get_tick_params()["labelleft"] for a in axes]
+    assert shown == [True, False, True, False, True]
+    assert all(a.get_ylim()[0] > a.get_ylim()[1] for a in axes)
+
+
+def test_names_are_told_apart_and_listed() -> None:
+    names = [f"n{i}" for i in range(30)]
+    assert len(set(looks(names).values())) == 30
+    figure, _ = panels(1)
+    legend(figure, looks(names[:3]))
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == names[:3]
+
+
+def test_levels_keep_the_order_of_the_table() -> None:
+    assert levels(TABLE, "name") == ["b", "a"]
+    assert levels(TABLE, "name", "high") == [["b", "a"], [0.7]]
+
+
+def test_a_missing_column_is_named() -> None:
+    with pytest.raises(ValueError, match=r"lacks the columns \['width'\]; it has \['name'"):
+        needs(TABLE, ["name", "width"])
+
+
+def test_nothing_is_drawn_on_the_screen() -> None:
+    figure, _ = panels(2)
+    assert type(figure) is Figure and figure.canvas.manager is None

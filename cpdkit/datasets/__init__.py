@@ -39,6 +39,7 @@ def load_dataset(
     *,
     split: str = "probe",
     n: int | None = None,
+    at_most: int | None = None,
     seed: int = 0,
     targets: Sequence[str] | None = None,
     units: Mapping[str, str] | None = None,
@@ -55,6 +56,8 @@ def load_dataset(
         Part of a named data set; a file has none.
     n : int, optional
         Draw so many structures without replacement; all by default.
+    at_most : int, optional
+        Draw so many, or take all where there are no more.
     seed : int, default 0
         Seed of the draw.
     targets : sequence of str, optional
@@ -74,7 +77,7 @@ def load_dataset(
     ------
     ValueError
         If the data set, split, a target or an option is not known or does not apply, `n` is larger
-        than the data set, or a chosen target is NaN somewhere.
+        than the data set, both `n` and `at_most` are given, or a chosen target is NaN somewhere.
     FileNotFoundError
         If a file is missing.
 
@@ -84,6 +87,8 @@ def load_dataset(
     >>> len(ds.atoms), ds.targets.shape[0], ds.units["gap"]
     (100, 100, 'eV')
     """
+    if n is not None and at_most is not None:
+        raise ValueError(f"n={n} and at_most={at_most}: give one of them.")
     if missing not in MISSING:
         raise ValueError(unknown("value of missing", missing, MISSING))
     names = target_names(targets)
@@ -104,6 +109,8 @@ def load_dataset(
             unknown("data set", name, DATASETS)
             + " A file of your own is given by its path, such as 'molecules.xyz'."
         )
+    if at_most is not None:
+        n = min(at_most, len(dataset))
     return dataset if n is None else dataset.sample(n, seed=seed)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ase.data import chemical_symbols
 
-from cpdkit.irreps import Irreps
+from cpdkit.encoders.irreps import Irreps
 
 if TYPE_CHECKING:
     from cpdkit.encoders._base import Encoder

@@ -1,18 +1,22 @@
-"""Sentences about the paper's claims, computed from results and changing with them."""
+"""What became of a claim, and how numbers are written in its sentence."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from cpdkit.intervals import corrected_t
 
-__all__ = ["OUTCOMES", "Verdict", "disentanglement_gradient"]
+__all__ = ["OUTCOMES", "STYLES", "VERBS", "Verdict", "decide", "difference", "listed", "number"]
+__all__ += ["points", "signed", "with_interval"]
 
 OUTCOMES = ("holds", "fails", "undecided")
+VERBS = {"holds": "holds", "fails": "fails", "undecided": "is undecided"}
+"""How a sentence says each outcome: *Claim 1 is undecided*."""
 
 
 @dataclass(frozen=True)
@@ -34,101 +38,105 @@ class Verdict:
     sentence: str
 
 
-def disentanglement_gradient(
-    table: pd.DataFrame,
-    *,
-    target: str,
-    handcrafted: Collection[str],
-    score: str = "r2_geom",
-) -> Verdict:
-    """Judge claim 1: handcrafted descriptors do not keep geometry linearly accessible.
+def decide(*, holds: bool, fails: bool) -> str:
+    """The outcome: what refutes a claim goes before what supports it.
 
-    The claim **holds** if the interval of every handcrafted representation lies at or below zero
-    and that of some learned one above; it **fails** if the interval of a handcrafted one lies
-    above zero; otherwise the results leave it **undecided**. Judged by the sound protocol on
-    last layers.
+    Examples
+    --------
+    >>> decide(holds=True, fails=True), decide(holds=False, fails=False)
+    ('fails', 'undecided')
+    """
+    return "fails" if fails else "holds" if holds else "undecided"
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Such as ``"0.41"``; there is no minus before a zero."""
+    return f"{round(float(value), digits) + 0.0:.{digits}f}"
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """Such as ``"+0.41"`` and ``"+0.00"``."""
+    return f"{round(float(value), digits) + 0.0:+.{digits}f}"
+
+
+def points(value: float) -> str:
+    """A difference of shares in points of a hundred, such as ``"+4.1"``."""
+    return signed(100 * value, 1)
+
+
+STYLES: Mapping[str, Callable[[float], str]] = {
+    "number": number,
+    "signed": signed,
+    "percent": lambda value: number(100 * value, 1) + "%",
+    "signed percent": lambda value: signed(100 * value, 0) + "%",
+    "points": points,
+}
+"""How :func:`with_interval` may write a value and its interval."""
+
+
+def with_interval(
+    row: Mapping[str, Any] | pd.Series, value: str = "mean", *, style: str = "number"
+) -> str:
+    """A value with its interval, such as ``"0.41 (0.35 to 0.47)"``.
 
     Parameters
     ----------
-    table : DataFrame
-        Columns ``encoder, representation, last, protocol, target, score, mean, low, high,
-        fold_values``; all representations on the same folds.
-    target : str
-        The target to judge by.
-    handcrafted : collection of str
-        Encoders that are handcrafted descriptors; all others count as learned. A network whose
-        name holds the target, as ``zoo/painn-gap-0`` does, was trained on it; the sentence then
-        also names the best that was not.
-    score : str, default "r2_geom"
-        The paper's number.
+    row : mapping or Series
+        With `value`, ``low`` and ``high``.
+    value : str, default "mean"
+        Which entry is the value.
+    style : str, default "number"
+        Of :data:`STYLES`.
 
     Returns
     -------
-    Verdict
+    str
+        Without the interval where it is NaN, and *not defined* where the value is.
 
-    Raises
-    ------
-    ValueError
-        If the table has no such rows.
+    Examples
+    --------
+    >>> with_interval({"rho": 0.5, "low": float("nan"), "high": 1.0}, "rho", style="signed")
+    '+0.50 (no interval)'
     """
-    claim = "Learned features keep geometry linearly accessible, handcrafted ones do not."
-    rows = table[
-        (table["target"] == target)
-        & (table["score"] == score)
-        & (table["protocol"] == "sound")
-        & table["last"]
-    ]
-    if rows.empty:
-        raise ValueError(f"the table has no sound {score!r} of {target!r} for a last layer.")
-    by_hand = rows["encoder"].isin(list(handcrafted))
-    hand, learned = rows[by_hand], rows[~by_hand]
-    if hand.empty or learned.empty:
-        kind = "handcrafted descriptor" if hand.empty else "learned representation"
-        return Verdict(
-            claim, "undecided", f"Claim 1 is undecided here: the run has no {kind} to compare."
-        )
-    best_hand = hand.loc[hand["mean"].idxmax()]
-    best_learned = learned.loc[learned["mean"].idxmax()]
-    if (hand["low"] > 0).any():
-        outcome = "fails"
-        reason = "a handcrafted descriptor keeps geometry linearly accessible under a sound probe"
-    elif (hand["high"] <= 0).all() and (learned["low"] > 0).any():
-        outcome = "holds"
-        reason = "no handcrafted descriptor keeps geometry linearly accessible, a learned one does"
-    else:
-        outcome = "undecided"
-        reason = "the intervals do not separate"
-    folds = table.attrs.get("n_folds", len(best_hand["fold_values"]))
-    verb = "is undecided" if outcome == "undecided" else outcome
-    sentence = (
-        f"Claim 1 {verb} here: {reason}. {_names(best_hand)} scores {_number(best_hand)} for "
-        f"{target}, {_names(best_learned)} {_number(best_learned)}; "
-        f"{_difference(best_learned, best_hand, folds)}."
-    )
-    unasked = learned[~learned["encoder"].str.contains(f"-{target}-", regex=False)]
-    if len(unasked) < len(learned) and len(unasked):
-        best = unasked.loc[unasked["mean"].idxmax()]
-        sentence += (
-            f" Of those not trained on {target} the best is {_names(best)}, {_number(best)}; "
-            f"{_difference(best, best_hand, folds)}."
-        )
-    return Verdict(claim, outcome, sentence)
+    write = STYLES[style]
+    if np.isnan(row[value]):
+        return "not defined"
+    if np.isnan(row["low"]) or np.isnan(row["high"]):
+        return f"{write(row[value])} (no interval)"
+    return f"{write(row[value])} ({write(row['low'])} to {write(row['high'])})"
 
 
-def _difference(one: pd.Series, other: pd.Series, n_folds: int) -> str:
-    folds = np.subtract(one["fold_values"], other["fold_values"])
-    low, high = corrected_t(folds, test_share=1 / (n_folds - 1))
-    mean = _signed(float(folds.mean()))
-    return f"the difference is {mean} ({_signed(low)} to {_signed(high)})"
+def listed(names: Collection[str]) -> str:
+    """Names as a sentence lists them.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
-def _signed(value: float) -> str:
-    return f"{round(value, 2) + 0.0:+.2f}"  # adding zero turns -0.00 into +0.00
+def difference(
+    one: Sequence[float], other: Sequence[float], *, n_folds: int, level: float = 0.95
+) -> pd.Series:
+    """Paired difference over folds with its corrected resampled t interval.
 
+    Parameters
+    ----------
+    one, other : sequence of float, shape (n_folds * repeats,)
+        Fold values on the same folds.
+    n_folds : int
+        Folds in one repeat.
+    level : float, default 0.95
+        Of the interval.
 
-def _names(row: pd.Series) -> str:
-    return str(row["representation"])
-
-
-def _number(row: pd.Series) -> str:
-    return f"{row['mean']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
+    Returns
+    -------
+    pandas.Series
+        ``mean, low, high``.
+    """
+    folds = np.subtract(one, other)
+    low, high = corrected_t(folds, test_share=1 / (n_folds - 1), level=level)
+    return pd.Series({"mean": folds.mean(), "low": low, "high": high})

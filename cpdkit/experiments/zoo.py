@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
-from cpdkit.figures import _STYLE
+from cpdkit.experiments.labels import label
+from cpdkit.figures import levels, looks, panels
 
 __all__ = ["learning_figure"]
 
@@ -25,20 +25,17 @@ def learning_figure(curves: pd.DataFrame, bonds: Mapping[str, float], unit: str 
     unit : str
         Of the errors.
     """
-    tasks = list(dict.fromkeys(curves["task"]))
-    architectures = sorted(set(curves["architecture"]))
-    colours = dict(zip(architectures, sns.color_palette("colorblind"), strict=False))
-    markers = dict(zip(architectures, "osD^vP", strict=False))
-    with sns.axes_style("whitegrid", rc=_STYLE):
-        figure = Figure(figsize=(1 + 4.2 * len(tasks), 4), layout="constrained")
-        axes = figure.subplots(1, len(tasks), squeeze=False)[0]
+    tasks = levels(curves, "task")
+    look = looks(sorted(set(curves["architecture"])))
+    figure, axes = panels(len(tasks), width=4.2, height=4, left=1, top=0, sharey=False)
     for axis, task in zip(axes, tasks, strict=True):
         rows = curves[curves["task"] == task]
         for (architecture, _), line in rows.groupby(["architecture", "seed"]):
             line = line.sort_values("epoch")
+            colour, marker = look[architecture]
             axis.plot(
-                line["epoch"], line["mae"], marker=markers[architecture], label=architecture,
-                color=colours[architecture], linewidth=1.5, markersize=5,
+                line["epoch"], line["mae"], marker=marker, label=label(architecture),
+                color=colour, linewidth=1.5, markersize=5,
             )  # fmt: skip
         axis.axhline(bonds[task], color="0.3", linestyle="--", label="bond counts, ridge")
         axis.set(

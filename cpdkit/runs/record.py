@@ -20,6 +20,7 @@ import matplotlib
 import pandas as pd
 
 from cpdkit._files import replacing
+from cpdkit._messages import unknown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,6 +51,19 @@ class Recorded:
     tables: Mapping[str, pd.DataFrame]
     manifest: Mapping[str, Any]
     note: str
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        """The table of a short name: ``"rulers"`` for ``06_rulers.csv``."""
+        named = self._named()
+        if name not in named:
+            raise KeyError(unknown("recorded table", name, named))
+        return self.tables[named[name]]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._named()
+
+    def _named(self) -> dict[str, str]:
+        return {Path(file).stem.partition("_")[2]: file for file in self.tables}
 
 
 def recorded_tables(notebook: str, *, dataset: str) -> Recorded | None:

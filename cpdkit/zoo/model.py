@@ -12,7 +12,7 @@ from cpdkit.datasets._dataset import AtomsSequence
 from cpdkit.encoders._base import Encoder
 from cpdkit.encoders._graph import Batch, collate
 from cpdkit.encoders._optional import contained, seeded
-from cpdkit.encoders._task import check
+from cpdkit.extraction.job import check
 from cpdkit.zoo.recipe import TASKS, Task, build_encoder
 
 __all__ = ["ZooModel", "composition_offsets"]

@@ -342,3 +342,12 @@ def test_draws_are_counted_and_seeded_with_whole_numbers(options):
 def test_dropping_what_is_missing_needs_no_choice_of_targets(cpdkit_data):
     ds = load_dataset("qm9", split="train", missing="drop")
     assert 0 < len(ds) < 125_818 and np.isfinite(ds.targets).all(axis=None)
+
+
+def test_at_most_draws_like_n_and_takes_all_where_there_are_no_more() -> None:
+    drawn = load_dataset("xtb9", at_most=20, seed=3)
+    assert list(drawn.ids) == list(load_dataset("xtb9", n=20, seed=3).ids)
+    every = load_dataset("xtb9", at_most=10**6, seed=3)
+    assert sorted(every.ids) == sorted(load_dataset("xtb9").ids)
+    with pytest.raises(ValueError, match="n=2 and at_most=3: give one of them"):
+        load_dataset("xtb9", n=2, at_most=3)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cpdkit.comparisons import rank_correlation
-from cpdkit.experiments.verdict import Verdict
+from cpdkit.experiments.verdict import VERBS, Verdict, decide, with_interval
 
 __all__ = [
     "efficiency_correlations",
@@ -112,45 +112,38 @@ def sample_efficiency(
         )
     own, matched = rows.loc["all"], rows.drop(index="all")
     below, above = (matched["high"] < 0).all(), (matched["low"] > 0).all()
-    if own["high"] < 0 and below:
-        outcome = "holds"
+    outcome = decide(
+        holds=bool(own["high"] < 0 and below), fails=bool(above and not own["high"] < 0)
+    )
+    if outcome == "holds":
         reason = "the higher the final score, the fewer structures were needed, at all widths tried"
-    elif above and not own["high"] < 0:
-        outcome = "fails"
+    elif outcome == "fails":
         reason = "the higher the final score, the more structures were needed"
+    elif rows["low"].isna().any():
+        reason = f"a ranking of {rows['models'].min()} says too little"
+    elif own["high"] < 0:
+        reason = "a high score and a small need go together, but not at every matched width"
+    elif below:
+        reason = "a high score and a small need go together only once widths are matched"
     else:
-        outcome = "undecided"
-        if rows["low"].isna().any():
-            reason = f"a ranking of {rows['models'].min()} says too little"
-        elif own["high"] < 0:
-            reason = "a high score and a small need go together, but not at every matched width"
-        elif below:
-            reason = "a high score and a small need go together only once widths are matched"
-        else:
-            reason = "not every interval excludes zero"
-    verb = "is undecided" if outcome == "undecided" else outcome
+        reason = "not every interval excludes zero"
     others = " and ".join(
-        f"{_number(row)} with {_MATCHED.get(str(width), width)}"
-        for width, row in matched.iterrows()
+        f"{_rho(row)} with {_MATCHED.get(str(width), width)}" for width, row in matched.iterrows()
     )
     sentence = (
-        f"Claim 4 {verb} here: {reason}. Over {own['models']} representations the rank correlation "
-        f"between the final score for {target} and the structures needed for "
-        f"{criterion.replace('of final', 'of it')} is {_number(own)}; at one width, {others}."
+        f"Claim 4 {VERBS[outcome]} here: {reason}. Over {own['models']} representations the rank "
+        f"correlation between the final score for {target} and the structures needed for "
+        f"{criterion.replace('of final', 'of it')} is {_rho(own)}; at one width, {others}."
     )
     if without is not None:
         left = without[(without["target"] == target) & (without["criterion"] == criterion)]
         if len(left):
-            told = ", ".join(f"{row['width']} {_number(row)}" for _, row in left.iterrows())
+            told = ", ".join(f"{row['width']} {_rho(row)}" for _, row in left.iterrows())
             sentence += (
                 f" Without the networks trained on {target} ({left['models'].min()} left): {told}."
             )
     return Verdict(CLAIM, outcome, sentence)
 
 
-def _number(row: pd.Series) -> str:
-    if np.isnan(row["rho"]):
-        return "not defined"
-    if np.isnan(row["low"]):
-        return f"{row['rho']:+.2f} (no interval)"
-    return f"{row['rho']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})"
+def _rho(row: pd.Series) -> str:
+    return with_interval(row, "rho", style="signed")

@@ -9,13 +9,18 @@ import pandas as pd
 
 from cpdkit.comparisons import compare, rank_correlation
 from cpdkit.experiments.geometry.measure import WITHIN_SCORE
-from cpdkit.experiments.verdict import Verdict
+from cpdkit.experiments.verdict import Verdict, decide, with_interval
 
 __all__ = ["ORDERS", "geometry_order", "order_correlations", "order_of_pairs"]
 
 CLAIM = "The order of representations by r2_partial is their order in geometry alone."
 BETWEEN_SCORE = "r2_partial"
 ORDERS = ("same", "reversed", "open")
+_VERBS = {
+    "fails": "is a poor guide to geometry alone",
+    "holds": "is a good guide to geometry alone",
+    "undecided": "may or may not be a guide to geometry alone",
+}
 
 
 def order_of_pairs(
@@ -156,21 +161,17 @@ def geometry_order(
     here = pairs[pairs["target"] == target]
     rho = correlations[correlations["target"] == target]
     if here.empty or rho.empty:
-        raise ValueError(f"the tables have no target {target!r}; they have {_names(pairs)}.")
+        levels = list(dict.fromkeys(pairs["target"]))
+        raise ValueError(f"the tables have no target {target!r}; they have {levels}.")
     row = rho.iloc[0]
     reverse = here[here["order"] == "reversed"]
     same = int((here["order"] == "same").sum())
-    if len(reverse) or row["high"] < 0:
-        outcome, verb = "fails", "is a poor guide to geometry alone"
-    elif row["low"] > 0:
-        outcome, verb = "holds", "is a good guide to geometry alone"
-    else:
-        outcome, verb = "undecided", "may or may not be a guide to geometry alone"
+    outcome = decide(holds=bool(row["low"] > 0), fails=bool(len(reverse) > 0 or row["high"] < 0))
     sentence = (
         f"For {target}, the order of {int(row['models'])} representations by r2_partial between "
-        f"molecules {verb}: the rank correlation with the score within molecules is "
-        f"{_correlation(row)}, and of {len(here)} pairs {same} are resolved in the same order and "
-        f"{len(reverse)} in opposite orders"
+        f"molecules {_VERBS[outcome]}: the rank correlation with the score within molecules is "
+        f"{with_interval(row, 'rho', style='signed')}, and of {len(here)} pairs {same} are "
+        f"resolved in the same order and {len(reverse)} in opposite orders"
     )
     if len(reverse):
         worst = reverse.loc[(reverse["between"] * reverse["within"]).abs().idxmax()]
@@ -186,29 +187,12 @@ def geometry_order(
     best = max(scores, key=lambda name: scores[name]["mean"])
     least = min(scores, key=lambda name: scores[name]["mean"])
     sentence += (
-        f". Within molecules {best} scores most, {_score(scores[best])}, and {least} least, "
-        f"{_score(scores[least])}; between molecules they score {_score(others[best])} and "
-        f"{_score(others[least])}."
+        f". Within molecules {best} scores most, {with_interval(scores[best])}, and {least} "
+        f"least, {with_interval(scores[least])}; between molecules they score "
+        f"{with_interval(others[best])} and {with_interval(others[least])}."
     )
     return Verdict(CLAIM, outcome, sentence)
 
 
 def _row(table: pd.DataFrame, score: str, target: str) -> pd.Series:
     return table[(table["score"] == score) & (table["target"] == target)].iloc[0]
-
-
-def _names(pairs: pd.DataFrame) -> list[str]:
-    return list(dict.fromkeys(pairs["target"]))
-
-
-def _correlation(row: pd.Series) -> str:
-    if np.isnan(row["rho"]):
-        return "not defined"
-    if np.isnan(row["low"]):
-        return f"{row['rho']:+.2f} (no interval)"
-    return f"{row['rho']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})"
-
-
-def _score(row: pd.Series) -> str:
-    low, high = (round(float(row[key]), 2) + 0.0 for key in ("low", "high"))
-    return f"{round(row['mean'], 2) + 0.0:.2f} ({low:.2f} to {high:.2f})"

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from cpdkit.figures import _COLOURS, _MARKERS, _STYLE, _needs
+from cpdkit.experiments.labels import label, labelled
+from cpdkit.figures import Look, intervals, legend, levels, looks, name_rows, needs, panels
 
 __all__ = ["inflation_figure", "mechanism_figure", "remedy_figure", "width_figure"]
 
@@ -20,38 +20,19 @@ _ORDER = ("ridge", "mlp", "trees", "knn", "kernel")  # a probe looks alike in al
 _LOWEST = -0.6  # scores below say that a probe overfits, not how much composition it found
 
 
-def _axes(rows: int, columns: int, width: float, height: float) -> tuple[Figure, np.ndarray]:
-    with sns.axes_style("whitegrid", rc=_STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False)
-    return figure, axes
-
-
-def _look(probe: str) -> tuple[tuple[float, float, float], str]:
+def _look(probe: str) -> Look:
     """Colour and marker of a probe; those that are not ours share one."""
-    i = _ORDER.index(probe) if probe in _ORDER else len(_ORDER)
-    return _COLOURS[i], _MARKERS[i % len(_MARKERS)]
+    return looks([*_ORDER, ""])[probe if probe in _ORDER else ""]
 
 
-def _probe_handles(probes: Sequence[str]) -> list[Line2D]:
-    looks = {probe: _look(probe) for probe in probes}
-    return [
-        Line2D([], [], color=colour, marker=marker, label=probe)
-        for probe, (colour, marker) in looks.items()
-    ]
+def _legend(figure: Figure, probes: Sequence[str], also: Sequence[Line2D] = ()) -> None:
+    legend(figure, {label(probe): _look(probe) for probe in probes}, also=also, line="-")
 
 
 def _errorbars(axis: Axes, rows: pd.DataFrame, at: np.ndarray, probe: str, *, flat: bool) -> None:
-    colour, marker = _look(probe)
-    mean = rows["mean"].clip(lower=_LOWEST).to_numpy()
-    low, high = (rows[end].clip(lower=_LOWEST).to_numpy() for end in ("low", "high"))
-    spread = np.maximum([mean - low, high - mean], 0)
-    axis.errorbar(
-        mean if flat else at, at if flat else mean,
-        xerr=spread if flat else None, yerr=None if flat else spread,
-        fmt=marker + ("" if flat else "-"), color=colour,
-        markersize=5, capsize=2, linewidth=1.2,
-    )  # fmt: skip
+    shown = rows[["mean", "low", "high"]].clip(lower=_LOWEST)
+    line = {"markersize": 5, "capsize": 2, "linewidth": 1.2, "linestyle": "" if flat else "-"}
+    intervals(axis, shown, at, _look(probe), upright=not flat, **line)
 
 
 def mechanism_figure(
@@ -72,11 +53,11 @@ def mechanism_figure(
     -------
     matplotlib.figure.Figure
     """
-    figure, axes = _axes(1, len(residuals), 3.6 * len(residuals) + 1, 3.6)
-    for axis, (title, (a, b)) in zip(axes[0], residuals.items(), strict=True):
+    figure, axes = panels(len(residuals), width=3.6, height=3.6, left=1, top=0, sharey=False)
+    for axis, (title, (a, b)) in zip(axes, residuals.items(), strict=True):
         points = axis.scatter(a, b, c=colour, cmap="viridis", s=12, linewidths=0)
         axis.set(title=title, xlabel="residual of channel 1", ylabel="residual of channel 2")
-    figure.colorbar(points, ax=list(axes[0]), label=label)
+    figure.colorbar(points, ax=axes, label=label)
     return figure
 
 
@@ -98,13 +79,12 @@ def inflation_figure(table: pd.DataFrame) -> Figure:
     ValueError
         If a column is missing.
     """
-    _needs(table, ["representation", "probe", "folds", "target", "score", "mean"])
-    table = table[table["score"] == "r2_geom"]
-    names, probes, schemes = (
-        list(dict.fromkeys(table[key])) for key in ("representation", "probe", "folds")
-    )
-    figure, axes = _axes(1, len(schemes), 3.2 + 3.2 * len(schemes), 1.6 + 0.55 * len(names))
-    for axis, scheme in zip(axes[0], schemes, strict=True):
+    needs(table, ["representation", "probe", "folds", "target", "score", "mean"])
+    table = labelled(table[table["score"] == "r2_geom"])
+    names, probes, schemes = levels(table, "representation", "probe", "folds")
+    figure, axes = panels(len(schemes), height=1 + 0.55 * len(names), left=3.2)
+    name_rows(axes, names)
+    for axis, scheme in zip(axes, schemes, strict=True):
         for i, probe in enumerate(probes):
             here = table[(table["folds"] == scheme) & (table["probe"] == probe)]
             scores = here.pivot(index="representation", columns="target", values="mean")
@@ -119,11 +99,7 @@ def inflation_figure(table: pd.DataFrame) -> Figure:
         axis.axvline(0, color="0.2", linewidth=0.8)
         axis.set(title=f"{scheme} folds", xlabel=r"$R^2_\mathrm{geom}$ of compositional targets")
         axis.set_xlim(_LOWEST - 0.05, 1.03)
-        axis.set_yticks(range(len(names)), names if scheme == schemes[0] else [""] * len(names))
-        axis.set_ylim(len(names) - 0.5, -0.5)
-    figure.legend(
-        handles=_probe_handles(probes), loc="outside upper center", ncols=len(probes), frameon=False
-    )
+    _legend(figure, probes)
     return figure
 
 
@@ -144,10 +120,10 @@ def width_figure(table: pd.DataFrame) -> Figure:
     ValueError
         If a column is missing.
     """
-    _needs(table, ["planted", "probe", "width", "mean", "low", "high"])
-    kinds, probes = (list(dict.fromkeys(table[key])) for key in ("planted", "probe"))
-    figure, axes = _axes(1, len(kinds), 3.3 * len(kinds) + 0.8, 3.4)
-    for axis, kind in zip(axes[0], kinds, strict=True):
+    needs(table, ["planted", "probe", "width", "mean", "low", "high"])
+    kinds, probes = levels(table, "planted", "probe")
+    figure, axes = panels(len(kinds), width=3.3, left=0.8, top=0, sharey=False)
+    for axis, kind in zip(axes, kinds, strict=True):
         for i, probe in enumerate(probes):
             rows = table[(table["planted"] == kind) & (table["probe"] == probe)]
             _errorbars(axis, rows, rows["width"].to_numpy() * 1.04**i, probe, flat=False)
@@ -157,21 +133,19 @@ def width_figure(table: pd.DataFrame) -> Figure:
         axis.set_xticks(widths, [str(w) for w in widths])
         axis.xaxis.set_minor_locator(NullLocator())
         axis.set(title=kind, xlabel="channels", ylim=(_LOWEST - 0.05, 1.03))
-    axes[0][0].set_ylabel(r"$R^2_\mathrm{geom}$ of a compositional target")
-    figure.legend(
-        handles=_probe_handles(probes), loc="outside upper center", ncols=len(probes), frameon=False
-    )
+    axes[0].set_ylabel(r"$R^2_\mathrm{geom}$ of a compositional target")
+    _legend(figure, probes)
     return figure
 
 
-def remedy_figure(table: pd.DataFrame, *, panels: Sequence[str]) -> Figure:
+def remedy_figure(table: pd.DataFrame, *, questions: Sequence[str]) -> Figure:
     """Scores after each remedy, one row per remedy, one panel per question.
 
     Parameters
     ----------
     table : DataFrame
         Columns ``question, remedy, probe, mean, low, high`` and ``truth``, drawn as a line.
-    panels : sequence of str
+    questions : sequence of str
         Values of ``question`` in the order to draw them.
 
     Returns
@@ -183,10 +157,11 @@ def remedy_figure(table: pd.DataFrame, *, panels: Sequence[str]) -> Figure:
     ValueError
         If a column is missing.
     """
-    _needs(table, ["question", "remedy", "probe", "mean", "low", "high", "truth"])
-    remedies, probes = (list(dict.fromkeys(table[key])) for key in ("remedy", "probe"))
-    figure, axes = _axes(1, len(panels), 3.0 + 2.8 * len(panels), 1.5 + 0.5 * len(remedies))
-    for axis, question in zip(axes[0], panels, strict=True):
+    needs(table, ["question", "remedy", "probe", "mean", "low", "high", "truth"])
+    remedies, probes = levels(table, "remedy", "probe")
+    figure, axes = panels(len(questions), width=2.8, height=0.9 + 0.5 * len(remedies), left=3)
+    name_rows(axes, remedies)
+    for axis, question in zip(axes, questions, strict=True):
         here = table[table["question"] == question]
         for i, probe in enumerate(probes):
             rows = here[here["probe"] == probe].set_index("remedy").reindex(remedies)
@@ -194,11 +169,5 @@ def remedy_figure(table: pd.DataFrame, *, panels: Sequence[str]) -> Figure:
             _errorbars(axis, rows, y, probe, flat=True)
         axis.axvline(float(here["truth"].iloc[0]), color="0.2", linewidth=1.2, linestyle="--")
         axis.set(title=question, xlabel=r"held-out $R^2$", xlim=(_LOWEST - 0.05, 1.03))
-        labels = remedies if question == panels[0] else [""] * len(remedies)
-        axis.set_yticks(range(len(remedies)), labels)
-        axis.set_ylim(len(remedies) - 0.5, -0.5)
-    handles = [
-        *_probe_handles(probes), Line2D([], [], color="0.2", linestyle="--", label="truth")
-    ]  # fmt: skip
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)
+    _legend(figure, probes, [Line2D([], [], color="0.2", linestyle="--", label="truth")])
     return figure

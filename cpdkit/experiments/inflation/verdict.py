@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
-from cpdkit.experiments.verdict import Verdict
+from cpdkit.experiments.verdict import VERBS, Verdict, number, with_interval
 
 __all__ = ["inflated_trees", "safe_widths"]
 
@@ -74,20 +73,18 @@ def inflated_trees(
             says, found = _outcome(beside, least)
             told.append(f"{other.replace('_', ' ')} in {found} of {len(beside)}")
             outcome = outcome if says == outcome else "undecided"
-    verb = "is undecided" if outcome == "undecided" else outcome
     best, worst = judged.loc[judged["mean"].idxmax()], judged.loc[judged["mean"].idxmin()]
     sentence = (
-        f"Claim 3 {verb} here: from projected residuals, which hold nothing linear in composition, "
-        f"boosted trees recover {target.replace('_', ' ')} in {count} of {total} models"
-        + (f" ({', '.join(told)})" if told else "")
-        + f"; {_named(best)}"
+        f"Claim 3 {VERBS[outcome]} here: from projected residuals, which hold nothing linear in "
+        f"composition, boosted trees recover {target.replace('_', ' ')} in {count} of {total} "
+        "models" + (f" ({', '.join(told)})" if told else "") + f"; {_named(best)}"
     )
     if total > 1:
         sentence += f", {_named(worst)}"
     sentence += f" (paper: {PAPER[0]:.2f} to {PAPER[1]:.2f})."
     ridge = rows[rows["probe"] == "ridge"]
     if len(ridge):
-        sentence += f" Ridge scores at most {round(ridge['mean'].max(), 2) + 0.0:.2f}."
+        sentence += f" Ridge scores at most {number(ridge['mean'].max())}."
     return Verdict(CLAIM, outcome, sentence)
 
 
@@ -125,5 +122,4 @@ def safe_widths(table: pd.DataFrame, *, bound: float = 0.1) -> pd.DataFrame:
 
 
 def _named(row: pd.Series) -> str:
-    values = np.round([row["mean"], row["low"], row["high"]], 2) + 0.0  # no -0.00
-    return f"{row['representation']} {values[0]:.2f} ({values[1]:.2f} to {values[2]:.2f})"
+    return f"{row['representation']} {with_interval(row)}"

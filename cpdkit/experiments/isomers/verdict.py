@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import pandas as pd
 
-from cpdkit.experiments.verdict import Verdict
+from cpdkit.experiments.verdict import VERBS, Verdict, decide, points, with_interval
 
 __all__ = ["CLAIMED", "claimed_accuracy", "residual_against_constitution"]
 
@@ -14,6 +14,11 @@ CLAIMED = 0.946
 """Share of isomer pairs that version 2 of the paper says its residuals put in order."""
 
 _BETTER = "A residual orders isomers better than bond counts and Morgan counts do."
+_REACHES = {
+    "holds": "is reached",
+    "fails": "is not reached",
+    "undecided": "may or may not be reached",
+}
 _REACHED = f"Residuals put {CLAIMED:.1%} of isomer pairs in order."
 
 
@@ -50,17 +55,16 @@ def residual_against_constitution(
     sides = here.groupby("representation", sort=False)
     better = sides["low"].min() > 0
     worse = sides["high"].min() < 0
-    if better.any():
-        outcome, verb = "holds", "holds"
+    outcome = decide(holds=bool(better.any()), fails=bool(worse.all()))
+    if outcome == "holds":
+        above = ", ".join(better.index[better])
         reason = (
-            f"{_listed(better)} beat{'s' if better.sum() == 1 else ''} every baseline "
+            f"{above} beat{'s' if better.sum() == 1 else ''} every baseline "
             f"({better.sum()} of {len(better)} representations)"
         )
-    elif worse.all():
-        outcome, verb = "fails", "fails"
+    elif outcome == "fails":
         reason = "every representation is worse than a baseline"
     else:
-        outcome, verb = "undecided", "is undecided"
         reason = "no representation is resolved above every baseline"
     names = list(sides.groups)
     best = max(names, key=lambda name: every.loc[name, "accuracy"])
@@ -70,11 +74,11 @@ def residual_against_constitution(
         f"{name} {_percent(every.loc[name])}" for name in dict.fromkeys(here["baseline"])
     )
     sentence = (
-        f"That residuals order isomers better than counts of bonds do {verb} for {target}: "
-        f"{reason}. Of {int(every.loc[best, 'n_pairs']):,} pairs {best} puts "
+        f"That residuals order isomers better than counts of bonds do {VERBS[outcome]} for "
+        f"{target}: {reason}. Of {int(every.loc[best, 'n_pairs']):,} pairs {best} puts "
         f"{_percent(every.loc[best])} in order, {baselines}; the difference to {close['baseline']} "
-        f"is {100 * close['difference']:+.1f} points ({100 * close['low']:+.1f} to "
-        f"{100 * close['high']:+.1f})."
+        f"is {points(close['difference'])} points ({points(close['low'])} to "
+        f"{points(close['high'])})."
     )
     return Verdict(_BETTER, outcome, sentence)
 
@@ -121,15 +125,12 @@ def claimed_accuracy(
         raise ValueError(f"the table has none of the representations {list(representations)}.")
     every = here[here["from_quantile"] == 0].set_index("representation")
     best = every["accuracy"].idxmax()
-    if (every["low"] >= claimed).any():
-        outcome, verb = "holds", "is reached"
-    elif (every["high"] < claimed).all():
-        outcome, verb = "fails", "is not reached"
-    else:
-        outcome, verb = "undecided", "may or may not be reached"
+    outcome = decide(
+        holds=bool((every["low"] >= claimed).any()), fails=bool((every["high"] < claimed).all())
+    )
     sentence = (
-        f"The share of {claimed:.1%} of isomer pairs in order {verb} for {target} over all pairs: "
-        f"{best} comes to {_percent(every.loc[best])}"
+        f"The share of {claimed:.1%} of isomer pairs in order {_REACHES[outcome]} for {target} "
+        f"over all pairs: {best} comes to {_percent(every.loc[best])}"
     )
     steps = here[here["representation"] == best].sort_values("from_quantile")
     reached = steps[steps["accuracy"] >= claimed]
@@ -162,9 +163,5 @@ def _all_pairs(accuracies: pd.DataFrame, target: str) -> pd.DataFrame:
     return here[chosen].set_index("representation")
 
 
-def _listed(which: pd.Series) -> str:
-    return ", ".join(which.index[which])
-
-
 def _percent(row: pd.Series) -> str:
-    return f"{row['accuracy']:.1%} ({row['low']:.1%} to {row['high']:.1%})"
+    return with_interval(row, "accuracy", style="percent")

@@ -8,7 +8,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from cpdkit.figures import _COLOURS, _MARKERS, _STYLE, _intervals, _needs
+from cpdkit.experiments.labels import label
+from cpdkit.figures import intervals, legend, levels, looks, name_rows, needs, panels
 
 __all__ = ["index_figure", "score_heatmap", "vector_figure"]
 
@@ -33,7 +34,7 @@ def index_figure(index: pd.DataFrame) -> Figure:
     ValueError
         If a column is missing or no row has l=1.
     """
-    _needs(index, ["encoder", "name", "irrep", "l", "quantity", "mean", "low", "high"])
+    needs(index, ["encoder", "name", "irrep", "l", "quantity", "mean", "low", "high"])
     here = index[index["l"] == 1]
     if here.empty:
         raise ValueError("no row has l=1; no encoder of this table has vectors.")
@@ -44,29 +45,23 @@ def index_figure(index: pd.DataFrame) -> Figure:
         "index": "routing index: their sum",
     }
     rows = here.assign(row=_label(here) + " (" + here["irrep"] + ")")
-    names = list(dict.fromkeys(rows["row"]))
+    names = levels(rows, "row")
     hollow = rows.groupby("row")["encoder"].first().str.contains("untrained")
-    figure, axes = _figure(3, len(names), width=2.7)
-    for axis, quantity, colour, marker in zip(axes, _QUANTITIES, _COLOURS, _MARKERS, strict=False):
+    figure, axes = _rows_of_names(3, names, width=2.7)
+    for axis, (quantity, look) in zip(axes, looks(_QUANTITIES).items(), strict=True):
         part = rows[rows["quantity"] == quantity].set_index("row").reindex(names)
-        _intervals(axis, part, np.arange(len(names)), colour, marker)
+        intervals(axis, part, range(len(names)), look)
         bare = np.flatnonzero(hollow.reindex(names).to_numpy())
         axis.plot(
-            part["mean"].to_numpy()[bare], bare, marker, color=colour, markerfacecolor="white",
+            part["mean"].to_numpy()[bare], bare, look[1], color=look[0], markerfacecolor="white",
             linestyle="", markersize=6, zorder=3,
         )  # fmt: skip
         axis.axvline(0, color="0.2", linewidth=0.8)
         axis.set(title=titles[quantity], xlabel=r"difference of $R^2_\mathrm{partial}$")
-    axes[0].set_yticks(range(len(names)), names)
-    axes[0].set_ylim(len(names) - 0.5, -0.5)
-    handles = [
-        Line2D([], [], color="0.3", marker="o", linestyle="", label="trained"),
-        Line2D(
-            [], [], color="0.3", marker="o", linestyle="", markerfacecolor="white",
-            label="untrained",
-        ),
-    ]  # fmt: skip
-    figure.legend(handles=handles, loc="outside upper center", ncols=2, frameon=False)
+    empty = Line2D(
+        [], [], color="0.3", marker="o", linestyle="", markerfacecolor="white", label="untrained"
+    )
+    legend(figure, {"trained": ("0.3", "o")}, also=[empty])
     return figure
 
 
@@ -91,17 +86,17 @@ def score_heatmap(table: pd.DataFrame, *, matched: str = "subset") -> Figure:
     ValueError
         If a column is missing or there is no such matching.
     """
-    _needs(table, ["encoder", "name", "l", "kind", "matched", "target", "mean"])
+    needs(table, ["encoder", "name", "l", "kind", "matched", "target", "mean"])
     here = table[table["matched"] == matched]
     if here.empty:
         raise ValueError(f"the table has no rows with matched={matched!r}.")
     readings = here[["l", "kind"]].drop_duplicates().sort_values("l", kind="stable")
     columns = [_reading(r.l, r.kind) for r in readings.itertuples()]
-    here = here.assign(
-        row=_label(here), column=[_reading(r.l, r.kind) for r in here.itertuples()]
+    here = here.assign(row=_label(here), column=[_reading(r.l, r.kind) for r in here.itertuples()])
+    names, targets = levels(here, "row", "target")
+    figure, axes = panels(
+        len(targets), width=0.6 + 0.44 * len(columns), height=1 + 0.3 * len(names), left=2.6
     )
-    names, targets = list(dict.fromkeys(here["row"])), list(dict.fromkeys(here["target"]))
-    figure, axes = _figure(len(targets), len(names), width=0.6 + 0.44 * len(columns), height=0.3)
     top = max(0.1, float(here["mean"].max()))
     for axis, target in zip(axes, targets, strict=True):
         part = here[here["target"] == target]
@@ -112,7 +107,7 @@ def score_heatmap(table: pd.DataFrame, *, matched: str = "subset") -> Figure:
             annot_kws={"size": 7}, linewidths=0.5, cbar=axis is axes[-1],
             cbar_kws={"label": r"$R^2_\mathrm{partial}$"},
         )  # fmt: skip
-        axis.set(title=target, xlabel="", ylabel="")
+        axis.set(title=label(target), xlabel="", ylabel="")
         axis.tick_params(axis="x", rotation=90)
         axis.tick_params(axis="y", rotation=0)
     return figure
@@ -138,28 +133,26 @@ def vector_figure(table: pd.DataFrame, *, matched: str = "subset") -> Figure:
     ValueError
         If a column is missing or there are no rows to draw.
     """
-    _needs(table, ["encoder", "name", "matched", "target", "mean", "low", "high"])
+    needs(table, ["encoder", "name", "matched", "target", "mean", "low", "high"])
     baseline = table[table["name"] == ""]
     here = table[(table["matched"] == matched) & (table["name"] != "")]
     if here.empty:
         raise ValueError(f"the table has no layers with matched={matched!r}.")
     here = here.assign(row=_label(here))
-    names, targets = list(dict.fromkeys(here["row"])), list(dict.fromkeys(here["target"]))
-    figure, axes = _figure(len(targets), len(names), width=3.2)
-    for i, (axis, target) in enumerate(zip(axes, targets, strict=True)):
+    names, targets = levels(here, "row", "target")
+    figure, axes = _rows_of_names(len(targets), names, width=3.2)
+    for axis, (target, look) in zip(axes, looks(targets).items(), strict=True):
         part = here[here["target"] == target]
         places = np.array([names.index(row) for row in part["row"]])
-        _intervals(axis, part, places, _COLOURS[i], _MARKERS[i])
+        intervals(axis, part, places, look)
         for row in baseline[baseline["target"] == target].itertuples():
             axis.axvline(row.mean, color="0.35", linestyle=":", linewidth=1.5)
             axis.axvspan(row.low, row.high, color="0.5", alpha=0.15, zorder=0)
         axis.axvline(0, color="0.2", linewidth=0.8)
-        axis.set(title=target, xlabel=r"held-out $R^2$ of equivariant ridge")
-    axes[0].set_yticks(range(len(names)), names)
-    axes[0].set_ylim(len(names) - 0.5, -0.5)
-    handles = [Line2D([], [], color="0.35", linestyle=":", label="one charge per element")]
+        axis.set(title=label(target), xlabel=r"held-out $R^2$ of equivariant ridge")
     if len(baseline):
-        figure.legend(handles=handles, loc="outside upper center", frameon=False)
+        charge = Line2D([], [], color="0.35", linestyle=":", label="one charge per element")
+        legend(figure, {}, also=[charge])
     return figure
 
 
@@ -174,11 +167,12 @@ def _reading(degree: int, kind: str) -> str:
 
 
 def _label(table: pd.DataFrame) -> pd.Series:
-    return table["encoder"] + " / " + table["name"]
+    named = zip(table["encoder"], table["name"], strict=True)
+    return pd.Series([label(f"{encoder} / {name}") for encoder, name in named], table.index)
 
 
-def _figure(panels: int, rows: int, *, width: float, height: float = 0.28) -> tuple[Figure, list]:
-    with sns.axes_style("whitegrid", rc=_STYLE):
-        figure = Figure(figsize=(2.6 + width * panels, 1.6 + height * rows), layout="constrained")
-        axes = figure.subplots(1, panels, sharey=True, squeeze=False)[0]
-    return figure, list(axes)
+def _rows_of_names(n: int, names: list[str], *, width: float) -> tuple[Figure, list]:
+    """Panels that share one row for each name."""
+    figure, axes = panels(n, width=width, height=1 + 0.28 * len(names), left=2.6)
+    name_rows(axes, names)
+    return figure, axes

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from cpdkit.experiments.verdict import Verdict
+from cpdkit.experiments.verdict import VERBS, Verdict, decide, difference, signed, with_interval
 from cpdkit.intervals import corrected_t
 
 __all__ = ["STATES", "family", "irrep_routing", "is_trained", "routing_states"]
@@ -121,31 +121,26 @@ def irrep_routing(index: pd.DataFrame) -> Verdict:
     if missing:
         outcome = "undecided"
         reason = f"the run has no trained {' and no trained '.join(missing)}"
-    elif (mace["state"] == "does not route").any() or (visnet["state"] == "routes").any():
-        outcome = "fails"
-        reason = _reason(mace, visnet)
-    elif (mace["state"] == "routes").all() and (visnet["state"] == "does not route").all():
-        outcome = "holds"
-        reason = _reason(mace, visnet)
     else:
-        outcome = "undecided"
+        outcome = decide(
+            holds=(mace["state"] == "routes").all() and (visnet["state"] == "does not route").all(),
+            fails=(mace["state"] == "does not route").any() or (visnet["state"] == "routes").any(),
+        )
         reason = _reason(mace, visnet)
-    verb = "is undecided" if outcome == "undecided" else outcome
     # The numbers of the two models the claim is about, or of whatever the run has.
     shown = trained[trained["family"].isin(["mace", "visnet"])]
     shown = trained if shown.empty else shown
-    sentence = f"Claim 2 {verb} here: {reason}."
+    sentence = f"Claim 2 {VERBS[outcome]} here: {reason}."
     if len(shown):
         numbers = "; ".join(map(_number, shown.to_dict("records")))
         sentence += f" Routing index of the layer that decides: {numbers}."
     if not missing:
         one, other = (rows.loc[rows["mean"].idxmax()] for rows in (mace, visnet))
-        folds = np.subtract(one["fold_values"], other["fold_values"])
-        low, high = corrected_t(
-            folds, test_share=1 / (states.attrs["n_folds"] - 1), level=states.attrs["level"]
-        )
-        values = (_signed(value) for value in (folds.mean(), low, high))
-        sentence += " Best MACE minus best ViSNet: {} ({} to {}).".format(*values)
+        gain = difference(
+            one["fold_values"], other["fold_values"], n_folds=states.attrs["n_folds"],
+            level=states.attrs["level"],
+        )  # fmt: skip
+        sentence += f" Best MACE minus best ViSNet: {with_interval(gain, style='signed')}."
     null = states[~states["trained"]]
     if not shown.empty and set(null["family"]) & set(shown["family"]):
         null = null[null["family"].isin(set(shown["family"]))]
@@ -170,9 +165,5 @@ def _number(row: dict) -> str:
 
 
 def _index(row: dict) -> str:
-    mean, low, high = (_signed(row[key]) for key in ("mean", "low", "high"))
+    mean, low, high = (signed(row[key]) for key in ("mean", "low", "high"))
     return f"{mean} ({low} to {high}, {row['name']})"
-
-
-def _signed(value: float) -> str:
-    return f"{round(value, 2) + 0.0:+.2f}"  # adding zero turns -0.00 into +0.00

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
-from cpdkit.experiments.verdict import Verdict
 from cpdkit.intervals import corrected_t
 
-__all__ = ["effect_shares", "task_or_architecture"]
+__all__ = ["effect_shares"]
 
 _LEVELS = ["architecture", "task", "seed"]
 
@@ -90,54 +87,3 @@ def effect_shares(table: pd.DataFrame, *, test_share: float, level: float = 0.95
         low, high = corrected_t(share, test_share=test_share, level=level)
         rows.append((name, share.mean(), low, high, tuple(share)))
     return pd.DataFrame(rows, columns=["effect", "mean", "low", "high", "fold_values"])
-
-
-def task_or_architecture(
-    shares: pd.DataFrame, *, target: str, others: Mapping[str, pd.DataFrame] | None = None
-) -> Verdict:
-    """Judge version 2 of the paper: the task explains more than the architecture.
-
-    The claim **holds** if the interval of the difference of shares lies above zero, **fails** if it
-    lies below, and is otherwise **undecided**. A network puts out the target it was trained on, so
-    other targets are set beside it: where the interval of one of them lies on the other side, the
-    claim is undecided too, as the answer then depends on what is asked for.
-
-    Parameters
-    ----------
-    shares : DataFrame
-        Of :func:`effect_shares`.
-    target : str
-        What was probed.
-    others : mapping of str to DataFrame, optional
-        Shares of targets that nobody was trained on, by name.
-    """
-    rows = shares.set_index("effect")
-    difference = rows.loc["task - architecture"]
-    beside = {
-        name: table.set_index("effect").loc["task - architecture"]
-        for name, table in (others or {}).items()
-    }
-    outcome = "undecided"
-    if difference["low"] > 0 and not any(row["high"] < 0 for row in beside.values()):
-        outcome = "holds"
-    elif difference["high"] < 0 and not any(row["low"] > 0 for row in beside.values()):
-        outcome = "fails"
-    verb = "is undecided" if outcome == "undecided" else outcome
-    return Verdict(
-        "The training task explains more of what a representation keeps than the architecture.",
-        outcome,
-        f"Task before architecture {verb} here: of the spread of r2_partial of {target} between "
-        f"these models the task explains {rows.loc['task', 'mean']:.0%}, the architecture "
-        f"{rows.loc['architecture', 'mean']:.0%}; the difference is {_points(difference)}."
-        + (
-            " Of targets that nobody was trained on: "
-            + ", ".join(f"{name} {_points(row)}" for name, row in beside.items())
-            + "."
-            if beside
-            else ""
-        ),
-    )
-
-
-def _points(row: pd.Series) -> str:
-    return f"{row['mean']:+.0%} ({row['low']:+.0%} to {row['high']:+.0%})"

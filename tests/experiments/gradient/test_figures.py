@@ -30,7 +30,7 @@ def test_a_ladder_keeps_the_order_of_its_rungs():
         score="r2_partial", mean=[0.5, 0.2],
     )  # fmt: skip
     axis = ladder_figure(table).axes[0]
-    assert [t.get_text() for t in axis.get_xticklabels()] == ["counts", "bonds"]
+    assert [t.get_text() for t in axis.get_xticklabels()] == ["element counts", "bond counts"]
     assert axis.lines[0].get_ydata().tolist() == [0.5, 0.2]
 
 

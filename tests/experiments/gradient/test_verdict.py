@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cpdkit.experiments.verdict import disentanglement_gradient
+from cpdkit.experiments.gradient.verdict import disentanglement_gradient
 
 
 def result(encoder: str, mean: float, half: float, *, last: bool = True, target: str = "gap"):

@@ -64,7 +64,7 @@ def test_truth_is_drawn_in_every_panel():
         score(0.3, question=question, remedy="none", probe="ridge", truth=truth)
         for question, truth in (("a", 0), ("b", 0.5))
     )
-    axes = remedy_figure(table, panels=["b", "a"]).axes
+    axes = remedy_figure(table, questions=["b", "a"]).axes
     dashed = [next(x for x in a.lines if x.get_linestyle() == "--").get_xdata()[0] for a in axes]
     assert dashed == [0.5, 0]
 
@@ -72,7 +72,7 @@ def test_truth_is_drawn_in_every_panel():
 def test_missing_columns_are_named():
     with pytest.raises(ValueError, match=r"lacks the columns \['planted'\]"):
         width_figure(WIDTHS.drop(columns="planted"))
-    for draw in (inflation_figure, lambda t: remedy_figure(t, panels=["a"])):
+    for draw in (inflation_figure, lambda t: remedy_figure(t, questions=["a"])):
         with pytest.raises(ValueError, match="lacks the columns"):
             draw(WIDTHS)
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.anova import anova_lm
 
-from cpdkit.experiments.task.measure import effect_shares, task_or_architecture
+from cpdkit.experiments.task.measure import effect_shares
+from cpdkit.experiments.task.verdict import task_or_architecture
 
 
 def design(values):

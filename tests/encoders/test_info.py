@@ -15,8 +15,6 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from cpdkit._parameters import parse_value  # noqa: E402
-
 import cpdkit.encoders as package  # noqa: E402
 from cpdkit.cli import main  # noqa: E402
 from cpdkit.encoders import (  # noqa: E402
@@ -28,7 +26,8 @@ from cpdkit.encoders import (  # noqa: E402
     register_encoder,
 )
 from cpdkit.encoders._names import split_options  # noqa: E402
-from cpdkit.extraction import extract  # noqa: E402
+from cpdkit.extraction.extract import extract  # noqa: E402
+from cpdkit.runs.parameters import parse_value  # noqa: E402
 
 ALL = encoder_names()
 LOADED = [n for n in ALL if not n.startswith(("mace-mp", "mace-off")) and n[-1] not in ":/"]

@@ -1,0 +1,98 @@
+"""Claim 1: do handcrafted descriptors keep geometry linearly accessible?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import pandas as pd
+
+from cpdkit.experiments.verdict import VERBS, Verdict, decide, difference, with_interval
+
+__all__ = ["disentanglement_gradient"]
+
+CLAIM = "Learned features keep geometry linearly accessible, handcrafted ones do not."
+_REASONS = {
+    "fails": "a handcrafted descriptor keeps geometry linearly accessible under a sound probe",
+    "holds": "no handcrafted descriptor keeps geometry linearly accessible, a learned one does",
+    "undecided": "the intervals do not separate",
+}
+
+
+def disentanglement_gradient(
+    table: pd.DataFrame,
+    *,
+    target: str,
+    handcrafted: Collection[str],
+    score: str = "r2_geom",
+) -> Verdict:
+    """Judge claim 1: handcrafted descriptors do not keep geometry linearly accessible.
+
+    The claim **holds** if the interval of every handcrafted representation lies at or below zero
+    and that of some learned one above; it **fails** if the interval of a handcrafted one lies
+    above zero; otherwise the results leave it **undecided**. Judged by the sound protocol on
+    last layers.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``encoder, representation, last, protocol, target, score, mean, low, high,
+        fold_values``; all representations on the same folds.
+    target : str
+        The target to judge by.
+    handcrafted : collection of str
+        Encoders that are handcrafted descriptors; all others count as learned. A network whose
+        name holds the target, as ``zoo/painn-gap-0`` does, was trained on it; the sentence then
+        also names the best that was not.
+    score : str, default "r2_geom"
+        The paper's number.
+
+    Returns
+    -------
+    Verdict
+
+    Raises
+    ------
+    ValueError
+        If the table has no such rows.
+    """
+    rows = table[
+        (table["target"] == target)
+        & (table["score"] == score)
+        & (table["protocol"] == "sound")
+        & table["last"]
+    ]
+    if rows.empty:
+        raise ValueError(f"the table has no sound {score!r} of {target!r} for a last layer.")
+    by_hand = rows["encoder"].isin(list(handcrafted))
+    hand, learned = rows[by_hand], rows[~by_hand]
+    if hand.empty or learned.empty:
+        kind = "handcrafted descriptor" if hand.empty else "learned representation"
+        return Verdict(
+            CLAIM, "undecided", f"Claim 1 is undecided here: the run has no {kind} to compare."
+        )
+    best_hand = hand.loc[hand["mean"].idxmax()]
+    best_learned = learned.loc[learned["mean"].idxmax()]
+    outcome = decide(
+        holds=bool((hand["high"] <= 0).all() and (learned["low"] > 0).any()),
+        fails=bool((hand["low"] > 0).any()),
+    )
+    folds = table.attrs.get("n_folds", len(best_hand["fold_values"]))
+    sentence = (
+        f"Claim 1 {VERBS[outcome]} here: {_REASONS[outcome]}. "
+        f"{best_hand['representation']} scores {with_interval(best_hand)} for {target}, "
+        f"{best_learned['representation']} {with_interval(best_learned)}; "
+        f"{_gain(best_learned, best_hand, folds)}."
+    )
+    unasked = learned[~learned["encoder"].str.contains(f"-{target}-", regex=False)]
+    if len(unasked) < len(learned) and len(unasked):
+        best = unasked.loc[unasked["mean"].idxmax()]
+        sentence += (
+            f" Of those not trained on {target} the best is {best['representation']}, "
+            f"{with_interval(best)}; {_gain(best, best_hand, folds)}."
+        )
+    return Verdict(CLAIM, outcome, sentence)
+
+
+def _gain(one: pd.Series, other: pd.Series, n_folds: int) -> str:
+    gain = difference(one["fold_values"], other["fold_values"], n_folds=n_folds)
+    return f"the difference is {with_interval(gain, style='signed')}"

@@ -1,0 +1,226 @@
+"""What a chemist would say for the names that parameters and tables use.
+
+Tables on disk keep the names; figures, shown tables and shown sentences get labels. A name that
+is not known here stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+
+__all__ = ["in_words", "label", "labelled"]
+
+_ARCHITECTURES = {
+    "mace": "MACE",
+    "painn": "PaiNN",
+    "schnet": "SchNet",
+    "visnet": "ViSNet",
+    "dimenet++": "DimeNet++",
+}
+_ENCODERS = {
+    "ani2x": "ANI-2x network",
+    "ani2x-aev": "ANI-2x descriptor (AEV)",
+    "soap": "SOAP descriptor",
+    "chgnet": "CHGNet",
+    "sevennet-0": "SevenNet-0",
+    "sevennet-l3i5": "SevenNet-l3i5",
+    "bond-counts": "near-pair counts",
+    "random": "random features",
+    **{
+        f"mace-{family}-{size}": f"MACE-{family.upper()} ({size})"
+        for family in ("mp-0", "mpa-0", "off23")
+        for size in ("small", "medium", "large")
+    },
+}
+_TASKS = {
+    "gap": "trained on the gap",
+    "energy": "trained on energies",
+    "energy elsewhere": "trained on energies elsewhere",
+    "untrained": "untrained",
+}
+_TARGETS = {
+    "gap": "HOMO-LUMO gap",
+    "homo": "HOMO energy",
+    "lumo": "LUMO energy",
+    "gap_gfn1": "HOMO-LUMO gap, GFN1-xTB",
+    "homo_gfn1": "HOMO energy, GFN1-xTB",
+    "lumo_gfn1": "LUMO energy, GFN1-xTB",
+    "energy": "total energy",
+    "atomization_energy": "atomization energy",
+    "u0": "internal energy U₀",
+    "u298": "internal energy at 298 K",
+    "h298": "enthalpy at 298 K",
+    "g298": "free energy at 298 K",
+    "zpve": "zero-point energy",
+    "cv": "heat capacity",
+    "mu": "dipole moment",
+    "alpha": "polarizability",
+    "r2": "electronic extent ⟨r²⟩",
+    "A": "rotational constant A",
+    "B": "rotational constant B",
+    "C": "rotational constant C",
+    "dipole": "dipole vector",
+    "quadrupole": "quadrupole tensor",
+    "heavy_atoms": "heavy atoms",
+    "mean_Z": "mean atomic number",
+    "x_H": "share of hydrogen",
+    "log_N": "log of the number of atoms",
+}
+_REMOVED = {
+    "counts": "element counts",
+    "fractions": "element fractions",
+    "bonds": "bond counts",
+    "morgan": "Morgan counts",
+}
+_PROBES = {
+    "mlp": "neural network",
+    "trees": "boosted trees",
+    "knn": "nearest neighbours",
+    "kernel": "kernel ridge",
+}
+_UNITS = {"Debye": "D", "Bohr^2": "bohr²", "Bohr^3": "bohr³", "cal/mol/K": "cal/(mol K)"}
+
+_NETWORK = (
+    r"(?:zoo/)?(?P<architecture>" + "|".join(map(re.escape, _ARCHITECTURES)) + ")"
+    r"-(?P<task>gap|energy|untrained)(?:-(?P<seed>\d+))?(?:@(?P<epochs>\d+(?:\.\d+)?))?"
+)
+_LAYER = r"(?P<layer>(?:[a-z]+_\d+|aev|output))"
+_WITH_LAYER = re.compile(rf"(?P<name>.+) / {_LAYER}")
+_NO_WORDS = ("random",)  # also a word of English
+_IN_TEXT = re.compile(
+    rf"(?<![\w/+-])(?P<name>{_NETWORK}|"
+    + "|".join(re.escape(n) for n in sorted(_ENCODERS, key=len)[::-1] if n not in _NO_WORDS)
+    + rf")(?: / {_LAYER})?(?![\w/+-])"
+)
+_LAYER_IN_TEXT = re.compile(r"\b(block|conv|hidden|interaction)_(\d+)\b")
+_TARGET_IN_TEXT = re.compile(
+    r"\b(?:(?P<before>for|of|on) (?P<asked>"
+    + "|".join(n for n in _TARGETS if len(n) > 1)
+    + r")\b(?! of)|(?P<listed>"
+    + "|".join(n for n in _TARGETS if len(n) > 1)
+    + r")(?= [+-]\d))",
+    re.IGNORECASE,
+)
+
+
+def label(name: str, *, unit: str = "") -> str:
+    """What a chemist would say for the name of an encoder, target, rung or probe.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``"zoo/painn-gap-0"``, with a layer as in ``"ani2x / hidden_3"``, or ``"mu"``.
+    unit : str, optional
+        Of a target, added in brackets.
+
+    Returns
+    -------
+    str
+        The label; `name` itself where none is known.
+
+    Examples
+    --------
+    >>> label("zoo/mace-energy-1@2")
+    'MACE, trained on energies, after 2 epochs, seed 1'
+    >>> label("ani2x / hidden_3"), label("alpha", unit="Bohr^3")
+    ('ANI-2x network, hidden 3', 'polarizability (bohr³)')
+    """
+    if unit:
+        return f"{label(name)} ({_UNITS.get(unit, unit)})"
+    parts = _WITH_LAYER.fullmatch(name)
+    if parts:
+        return f"{label(parts['name'])}, {parts['layer'].replace('_', ' ')}"
+    network = re.fullmatch(_NETWORK, name)
+    if network:
+        words = [_ARCHITECTURES[network["architecture"]], _TASKS[network["task"]]]
+        return ", ".join([*words, *_training(network)])
+    for known in (_ENCODERS, _ARCHITECTURES, _TARGETS, _REMOVED, _PROBES):
+        if name in known:
+            return known[name]
+    return name
+
+
+def _training(network: re.Match[str]) -> list[str]:
+    epochs, seed = network["epochs"], network["seed"]
+    words = [f"after {epochs} epoch" + ("" if epochs == "1" else "s")] if epochs else []
+    return [*words, *([f"seed {seed}"] if seed not in (None, "0") else [])]
+
+
+def _task(name: str) -> str:
+    return _TASKS.get(name, name)
+
+
+COLUMNS: Mapping[str, Callable[[str], str]] = {
+    **dict.fromkeys(("representation", "encoder", "model", "a", "b", "untrained"), label),
+    **dict.fromkeys(("architecture", "target", "removed", "baseline"), label),
+    "task": _task,
+}
+"""How :func:`labelled` names what is in a column."""
+
+
+def labelled(table: pd.DataFrame, *, units: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """A copy of a table with labels in place of names.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Names in the columns ``representation, encoder, model, architecture, task, target,
+        removed, baseline, untrained, a`` and ``b`` are replaced, as far as the table has them.
+    units : mapping of str to str, optional
+        Units of targets, written behind them.
+
+    Returns
+    -------
+    DataFrame
+        With the same columns, index and ``attrs``.
+    """
+    table = table.copy()
+    for column, name in COLUMNS.items():
+        if column in table:
+            table[column] = [name(v) if isinstance(v, str) else v for v in table[column]]
+    if units and "target" in table:
+        by_label = {label(target): label(target, unit=unit) for target, unit in units.items()}
+        table["target"] = [by_label.get(v, v) for v in table["target"]]
+    return table
+
+
+def in_words(sentence: str) -> str:
+    """A sentence of a verdict with labels in place of names.
+
+    Parameters
+    ----------
+    sentence : str
+        Names of encoders are replaced where they stand alone, those of targets after *for*, *of*
+        and *on* and before a number with a sign.
+
+    Examples
+    --------
+    >>> in_words("soap scores 0.40 for gap, zoo/painn-gap-0 / block_3 0.51.")
+    'The SOAP descriptor scores 0.40 for the gap, PaiNN trained on the gap (block 3) 0.51.'
+    """
+    text = _TARGET_IN_TEXT.sub(_say_target, sentence)
+    text = _IN_TEXT.sub(_say_encoder, text)
+    return _LAYER_IN_TEXT.sub(r"\1 \2", text)
+
+
+def _say_target(match: re.Match[str]) -> str:
+    name = match["asked"] or match["listed"]
+    word = "gap" if name == "gap" else _TARGETS.get(name, name)
+    return f"{match['before']} the {word}" if match["asked"] else word
+
+
+def _say_encoder(match: re.Match[str]) -> str:
+    if match["architecture"]:
+        architecture, task = _ARCHITECTURES[match["architecture"]], _TASKS[match["task"]]
+        words = [task, architecture] if task == "untrained" else [architecture, task]
+        said = " ".join([*words, *(f"({word})" for word in _training(match))])
+    else:
+        said = _ENCODERS[match["name"]]
+        said = f"the {said}" if said.endswith(("descriptor", "network", "(AEV)")) else said
+    if match["layer"]:
+        said += f" ({match['layer'].replace('_', ' ')})"
+    first = match.start() == 0 or match.string[: match.start()].endswith(". ")
+    return said[0].upper() + said[1:] if first else said

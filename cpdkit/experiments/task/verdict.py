@@ -1,0 +1,62 @@
+"""Does the training task explain more than the architecture?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from cpdkit.experiments.verdict import VERBS, Verdict, decide, with_interval
+
+__all__ = ["task_or_architecture"]
+
+CLAIM = "The training task explains more of what a representation keeps than the architecture."
+
+
+def task_or_architecture(
+    shares: pd.DataFrame, *, target: str, others: Mapping[str, pd.DataFrame] | None = None
+) -> Verdict:
+    """Judge version 2 of the paper: the task explains more than the architecture.
+
+    The claim **holds** if the interval of the difference of shares lies above zero, **fails** if it
+    lies below, and is otherwise **undecided**. A network puts out the target it was trained on, so
+    other targets are set beside it: where the interval of one of them lies on the other side, the
+    claim is undecided too, as the answer then depends on what is asked for.
+
+    Parameters
+    ----------
+    shares : DataFrame
+        Of `measure.effect_shares`.
+    target : str
+        What was probed.
+    others : mapping of str to DataFrame, optional
+        Shares of targets that nobody was trained on, by name.
+    """
+    rows = shares.set_index("effect")
+    difference = rows.loc["task - architecture"]
+    beside = {
+        name: table.set_index("effect").loc["task - architecture"]
+        for name, table in (others or {}).items()
+    }
+    outcome = decide(
+        holds=difference["low"] > 0 and not any(row["high"] < 0 for row in beside.values()),
+        fails=difference["high"] < 0 and not any(row["low"] > 0 for row in beside.values()),
+    )
+    return Verdict(
+        CLAIM,
+        outcome,
+        f"Task before architecture {VERBS[outcome]} here: of the spread of r2_partial of {target} "
+        f"between these models the task explains {rows.loc['task', 'mean']:.0%}, the architecture "
+        f"{rows.loc['architecture', 'mean']:.0%}; the difference is {_points(difference)}."
+        + (
+            " Of targets that nobody was trained on: "
+            + ", ".join(f"{name} {_points(row)}" for name, row in beside.items())
+            + "."
+            if beside
+            else ""
+        ),
+    )
+
+
+def _points(row: pd.Series) -> str:
+    return with_interval(row, style="signed percent")

@@ -1,0 +1,270 @@
+"""What the page of a notebook keeps, shows and offers for download."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import matplotlib_inline.backend_inline
+import pandas as pd
+from IPython import get_ipython
+from IPython.display import Markdown, display
+from matplotlib.figure import Figure
+from myst_nb import glue as glue_text
+
+from cpdkit.experiments.labels import in_words, labelled
+from cpdkit.experiments.verdict import STYLES, Verdict, with_interval
+from cpdkit.runs.record import Recorded, bundle, recorded_outcomes, recorded_tables
+
+__all__ = ["Page", "RecordOnPage"]
+
+
+@dataclass(frozen=True)
+class RecordOnPage:
+    """A long run as a page shows it; ``record["rulers"]`` is its table ``06_rulers.csv``.
+
+    Attributes
+    ----------
+    name : str
+        The data set.
+    recorded : Recorded
+        Its tables, manifest and note.
+    figures : dict of str to Figure
+        What was drawn from it, by name in the archive.
+    """
+
+    name: str
+    recorded: Recorded
+    figures: dict[str, Figure] = field(default_factory=dict)
+
+    def __getitem__(self, table: str) -> pd.DataFrame:
+        return self.recorded[table]
+
+    def __contains__(self, table: str) -> bool:
+        return table in self.recorded
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Parameters of the run, under the names they had then."""
+        return self.recorded.manifest["parameters"]
+
+    def figure(self, name: str, figure: Figure) -> None:
+        """Show a figure and put it into the archive as ``figures/DATASET_NAME.svg``."""
+        self.figures[f"{self.name}_{name}"] = figure
+        display(figure)
+
+
+class Page:
+    """What a notebook keeps: numbered files, figures as SVG, one archive of its records.
+
+    Parameters
+    ----------
+    notebook : str
+        Its name without extension. What stands before the first underscore begins the name of
+        every file, which is written into the working directory.
+
+    Examples
+    --------
+    In the last cell of chapter 6::
+
+        page = Page("06_geometry_alone")
+        page.table("within", table)  # 06_within.csv
+        page.figure("within", within_figure(table))  # 06_within.svg
+        page.show(table, rows="representation", columns="target")
+    """
+
+    def __init__(self, notebook: str) -> None:
+        self.notebook = notebook
+        self.number = notebook.partition("_")[0]
+        if get_ipython() is not None:
+            matplotlib_inline.backend_inline.set_matplotlib_formats("svg")
+
+    def path(self, name: str, ending: str) -> Path:
+        """``NUMBER_NAME.ENDING``."""
+        return Path(f"{self.number}_{name}.{ending}")
+
+    def table(
+        self,
+        name: str,
+        table: pd.DataFrame,
+        *,
+        columns: Sequence[str] | None = None,
+        drop: Sequence[str] = (),
+        index: bool = False,
+        float_format: str | None = None,
+    ) -> pd.DataFrame:
+        """Write a table as CSV.
+
+        Parameters
+        ----------
+        name : str
+            Such as ``"within"`` for ``06_within.csv``.
+        table : DataFrame
+            Names stay as they are; labels are for what is shown.
+        columns : sequence of str, optional
+            Which to write, in this order; by default all but ``fold_values``.
+        drop : sequence of str
+            Further columns to leave out.
+        index : bool, default False
+            Whether to write the index.
+        float_format : str, optional
+            Such as ``"%.4g"``.
+
+        Returns
+        -------
+        DataFrame
+            `table`, unchanged.
+        """
+        kept = table[list(columns)] if columns is not None else table
+        if columns is None:
+            kept = kept.drop(columns="fold_values", errors="ignore")
+        kept.drop(columns=list(drop)).to_csv(
+            self.path(name, "csv"), index=index, float_format=float_format
+        )
+        return table
+
+    def figure(self, name: str, figure: Figure) -> Figure:
+        """Write a figure as SVG and give it back, to be the last value of its cell."""
+        figure.savefig(self.path(name, "svg"))
+        return figure
+
+    def show(
+        self,
+        table: pd.DataFrame,
+        *,
+        rows: str | Sequence[str],
+        columns: str | Sequence[str],
+        value: str = "mean",
+        interval: bool = True,
+        style: str = "number",
+        units: Mapping[str, str] | None = None,
+    ) -> pd.DataFrame:
+        """A table to look at: one value in each cell, labels in words, order as in `table`.
+
+        Parameters
+        ----------
+        table : DataFrame
+            One row for each cell.
+        rows, columns : str or sequence of str
+            Columns of `table` that become rows and columns.
+        value : str, default "mean"
+            Column of the values.
+        interval : bool, default True
+            Whether to write ``low`` and ``high`` behind: ``"0.41 (0.35 to 0.47)"``.
+        style : str, default "number"
+            Of `cpdkit.experiments.verdict.STYLES`: ``"number"``, ``"signed"``, ``"percent"``,
+            ``"signed percent"`` or ``"points"``.
+        units : mapping of str to str, optional
+            Units of targets, written behind them.
+
+        Raises
+        ------
+        ValueError
+            If several rows fall into one cell.
+        """
+        down, across = ([v] if isinstance(v, str) else list(v) for v in (rows, columns))
+        table = labelled(table, units=units)
+        if table.duplicated([*down, *across]).any():
+            raise ValueError(f"several rows have the same {', '.join([*down, *across])}.")
+        if interval:
+            cells = [with_interval(row, value, style=style) for _, row in table.iterrows()]
+        else:
+            cells = ["" if pd.isna(v) else STYLES[style](v) for v in table[value]]
+        wide = table.assign(cell=cells).pivot(index=down, columns=across, values="cell")
+        for level in (*down, *across):
+            axis = 0 if level in down else 1
+            order = list(dict.fromkeys(table[level]))
+            one = len(down if axis == 0 else across) == 1
+            wide = wide.reindex(order, axis=axis, level=None if one else level)
+        return wide.rename_axis(columns=[None] * len(across)).fillna("")
+
+    def records(
+        self, datasets: Sequence[str] = ("xtb9", "qm9"), *, sentences: bool = True
+    ) -> Iterator[tuple[str, RecordOnPage]]:
+        """Show what was recorded of each data set, and gather it in ``NUMBER_recorded.zip``.
+
+        Parameters
+        ----------
+        datasets : sequence of str
+            Which; of those that are not recorded the page says so.
+        sentences : bool, default True
+            Whether to show the sentences of the recorded verdicts.
+
+        Yields
+        ------
+        name : str
+            The data set, after its note and its sentences were shown.
+        record : RecordOnPage
+            Its tables; what :meth:`RecordOnPage.figure` draws goes into the archive, which is
+            written after the last one.
+        """
+        figures: dict[str, Figure] = {}
+        for name in datasets:
+            recorded = recorded_tables(self.notebook, dataset=name)
+            if recorded is None:
+                display(Markdown(f"Nothing recorded yet of {name}."))
+                continue
+            shown = f"**{name}.** {recorded.note}"
+            if sentences:
+                said = map(in_words, recorded["verdict"]["sentence"])
+                shown += "\n\n> " + "\n>\n> ".join(said)
+            display(Markdown(shown))
+            yield name, RecordOnPage(name, recorded, figures)
+        bundle(self.notebook, self.path("recorded", "zip"), figures=figures)
+
+    def sentence(self, text: str, *, glue: str | None = None, file: str | None = None) -> Markdown:
+        """Show a sentence in bold, with labels in place of names.
+
+        Parameters
+        ----------
+        text : str
+            The sentence.
+        glue : str, optional
+            Key under which the book may quote it.
+        file : str, optional
+            Such as ``"remedy"`` for ``03_remedy.txt``, which other pages may include.
+        """
+        text = in_words(text)
+        if glue is not None:
+            glue_text(glue, text, display=False)
+        if file is not None:
+            self.path(file, "txt").write_text(text)
+        return Markdown(f"**{text}**")
+
+    def verdict(
+        self,
+        verdict: Verdict,
+        *,
+        glue: str,
+        also: Mapping[str, tuple[Verdict, str]] | None = None,
+        recorded: str | None = None,
+    ) -> Markdown:
+        """Keep a verdict for the table, the landing page and the book, and show its sentence.
+
+        Writes ``NUMBER_verdict.csv`` with names as they are, and with labels
+        ``NUMBER_sentence.txt``, ``NUMBER_outcome.txt`` and ``NUMBER_recorded.txt``.
+
+        Parameters
+        ----------
+        verdict : Verdict
+            The first verdict.
+        glue : str
+            Key under which the book may quote its sentence.
+        also : mapping of str to pair, optional
+            Further verdicts with their keys, by what stands before ``sentence`` in the names of
+            their files: ``{"claimed": (verdict, key)}`` for ``07_claimed_sentence.txt``.
+        recorded : str, optional
+            What ``NUMBER_recorded.txt`` says; by default the outcomes of the recorded verdicts.
+        """
+        every = {"": (verdict, glue), **{f"{k}_": v for k, v in (also or {}).items()}}
+        rows = pd.DataFrame([asdict(one) for one, _ in every.values()])
+        self.table("verdict", rows)
+        shown = []
+        for i, (before, (one, key)) in enumerate(every.items()):
+            shown.append(self.sentence(one.sentence, glue=key, file=f"{before}sentence").data)
+            self.path(f"{before}outcome", "txt").write_text(one.outcome)
+            text = recorded_outcomes(self.notebook, row=i) if recorded is None else recorded
+            self.path(f"{before}recorded", "txt").write_text(text)
+        return Markdown("\n\n".join(shown))
