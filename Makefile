@@ -28,9 +28,11 @@ book: $(STAMP) ## run the notebooks that changed, build the book, print its path
 test: $(STAMP) ## run all tests: library, notebooks (nbval), README, book
 	@$(PY) -m pytest
 
-lint: $(STAMP) ## ruff and mypy
+lint: $(STAMP) ## style, formatting, types, and the direction of imports
 	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
 	$(PY) -m mypy cpdkit
+	$(VENV)/bin/lint-imports --no-logo
 
 lock: $(STAMP) ## write constraints.txt from what .venv holds now
 	$(PY) -m pip freeze --all --exclude cpdkit --exclude pip | sed 's/+[a-z0-9.]*$$//' > constraints.txt.part
