@@ -27,9 +27,10 @@ from cpdkit import CompositionProjector, cpd
 from cpdkit.folds import make_folds
 from cpdkit.held_out.moments import held_out_moments
 from cpdkit.held_out.rows import Protocol
-from cpdkit.moments.accumulate import MomentAccumulator, moments_from_arrays, moments_from_dask
+from cpdkit.moments.accumulate import MomentAccumulator
 from cpdkit.moments.ridge import FoldRidge, choose_alphas, held_out_sums
 from cpdkit.moments.scores import cpd_from_moments
+from cpdkit.moments.sources import moments_from_arrays, moments_from_dask
 
 N, D, K, T, FOLDS = 130_000, 512, 5, 12, 5
 ALPHAS = tuple(np.logspace(-8, 2, 20))

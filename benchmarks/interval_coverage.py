@@ -24,8 +24,8 @@ import numpy as np
 
 from cpdkit.folds import make_folds
 from cpdkit.held_out.moments import held_out_moments
-from cpdkit.moments.accumulate import moments_from_arrays
 from cpdkit.moments.ridge import FoldRidge, held_out_sums
+from cpdkit.moments.sources import moments_from_arrays
 from cpdkit.scores import Rows
 
 SCORES = ("r2_geom", "r2_partial", "r2_full", "r2_comp")

@@ -7,8 +7,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils.validation import check_array
 
-__all__ = ["check_composition", "check_features", "check_groups", "check_targets"]
+__all__ = [
+    "check_columns",
+    "check_composition",
+    "check_features",
+    "check_given",
+    "check_groups",
+    "check_targets",
+    "column_names",
+    "nuisance_array",
+]
 
 
 def _finite(array: np.ndarray, name: str, advice: str) -> None:
@@ -115,3 +125,45 @@ def check_groups(groups: Sequence[str] | None, n: int) -> np.ndarray | None:
             "formula of each structure (ds.formulas)."
         )
     return labels.astype(str)
+
+
+def nuisance_array(composition: Any, n: int | None) -> np.ndarray:
+    """What a projector is given as composition, as finite float64; no columns where it is None."""
+    if composition is None:
+        return np.empty((n or 0, 0))
+    C = check_array(composition, dtype=np.float64, input_name="composition")
+    if n is not None and len(C) != n:
+        raise ValueError(f"X has {n} rows and composition has {len(C)}; give one row for each.")
+    return C
+
+
+def check_given(composition: Any, *, seen: bool) -> None:
+    """Refuse composition that was given to one of fit and transform only."""
+    if (composition is not None) != seen:
+        given, missing = ("fit", "here") if seen else ("here", "fit")
+        raise ValueError(
+            f"composition was given to {given} and not to {missing}: give it to both, or to "
+            "neither (then only the mean is removed)."
+        )
+
+
+def column_names(composition: Any) -> list[str] | None:
+    """Names of the columns of a data frame; None for anything else."""
+    if isinstance(composition, pd.DataFrame):
+        return [str(column) for column in composition.columns]
+    return None
+
+
+def check_columns(composition: Any, n_columns: int, seen: list[str] | None) -> None:
+    """Refuse other columns than fit saw."""
+    names, shape = column_names(composition), np.shape(composition)
+    if len(shape) == 2 and shape[1] != n_columns:
+        raise ValueError(
+            f"composition has {shape[1]} columns, but fit saw {n_columns}; build both with the "
+            "same elements= argument."
+        )
+    if names is not None and seen not in (None, names):
+        raise ValueError(
+            f"composition has columns {names}, but fit saw {seen}; give the same columns in the "
+            "same order."
+        )

@@ -14,7 +14,7 @@ from scipy import stats
 from cpdkit._messages import unknown
 from cpdkit.scores import summarise
 
-__all__ = ["RankCorrelation", "compare", "holm", "paired_difference", "rank_correlation"]
+__all__ = ["RankCorrelation", "compare", "holm", "paired_difference", "rank_correlation", "stack"]
 
 _LEAST = 5  # representations, below which no interval is worth giving
 
@@ -254,3 +254,43 @@ def rank_correlation(
         low, high = float(np.tanh(z - half)), float(np.tanh(z + half))
         low, high = min(low, rho), max(high, rho)
     return RankCorrelation(rho, low, high, float(test.pvalue), n)
+
+
+def stack(
+    tables: Mapping[Any, pd.DataFrame], name: str | Sequence[str] = "representation"
+) -> pd.DataFrame:
+    """One table of several, with last columns that say where each row comes from.
+
+    Parameters
+    ----------
+    tables : mapping of key to DataFrame
+        At least one.
+    name : str or sequence of str, default "representation"
+        Of the new column, which holds the keys; several names where the keys are tuples.
+
+    Returns
+    -------
+    DataFrame
+        Rows numbered anew; ``attrs`` are those of the first table.
+
+    Raises
+    ------
+    ValueError
+        If there is no table.
+
+    Examples
+    --------
+    >>> stack({"a": pd.DataFrame({"x": [1]}), "b": pd.DataFrame({"x": [2]})})
+       x representation
+    0  1              a
+    1  2              b
+    """
+    if not tables:
+        raise ValueError("there is no table to stack; give at least one.")
+    parts = []
+    for key, table in tables.items():
+        new = {name: key} if isinstance(name, str) else dict(zip(name, key, strict=True))
+        parts.append(table.assign(**new))
+    stacked = pd.concat(parts, ignore_index=True)
+    stacked.attrs = dict(next(iter(tables.values())).attrs)
+    return stacked

@@ -21,7 +21,6 @@ __all__ = [
     "N_BUCKETS",
     "SCHEMES",
     "assign_folds",
-    "fold_labels",
     "hash_buckets",
     "inner_errors",
     "make_folds",
@@ -149,54 +148,6 @@ def make_folds(
     return np.stack(
         [assign_folds(sizes, n_folds=n_folds, seed=[seed, r])[buckets] for r in range(repeats)]
     )
-
-
-def fold_labels(
-    folds: str | np.ndarray,
-    n: int,
-    *,
-    groups: Sequence[str] | np.ndarray | None = None,
-    ids: Sequence[object] | None = None,
-    n_folds: int = 5,
-    repeats: int = 1,
-    seed: int = 0,
-) -> np.ndarray:
-    """Folds by the name of a scheme, or labels of one's own, checked.
-
-    Parameters
-    ----------
-    folds : {"random", "formula"} or ndarray of int, shape (n,) or (repeats, n)
-        Fold scheme, or fold labels.
-    n : int
-        Number of rows.
-    groups, ids, n_folds, repeats, seed
-        As in `make_folds`; not used with labels of one's own.
-
-    Returns
-    -------
-    ndarray of int, shape (repeats, n)
-        Fold labels.
-
-    Raises
-    ------
-    ValueError
-        As from `make_folds`, or if labels have another shape, are no integers, or differ in the
-        number of folds.
-    """
-    if isinstance(folds, str):
-        return make_folds(
-            n, scheme=folds, groups=groups, ids=ids, n_folds=n_folds, repeats=repeats, seed=seed
-        )
-    labels = np.atleast_2d(np.asarray(folds))
-    if labels.ndim != 2 or labels.shape[1] != n or not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(
-            f"fold labels have shape {np.shape(folds)} and type {labels.dtype}; expected integers "
-            f"of shape ({n},) or (repeats, {n})."
-        )
-    counts = {len(np.unique(row)) for row in labels}
-    if len(counts) != 1 or counts.pop() < 2:
-        raise ValueError("every repeat needs the same number of folds, at least 2.")
-    return labels
 
 
 def inner_errors(

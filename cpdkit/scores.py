@@ -6,12 +6,11 @@ every score (`SCORES`); they come from rows, weighted or not, or from moments.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from cpdkit.intervals import bootstrap_weights, corrected_t
 
@@ -21,7 +20,6 @@ __all__ = [
     "HeldOut",
     "Rows",
     "Sums",
-    "stack",
     "summarise",
     "weighted_total",
 ]
@@ -88,19 +86,14 @@ class Sums:
 
     @classmethod
     def of_rows(cls, part: HeldOut, weights: np.ndarray | None = None) -> Sums:
-        """Sum over rows, once for each draw of a bootstrap.
+        """Sum over the rows of a fold, once for each draw of a bootstrap.
 
         Parameters
         ----------
         part : HeldOut
-            Predictions of one fold.
+            Predictions.
         weights : ndarray of shape (n_draws, n_test), optional
-            Row weights; ones by default.
-
-        Returns
-        -------
-        Sums
-            Of shape (n_draws, n_targets); (1, n_targets) without weights.
+            Row weights; a single draw of ones by default.
         """
         W = np.ones((1, len(part.rows))) if weights is None else weights
         missing = np.full((len(W), part.y.shape[1]), np.nan)
@@ -163,10 +156,8 @@ def summarise(
     ----------
     values : ndarray of shape (repeats * n_folds,)
         One value for each fold and repeat.
-    n_folds : int
-        Folds of a repeat, for the corrected t interval.
-    level : float, default 0.95
-        Confidence level.
+    n_folds, level
+        Folds of a repeat and confidence level, for the corrected t interval.
     draws : ndarray of shape (n_draws,), optional
         Means of bootstrap samples, whose quantiles are the interval in its place.
 
@@ -193,6 +184,7 @@ def summarise(
     }
 
 
+@dataclass(frozen=True, eq=False)
 class Rows:
     """Writes the rows of a table of scores from the sums of all folds.
 
@@ -200,30 +192,20 @@ class Rows:
     ----------
     sums : sequence of Sums
         Of every repeat and fold, each of shape (1, n_targets) or (n_targets,).
-    n_folds : int
-        Folds of a repeat.
+    n_folds, level
+        As in `summarise`.
     alphas : sequence of dict of str to ndarray of shape (n_targets,), optional
         Chosen penalties by input, fold by fold.
     draws : sequence of Sums, optional
         Of the same folds, of shape (n_draws, n_targets), for a bootstrap interval.
-    level : float, default 0.95
-        Confidence level.
     """
 
-    def __init__(
-        self,
-        sums: Sequence[Sums],
-        *,
-        n_folds: int,
-        alphas: Sequence[dict[str, np.ndarray]] | None = None,
-        draws: Sequence[Sums] | None = None,
-        level: float = 0.95,
-    ) -> None:
-        self.sums = sums
-        self.n_folds = n_folds
-        self.alphas = alphas
-        self.draws = draws
-        self.level = level
+    sums: Sequence[Sums]
+    _: KW_ONLY
+    n_folds: int
+    alphas: Sequence[dict[str, np.ndarray]] | None = None
+    draws: Sequence[Sums] | None = None
+    level: float = 0.95
 
     @classmethod
     def of_predictions(
@@ -290,43 +272,3 @@ class Rows:
             if any(np.isnan(np.ravel(s.left[..., t])[0]) for s in self.sums):
                 return "linear in what was removed: nothing is left to explain"
         return ""
-
-
-def stack(
-    tables: Mapping[Any, pd.DataFrame], name: str | Sequence[str] = "representation"
-) -> pd.DataFrame:
-    """One table of several, with last columns that say where each row comes from.
-
-    Parameters
-    ----------
-    tables : mapping of key to DataFrame
-        At least one.
-    name : str or sequence of str, default "representation"
-        Of the new column, which holds the keys; several names where the keys are tuples.
-
-    Returns
-    -------
-    DataFrame
-        Rows numbered anew; ``attrs`` are those of the first table.
-
-    Raises
-    ------
-    ValueError
-        If there is no table.
-
-    Examples
-    --------
-    >>> stack({"a": pd.DataFrame({"x": [1]}), "b": pd.DataFrame({"x": [2]})})
-       x representation
-    0  1              a
-    1  2              b
-    """
-    if not tables:
-        raise ValueError("there is no table to stack; give at least one.")
-    parts = []
-    for key, table in tables.items():
-        new = {name: key} if isinstance(name, str) else dict(zip(name, key, strict=True))
-        parts.append(table.assign(**new))
-    stacked = pd.concat(parts, ignore_index=True)
-    stacked.attrs = dict(next(iter(tables.values())).attrs)
-    return stacked

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from cpdkit.scores import stack
+from cpdkit.comparisons import stack
 
 
 def test_stacked_tables_come_back_by_their_key() -> None:

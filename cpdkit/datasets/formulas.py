@@ -15,6 +15,7 @@ __all__ = [
     "atomic_number",
     "canonical_formulas",
     "canonical_groups",
+    "formula_counts",
     "hill_formula",
     "listed_formulas",
     "parse_formula",
@@ -191,3 +192,32 @@ def canonical_groups(labels: Iterable[Any]) -> np.ndarray:
         return canonical_formulas(given.tolist())
     except (ValueError, TypeError):
         return given
+
+
+def formula_counts(formulas: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Atoms of each element in formulas, and the atomic numbers that occur, ascending.
+
+    Parameters
+    ----------
+    formulas : iterable of str
+        Chemical formulas such as ``"C2H6O"``.
+
+    Returns
+    -------
+    counts : ndarray of int, shape (n_formulas, n_elements)
+        Number of atoms.
+    present : ndarray of int, shape (n_elements,)
+        Their atomic numbers.
+
+    Raises
+    ------
+    ValueError
+        If a formula cannot be read.
+    """
+    given = listed_formulas(formulas)
+    position = {formula: i for i, formula in enumerate(dict.fromkeys(given))}
+    counted = [parse_formula(formula) for formula in position]
+    present = sorted({atomic_number(symbol) for count in counted for symbol in count})
+    symbols = [chemical_symbols[z] for z in present]
+    table = np.array([[c.get(s, 0) for s in symbols] for c in counted], dtype=np.int64)
+    return table[[position[formula] for formula in given]], np.array(present)

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from cpdkit._checks import check_composition, check_features, check_groups, check_targets
-from cpdkit.folds import fold_labels
+from cpdkit.folds import make_folds
 
-__all__ = ["Inputs", "check_inputs"]
+__all__ = ["Inputs", "check_inputs", "fold_labels"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,3 +83,51 @@ def check_inputs(
         "seed": seed,
     }
     return Inputs(X, C, frame, labels, split, about)
+
+
+def fold_labels(
+    folds: str | np.ndarray,
+    n: int,
+    *,
+    groups: Sequence[str] | np.ndarray | None = None,
+    ids: Sequence[object] | None = None,
+    n_folds: int = 5,
+    repeats: int = 1,
+    seed: int = 0,
+) -> np.ndarray:
+    """Folds by the name of a scheme, or labels of one's own, checked.
+
+    Parameters
+    ----------
+    folds : {"random", "formula"} or ndarray of int, shape (n,) or (repeats, n)
+        Fold scheme, or fold labels.
+    n : int
+        Number of rows.
+    groups, ids, n_folds, repeats, seed
+        As in `make_folds`; not used with labels of one's own.
+
+    Returns
+    -------
+    ndarray of int, shape (repeats, n)
+        Fold labels.
+
+    Raises
+    ------
+    ValueError
+        As from `make_folds`, or if labels have another shape, are no integers, or differ in the
+        number of folds.
+    """
+    if isinstance(folds, str):
+        return make_folds(
+            n, scheme=folds, groups=groups, ids=ids, n_folds=n_folds, repeats=repeats, seed=seed
+        )
+    labels = np.atleast_2d(np.asarray(folds))
+    if labels.ndim != 2 or labels.shape[1] != n or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(
+            f"fold labels have shape {np.shape(folds)} and type {labels.dtype}; expected integers "
+            f"of shape ({n},) or (repeats, {n})."
+        )
+    counts = {len(np.unique(row)) for row in labels}
+    if len(counts) != 1 or counts.pop() < 2:
+        raise ValueError("every repeat needs the same number of folds, at least 2.")
+    return labels

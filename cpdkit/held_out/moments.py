@@ -8,9 +8,9 @@ import numpy as np
 
 from cpdkit.held_out.protocol import INPUTS, PROTOCOLS, Protocol
 from cpdkit.held_out.rows import held_out
-from cpdkit.moments.accumulate import moments_from_arrays
 from cpdkit.moments.moments import Moments
 from cpdkit.moments.ridge import FoldRidge, choose_alphas
+from cpdkit.moments.sources import moments_from_arrays
 from cpdkit.scores import HeldOut
 
 __all__ = ["held_out_moments"]

@@ -71,7 +71,7 @@ class Pooled:
 class Moments:
     """Count, mean and scatter of [C, X, Y] in each bucket.
 
-    Made by the functions of `cpdkit.moments.accumulate`. Moments of disjoint rows add up, in any
+    Made by the functions of `cpdkit.moments.sources`. Moments of disjoint rows add up, in any
     order and to rounding; a subset of features, of nuisance columns or of targets is a slice.
 
     Attributes

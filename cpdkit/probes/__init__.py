@@ -1,5 +1,5 @@
 """From the residual to the target: ridge, its equivariant form, and probes that are not linear."""
 
-from cpdkit.probes.ridge import RidgeProbe
+from cpdkit.probes.residual import ResidualProbe, RidgeProbe
 
-__all__ = ["RidgeProbe"]
+__all__ = ["ResidualProbe", "RidgeProbe"]

@@ -20,9 +20,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from cpdkit.folds import inner_errors, make_folds
-from cpdkit.moments.accumulate import moments_from_arrays
 from cpdkit.moments.moments import Moments, Pooled
 from cpdkit.moments.ridge import ShiftedSolves
+from cpdkit.moments.sources import moments_from_arrays
 from cpdkit.projection.conditioned import DEFAULT_ALPHAS
 from cpdkit.scores import summarise
 

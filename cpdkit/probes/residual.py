@@ -1,4 +1,4 @@
-"""Any scikit-learn regressor as a probe of the residual."""
+"""Probes as estimators: ridge, or any regressor, on the conditioned residual."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from cpdkit.projection.conditioned import ConditionedResidual
+from cpdkit.probes.ridge import RidgePath
+from cpdkit.projection.conditioned import RESIDUAL_FLOOR, SPREAD_FLOOR, ConditionedResidual
 
-__all__ = ["ResidualProbe"]
+__all__ = ["ResidualProbe", "RidgeProbe"]
 
 
 class ResidualProbe(RegressorMixin, BaseEstimator):
@@ -121,3 +122,83 @@ class ResidualProbe(RegressorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+class RidgeProbe(RegressorMixin, BaseEstimator):
+    """Ridge regression on the conditioned residual, as an estimator with one fixed penalty.
+
+    `cpd` chooses the penalty by nested folds; this estimator is the same probe for use elsewhere.
+
+    Parameters
+    ----------
+    alpha : float, default 1e-4
+        Penalty per training row.
+    residual_floor, spread_floor : float
+        Passed to `ConditionedResidual`.
+
+    Attributes
+    ----------
+    conditioner_ : ConditionedResidual
+        Fitted projection and scale.
+    coef_ : ndarray of shape (n_features, n_targets) or (n_features,)
+        Weights on the conditioned residual.
+    intercept_ : ndarray or float
+        Mean of the training targets.
+    """
+
+    def __init__(
+        self,
+        *,
+        alpha: float = 1e-4,
+        residual_floor: float = RESIDUAL_FLOOR,
+        spread_floor: float = SPREAD_FLOOR,
+    ) -> None:
+        self.alpha = alpha
+        self.residual_floor = residual_floor
+        self.spread_floor = spread_floor
+
+    def fit(self, X: Any, y: Any, *, composition: Any = None) -> RidgeProbe:
+        """Fit on training rows.
+
+        Parameters
+        ----------
+        X : array of shape (n, n_features)
+            Pooled features.
+        y : array of shape (n,) or (n, n_targets)
+            Targets.
+        composition : array of shape (n, n_composition), optional
+            Nuisance to project out.
+
+        Returns
+        -------
+        RidgeProbe
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If `alpha` is not positive, or as in `CompositionProjector`.
+        """
+        if not self.alpha > 0:
+            raise ValueError(f"alpha={self.alpha!r} must be a positive penalty per row.")
+        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
+        self.conditioner_ = ConditionedResidual(
+            residual_floor=self.residual_floor, spread_floor=self.spread_floor
+        )
+        residual = self.conditioner_.fit_transform(X, composition=composition)
+        path = RidgePath(residual, np.asarray(y, dtype=np.float64).reshape(len(X), -1))
+        coef = path.coefficients(self.alpha)
+        self.coef_ = coef[:, 0] if y.ndim == 1 else coef
+        self.intercept_ = path.mean[0] if y.ndim == 1 else path.mean
+        return self
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def predict(self, X: Any, *, composition: Any = None) -> np.ndarray:
+        """Predicted targets of any rows, shape (n,) or (n, n_targets)."""
+        check_is_fitted(self)
+        residual = self.conditioner_.transform(X, composition=composition)
+        return self.intercept_ + residual @ self.coef_

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import scipy.linalg
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from cpdkit._checks import check_columns, check_given, column_names, nuisance_array
 
 __all__ = ["CompositionProjector", "RANK_TOLERANCE"]
 
@@ -88,9 +89,9 @@ class CompositionProjector(TransformerMixin, BaseEstimator):
             If an entry is NaN or infinite, or the numbers of rows differ.
         """
         X = validate_data(self, X, dtype=np.float64)
-        C = _check_composition(composition, len(X))
+        C = nuisance_array(composition, len(X))
         self.has_composition_ = composition is not None
-        self.composition_names_ = _names(composition)
+        self.composition_names_ = column_names(composition)
         self.composition_mean_ = C.mean(axis=0)
         self.mean_ = X.mean(axis=0)
         self.coef_ = np.zeros((C.shape[1], X.shape[1]))
@@ -153,42 +154,11 @@ class CompositionProjector(TransformerMixin, BaseEstimator):
         return self.fit(X, y, composition=composition).transform(X, composition=composition)
 
     def _composition(self, composition: Any, n: int | None) -> np.ndarray:
-        if (composition is not None) != self.has_composition_:
-            given, missing = ("fit", "here") if self.has_composition_ else ("here", "fit")
-            raise ValueError(
-                f"composition was given to {given} and not to {missing}: give it to both, or to "
-                "neither (then only the mean is removed)."
-            )
+        check_given(composition, seen=self.has_composition_)
         if n is None and composition is None:
             raise ValueError("without composition the number of rows n is needed.")
-        C = _check_composition(composition, n)
-        names = _names(composition)
-        if C.shape[1] != len(self.composition_mean_):
-            raise ValueError(
-                f"composition has {C.shape[1]} columns, but fit saw {len(self.composition_mean_)}; "
-                "build both with the same elements= argument."
-            )
-        if names is not None and self.composition_names_ not in (None, names):
-            raise ValueError(
-                f"composition has columns {names}, but fit saw {self.composition_names_}; "
-                "give the same columns in the same order."
-            )
-        return C
-
-
-def _names(composition: Any) -> list[str] | None:
-    if isinstance(composition, pd.DataFrame):
-        return [str(column) for column in composition.columns]
-    return None
-
-
-def _check_composition(composition: Any, n: int | None) -> np.ndarray:
-    if composition is None:
-        return np.empty((n or 0, 0))
-    C = check_array(composition, dtype=np.float64, input_name="composition")
-    if n is not None and len(C) != n:
-        raise ValueError(f"X has {n} rows and composition has {len(C)}; give one row for each.")
-    return C
+        check_columns(composition, len(self.composition_mean_), self.composition_names_)
+        return nuisance_array(composition, n)
 
 
 def _ranked_qr(

@@ -14,6 +14,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from cpdkit._checks import check_given
+
 __all__ = ["WithinGroups", "group_index", "within_r2"]
 
 
@@ -139,12 +141,7 @@ class WithinGroups(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
-        if (composition is not None) != self.has_composition_:
-            given, missing = ("fit", "here") if self.has_composition_ else ("here", "fit")
-            raise ValueError(
-                f"composition was given to {given} and not to {missing}: give it to both, or to "
-                "neither (then only the mean is removed)."
-            )
+        check_given(composition, seen=self.has_composition_)
         if composition is None:
             return X - self.mean_
         return _centre(X, group_index(composition, len(X)))

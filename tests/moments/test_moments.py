@@ -10,14 +10,14 @@ from safetensors.numpy import save_file
 
 from cpdkit._sealed import write_sealed
 from cpdkit.folds import N_BUCKETS, hash_buckets
-from cpdkit.moments.accumulate import (
-    MomentAccumulator,
+from cpdkit.moments.accumulate import MomentAccumulator
+from cpdkit.moments.moments import Moments
+from cpdkit.moments.sources import (
     moments_from_arrays,
     moments_from_chunks,
     moments_from_dask,
     representation_chunks,
 )
-from cpdkit.moments.moments import Moments
 from cpdkit.representation import Block, Representation
 
 RTOL = 1e-11

@@ -13,9 +13,9 @@ from cpdkit.folds import make_folds
 from cpdkit.held_out.moments import held_out_moments
 from cpdkit.held_out.protocol import PROTOCOLS, Protocol
 from cpdkit.held_out.rows import held_out
-from cpdkit.moments.accumulate import moments_from_arrays
 from cpdkit.moments.ridge import FoldRidge, ShiftedSolves, choose_alphas
 from cpdkit.moments.scores import cpd_from_moments, nested_sums
+from cpdkit.moments.sources import moments_from_arrays
 from cpdkit.projection.linear import CompositionProjector
 from cpdkit.scores import SCORES
 

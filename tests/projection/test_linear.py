@@ -14,7 +14,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from toy import planted
 
 from cpdkit import CompositionProjector
-from cpdkit.probes.ridge import RidgeProbe
+from cpdkit.probes.residual import RidgeProbe
 from cpdkit.projection.conditioned import ConditionedResidual
 
 

@@ -19,8 +19,7 @@ from cpdkit.decomposition import cpd
 from cpdkit.held_out.engine import regressors
 from cpdkit.held_out.estimators import choose_candidate
 from cpdkit.held_out.inputs import Inputs, check_inputs
-from cpdkit.probes.residual import ResidualProbe
-from cpdkit.probes.ridge import RidgeProbe
+from cpdkit.probes.residual import ResidualProbe, RidgeProbe
 from cpdkit.projection.linear import CompositionProjector
 from cpdkit.projection.within import WithinGroups
 from cpdkit.scores import NOTHING_LEFT, summarise

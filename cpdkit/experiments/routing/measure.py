@@ -18,7 +18,7 @@ from cpdkit._checks import check_composition, check_targets
 from cpdkit._messages import unknown
 from cpdkit.comparisons import paired_difference
 from cpdkit.folds import make_folds
-from cpdkit.moments.accumulate import moments_from_arrays
+from cpdkit.moments.sources import moments_from_arrays
 from cpdkit.probes.equivariant import equivariant_scores
 from cpdkit.probes.widths import MATCHINGS, channel_draws, partial_scores
 from cpdkit.representation import Representation

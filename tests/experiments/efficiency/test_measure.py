@@ -11,12 +11,7 @@ from hypothesis import strategies as st
 from toy import planted
 
 from cpdkit.experiments.efficiency.figures import curve_figure, efficiency_figure
-from cpdkit.experiments.efficiency.measure import (
-    CURVE_SCORES,
-    isotropic_r2,
-    learning_curve,
-    nested_subsets,
-)
+from cpdkit.experiments.efficiency.measure import CURVE_SCORES, isotropic_r2, learning_curve
 from cpdkit.experiments.efficiency.needed import (
     EXPONENTS,
     crossing_size,
@@ -25,6 +20,7 @@ from cpdkit.experiments.efficiency.needed import (
     power_law_table,
     structures_needed,
 )
+from cpdkit.experiments.efficiency.subsets import nested_subsets
 from cpdkit.held_out.rows import held_out
 
 

@@ -11,7 +11,8 @@ from paths import ROOT
 
 import cpdkit
 from cpdkit.composition import composition_matrix
-from cpdkit.experiments.efficiency.measure import learning_curve, nested_subsets
+from cpdkit.experiments.efficiency.measure import learning_curve
+from cpdkit.experiments.efficiency.subsets import nested_subsets
 from cpdkit.experiments.efficiency.verdict import efficiency_correlations, sample_efficiency
 from cpdkit.experiments.exercises import check
 from cpdkit.runs.run import notebook_parameters, profile_parameters, read_notebook, run_notebook

@@ -9,7 +9,7 @@ from toy import planted
 
 from cpdkit.experiments.exercises import EXERCISES, Feedback, check
 from cpdkit.experiments.inflation.planted import composition_only
-from cpdkit.probes.ridge import RidgeProbe
+from cpdkit.probes.residual import RidgeProbe
 from cpdkit.projection.within import WithinGroups, group_index
 
 

@@ -16,7 +16,7 @@ from cpdkit.composition import composition_matrix
 from cpdkit.controls import control_scores
 from cpdkit.experiments.exercises import check
 from cpdkit.probes.nonlinear import boosted_trees
-from cpdkit.probes.ridge import RidgeProbe
+from cpdkit.probes.residual import RidgeProbe
 from cpdkit.runs.run import read_notebook, run_notebook
 
 NOTEBOOK = ROOT / "notebooks" / "03_gbt_inflation.ipynb"

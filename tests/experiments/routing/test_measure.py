@@ -23,7 +23,7 @@ from cpdkit.experiments.routing.measure import (
 )
 from cpdkit.experiments.routing.multipoles import element_moments, l2_components, multipole_targets
 from cpdkit.folds import make_folds
-from cpdkit.moments.accumulate import moments_from_arrays
+from cpdkit.moments.sources import moments_from_arrays
 from cpdkit.probes.widths import channel_draws, partial_scores
 from cpdkit.projection.conditioned import ConditionedResidual
 from cpdkit.representation import Block, Representation

@@ -1,0 +1,28 @@
+"""What a residual should not know, and what chance alone would score.
+
+`targets` follow from the formula; the `leak` asks for composition parametrised otherwise than it
+was removed; `nulls` replace targets or features by chance.
+"""
+
+from cpdkit.controls.leak import (
+    LEAK_SCORE,
+    formula_means,
+    leak_targets,
+    other_parametrisations,
+)
+from cpdkit.controls.nulls import formula_labels, null_scores, permuted_within, random_features
+from cpdkit.controls.targets import LINEAR_TARGETS, compositional_targets, control_scores
+
+__all__ = [
+    "LEAK_SCORE",
+    "LINEAR_TARGETS",
+    "compositional_targets",
+    "control_scores",
+    "formula_labels",
+    "formula_means",
+    "leak_targets",
+    "null_scores",
+    "other_parametrisations",
+    "permuted_within",
+    "random_features",
+]
