@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,8 +28,10 @@ class Budgeted(RegressorMixin, BaseEstimator):
 
     Parameters
     ----------
-    make : callable
-        Of the training rows, ndarray of shape (n, n_features): an unfitted regressor.
+    kind : {"mlp", "neighbors", "kernel"}
+        Which regressor.
+    settings : dict
+        Its settings, as the function of that name takes them.
     max_rows : int, default 20000
         Most training rows; more are sampled down.
     seed : int, default 0
@@ -45,9 +46,10 @@ class Budgeted(RegressorMixin, BaseEstimator):
     """
 
     def __init__(
-        self, make: Callable[[np.ndarray], Any], *, max_rows: int = 20_000, seed: int = 0
+        self, kind: str, settings: dict[str, Any], *, max_rows: int = 20_000, seed: int = 0
     ) -> None:
-        self.make = make
+        self.kind = kind
+        self.settings = settings
         self.max_rows = max_rows
         self.seed = seed
 
@@ -62,7 +64,7 @@ class Budgeted(RegressorMixin, BaseEstimator):
         self.n_rows_ = len(X)
         with warnings.catch_warnings():  # the number of epochs is a budget
             warnings.simplefilter("ignore", ConvergenceWarning)
-            self.regressor_ = self.make(X).fit(X, y)
+            self.regressor_ = _MAKERS[self.kind](X, **self.settings).fit(X, y)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -98,8 +100,9 @@ def mlp(
     """
     settings: dict[str, Any] = {
         "hidden_layer_sizes": hidden, "alpha": alpha, "max_iter": max_epochs,
+        "random_state": seed,
     }  # fmt: skip
-    return Budgeted(partial(_mlp, random_state=seed, **settings), seed=seed)
+    return Budgeted("mlp", settings, seed=seed)
 
 
 def _mlp(X: np.ndarray, **settings: Any) -> MLPRegressor:
@@ -139,7 +142,7 @@ def neighbors(n_neighbors: int = 10, *, seed: int = 0) -> Budgeted:
     seed : int
         Of the sampling.
     """
-    return Budgeted(partial(_neighbors, n_neighbors=n_neighbors), seed=seed)
+    return Budgeted("neighbors", {"n_neighbors": n_neighbors}, seed=seed)
 
 
 def _neighbors(X: np.ndarray, *, n_neighbors: int) -> KNeighborsRegressor:
@@ -162,7 +165,7 @@ def kernel(
     seed : int
         Of the sampling.
     """
-    return Budgeted(partial(_kernel, width=width, alpha=alpha), max_rows=max_rows, seed=seed)
+    return Budgeted("kernel", {"width": width, "alpha": alpha}, max_rows=max_rows, seed=seed)
 
 
 def _kernel(X: np.ndarray, *, width: float, alpha: float) -> KernelRidge:
@@ -170,6 +173,12 @@ def _kernel(X: np.ndarray, *, width: float, alpha: float) -> KernelRidge:
     gamma = 0.5 / (width**2 * spread) if spread > 0 else 1.0
     return KernelRidge(kernel="rbf", gamma=gamma, alpha=alpha * len(X))
 
+
+_MAKERS: dict[str, Callable[..., Any]] = {
+    "mlp": _mlp,
+    "neighbors": _neighbors,
+    "kernel": _kernel,
+}
 
 NONLINEAR: dict[str, Callable[[int], list[Any]]] = {
     "mlp": lambda seed: [mlp(seed=seed)],
