@@ -28,7 +28,6 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
-from papermill.translators import PythonTranslator
 from traitlets import default
 
 import cpdkit
@@ -120,8 +119,7 @@ def notebook_parameters(notebook: NotebookNode) -> dict[str, Parameter]:
     tagged = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
     if not tagged:
         return {}
-    inspected = PythonTranslator.inspect(tagged[0])  # papermill's own view; it has the comments
-    return declared_parameters(tagged[0].source, comments={p.name: p.help for p in inspected})
+    return declared_parameters(tagged[0].source)
 
 
 def profile_parameters(notebook: NotebookNode, profile: str) -> dict[str, Any]:
