@@ -139,21 +139,12 @@ def _run(options: argparse.Namespace) -> None:
 
 def _given(options: argparse.Namespace) -> dict[str, object]:
     """Parameters of the command line, as the notebook declares them."""
-    from cpdkit._messages import unknown
-    from cpdkit.runs.parameters import parse_value
-    from cpdkit.runs.run import notebook_parameters, read_notebook
+    from cpdkit.runs.parameters import parse_parameters
+    from cpdkit.runs.run import notebook_aliases, notebook_parameters, read_notebook
 
-    declared = notebook_parameters(read_notebook(options.notebook))
-    given: dict[str, object] = {}
-    for name, text in options.parameter:
-        if name not in declared:
-            raise ValueError(unknown("parameter", name, declared))
-        try:
-            given[name] = parse_value(text, declared[name].type)
-        except ValueError as error:
-            kind = declared[name].type_name
-            raise ValueError(f"parameter {name!r} must be {kind}: {error}") from error
-    return given
+    notebook = read_notebook(options.notebook)
+    declared, aliases = notebook_parameters(notebook), notebook_aliases(notebook)
+    return parse_parameters(declared, aliases, options.parameter)
 
 
 def _record(options: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ import pytest
 from paths import ROOT
 
 from cpdkit.cli import _parser, main
-from cpdkit.runs.parameters import check_parameters, parse_value
+from cpdkit.runs.parameters import check_parameters, parse_parameters
 from cpdkit.runs.run import notebook_parameters, read_notebook
 from cpdkit.zoo import ARCHITECTURES, TASKS
 
@@ -66,9 +66,7 @@ def test_commands_are_right(
             assert main(command[1:]) == 1
             assert "did you mean 'n_structures'" in capsys.readouterr().err
         else:
-            given = {
-                name: parse_value(text, declared[name].type) for name, text in options.parameter
-            }
+            given = parse_parameters(declared, {}, options.parameter)  # names of today
             check_parameters(declared, given)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
@@ -16,7 +17,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from cpdkit._messages import unknown
 
-__all__ = ["Parameter", "check_parameters", "declared_parameters", "parse_value"]
+__all__ = [
+    "Parameter",
+    "check_parameters",
+    "current_names",
+    "declared_parameters",
+    "parse_parameters",
+    "parse_value",
+]
 
 _TYPES = {t.__name__: t for t in (bool, int, float, str, list, tuple, dict)}
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
@@ -128,6 +136,45 @@ def parse_value(text: str, kind: Any) -> Any:
         except (ValueError, TypeError, KeyError, SyntaxError):
             continue
     raise ValueError(f"{text!r} cannot be read so.")
+
+
+def current_names(aliases: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """`given` by the names of today, with a line on standard error for each old one.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is given by two names.
+    """
+    old = {name: new for name, new in aliases.items() if name in given}
+    for new in old.values():
+        if new in given or list(old.values()).count(new) > 1:
+            raise ValueError(f"parameter {new!r} is given twice, by an old and another name.")
+    for name, new in old.items():
+        print(f"parameter {name!r} is now called {new!r}.", file=sys.stderr)
+    return {old.get(name, name): value for name, value in given.items()}
+
+
+def parse_parameters(
+    declared: Mapping[str, Parameter], aliases: Mapping[str, str], given: Iterable[tuple[str, str]]
+) -> dict[str, Any]:
+    """Names and values of a command line, with the types that are declared.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or a value cannot be read.
+    """
+    values = {}
+    for name, text in current_names(aliases, dict(given)).items():
+        if name not in declared:
+            raise ValueError(unknown("parameter", name, declared))
+        try:
+            values[name] = parse_value(text, declared[name].type)
+        except ValueError as error:
+            kind = declared[name].type_name
+            raise ValueError(f"parameter {name!r} must be {kind}: {error}") from error
+    return values
 
 
 def check_parameters(declared: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:

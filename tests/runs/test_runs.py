@@ -169,6 +169,18 @@ def test_profiles_come_from_the_notebook(notebook: Path) -> None:
         profile_parameters(read, "ful")
 
 
+def test_an_old_name_of_a_parameter_still_works(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_notebook(tmp_path / "old.ipynb", "print(n)", aliases={"number": "n"})
+    first = quick(path, {"number": 3})
+    assert capsys.readouterr().err.splitlines() == ["parameter 'number' is now called 'n'."]
+    assert first.manifest["parameters"]["n"] == 3
+    assert quick(path, {"n": 3}).reason == ""  # the same run
+    with pytest.raises(ValueError, match="'n' is given twice, by an old and another name"):
+        quick(path, {"number": 3, "n": 3})
+
+
 def test_a_missing_or_foreign_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no notebook at"):
         read_notebook(tmp_path / "absent.ipynb")
