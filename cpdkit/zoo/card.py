@@ -92,7 +92,7 @@ def _element_counts(data: Dataset) -> pd.DataFrame:
     return pd.DataFrame(counts, columns=[chemical_symbols[z] for z in elements])
 
 
-def _about(architecture: str, seed: int, encoder: Any) -> dict[str, Any]:
+def _card_header(architecture: str, seed: int, encoder: Any) -> dict[str, Any]:
     libraries = ("torch", "cpdkit", "numpy", _LIBRARY[architecture])
     return {
         "architecture": architecture,
@@ -182,7 +182,7 @@ def finish(
     name = f"{identity['architecture']}-{identity['task']}-{identity['seed']}"
     card = {
         "name": name,
-        **_about(identity["architecture"], identity["seed"], model.encoder),
+        **_card_header(identity["architecture"], identity["seed"], model.encoder),
         "task": identity["task"],
         "target": task.target,
         "pooling": task.pooling,
@@ -226,7 +226,7 @@ def finish_untrained(training: Training, *, directory: Path) -> dict[str, Any]:
     architecture, seed = training.identity["architecture"], training.identity["seed"]
     card = {
         "name": f"{architecture}-{UNTRAINED}-{seed}",
-        **_about(architecture, seed, training.model.encoder),
+        **_card_header(architecture, seed, training.model.encoder),
         "task": UNTRAINED,
         "parameters": training.parameters,
         "epochs": 0,

@@ -284,7 +284,7 @@ def load_model(text: str, *, dtype: str = "float32") -> ZooModel:
     model.requires_grad_(False)
     # Composition was fitted to the training molecules: others than theirs have no offset.
     encoder.trained_elements = frozenset(model.offsets.nonzero().flatten().tolist())
-    _dress(encoder, text)
+    _name_and_silence(encoder, text)
     return model
 
 
@@ -309,11 +309,11 @@ def zoo_encoder(text: str, *, dtype: str = "float32") -> Encoder:
     weights = _weights(name, text)
     encoder = build_encoder(name.architecture, seed=name.seed, dtype=dtype)
     _fill(encoder.model, weights, text)
-    _dress(encoder, text)
+    _name_and_silence(encoder, text)
     return encoder
 
 
-def _dress(encoder: Encoder, text: str) -> None:
+def _name_and_silence(encoder: Encoder, text: str) -> None:
     """Name the encoder; its library's own readout was never trained, so it must not answer."""
 
     def energy(_graphs: object) -> NoReturn:
