@@ -44,10 +44,15 @@ def test_python_blocks_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("page", "command"), CASES)
 def test_commands_are_right(
-    page: str, command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    page: str,
+    command: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
 ) -> None:
     """Cheap ones run; a run of a notebook is checked up to the point where it would start."""
     monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("CPDKIT_ZOO", str(tmp_path))
     if command[0] == "export":
         assert command[1].startswith("CPDKIT_DATA=")
     elif command[0] == "make":
