@@ -25,7 +25,7 @@ ARCHITECTURES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "visnet": {"hidden_channels": 48, "num_layers": 3, "lmax": 2},
     }
 )
-"""Their sizes, so that the parameters that are trained agree within a factor of two."""
+"""Architectures with sizes at which the weights that are trained agree within a factor of two."""
 
 
 @dataclass(frozen=True)
