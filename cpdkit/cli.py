@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -200,12 +199,12 @@ def _zoo_train(options: argparse.Namespace) -> None:
     from cpdkit.zoo import Recipe, train
     from cpdkit.zoo.checkpoints import own_directory
 
-    recipe = Recipe()
-    if options.epochs is not None:
-        kept = tuple(epoch for epoch in recipe.checkpoints if epoch < options.epochs)
-        recipe = replace(recipe, epochs=options.epochs, checkpoints=kept)
-    if options.learning_rate is not None:
-        recipe = replace(recipe, learning_rate=options.learning_rate)
+    given = {name: getattr(options, name) for name in ("epochs", "learning_rate")}
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if "epochs" in changes:
+        before = (epoch for epoch in Recipe().checkpoints if epoch < options.epochs)
+        changes["checkpoints"] = tuple(before)
+    recipe = Recipe(**changes)
     home = options.directory or own_directory()
     try:
         card = train(
