@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import cpdkit
 
@@ -23,64 +21,51 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"cpdkit {cpdkit.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    run = commands.add_parser("run", help="run a notebook with other parameters")
-    run.add_argument("notebook", type=Path, help=".ipynb or MyST Markdown notebook")
-    run.add_argument(
-        "-p",
-        "--parameter",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("NAME", "VALUE"),
-        help="set a parameter; lists with commas; may be repeated",
-    )
-    run.add_argument("--profile", default="default", help="a named set of parameters, e.g. test")
-    run.add_argument("-o", "--output", type=Path, help="copy the executed notebook to this file")
-    run.add_argument(
-        "--runs-dir", type=Path, default=Path("_build/runs"), help="where runs are kept"
-    )
-    run.add_argument("--force", action="store_true", help="run even if nothing changed")
-    run.add_argument("--list", action="store_true", help="list the parameters and stop")
-    run.set_defaults(action=_run)
+    def command(name: str, action: Callable, help: str, of: Any = commands) -> Callable:
+        added = of.add_parser(name, help=help)
+        added.set_defaults(action=action)
+        return added.add_argument
 
-    keep = commands.add_parser("record", help="run a notebook and keep its tables in the package")
-    keep.add_argument("notebook", type=Path, help="with a parameter named dataset")
-    keep.add_argument(
-        "-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
-        help="set a parameter, as for run",
-    )  # fmt: skip
-    keep.add_argument("--profile", default="full", help="a named set of parameters")
-    keep.set_defaults(action=_record)
+    run = command("run", _run, "run a notebook with other parameters")
+    keep = command("record", _record, "run a notebook and keep its tables in the package")
+    for add, profile in ((run, "default"), (keep, "full")):
+        add("notebook", type=Path, help=".ipynb or MyST Markdown notebook")
+        add(
+            "-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
+            help="set a parameter; lists with commas; may be repeated",
+        )  # fmt: skip
+        add("--profile", default=profile, help="a named set of parameters, such as test or full")
+    run("-o", "--output", type=Path, help="copy the executed notebook to this file")
+    run("--runs-dir", type=Path, default=Path("_build/runs"), help="where runs are kept")
+    run("--force", action="store_true", help="run even if nothing changed")
+    run("--list", action="store_true", help="list the parameters and stop")
 
-    book = commands.add_parser("book", help="run what changed and build the book")
-    book.add_argument("root", type=Path, nargs="?", default=Path("."), help="the repository")
-    book.set_defaults(action=_book)
-
-    datasets = commands.add_parser("datasets", help="list the data sets")
-    datasets.set_defaults(action=_datasets)
-    encoders = commands.add_parser("encoders", help="say what there is to know of the encoders")
-    encoders.add_argument(
+    book = command("book", _book, "run what changed and build the book")
+    book("root", type=Path, nargs="?", default=Path("."), help="the repository")
+    command("datasets", _datasets, "list the data sets")
+    encoders = command("encoders", _encoders, "say what there is to know of the encoders")
+    encoders(
         "name", nargs="*", help="these alone, as loaded; options in brackets: soap[compression=mu2]"
     )
-    encoders.add_argument("--json", action="store_true", help="as JSON")
-    encoders.set_defaults(action=_encoders)
+    encoders("--json", action="store_true", help="as JSON")
 
     zoo = commands.add_parser("zoo", help="list the models of the zoo, or train one")
     actions = zoo.add_subparsers(title="actions", metavar="ACTION", required=True)
-    listing = actions.add_parser("list", help="list the models with their errors")
-    listing.set_defaults(action=_zoo_list)
-    training = actions.add_parser("train", help="train a model; go on where one was stopped")
-    training.add_argument("architecture", help="mace, painn, schnet, dimenet++ or visnet")
-    training.add_argument("task", help="gap or energy")
-    training.add_argument("--seed", type=int, default=0, help="of weights and order of the data")
-    training.add_argument("--epochs", type=int, help="passes over the molecules")
-    training.add_argument(
-        "--stop-after", type=float, metavar="EPOCH", help="write the weights of this epoch and stop"
+    command("list", _zoo_list, "list the models with their errors", of=actions)
+    train = command("train", _zoo_train, "train a model; go on where one was stopped", of=actions)
+    untrained = command(
+        "untrained", _zoo_untrained, "write weights as they are before training", of=actions
     )
-    training.add_argument("--learning-rate", type=float, help="peak of the schedule")
-    training.add_argument("--device", default="cpu", help="cpu or cuda")
-    training.add_argument("--directory", type=Path, help="in place of $CPDKIT_ZOO or the cache")
-    training.set_defaults(action=_zoo_train)
+    train("architecture", help="mace, painn, schnet, dimenet++ or visnet")
+    train("task", help="gap or energy")
+    train("--epochs", type=int, help="passes over the molecules")
+    train("--stop-after", type=float, metavar="EPOCH", help="write weights of this epoch and stop")
+    train("--learning-rate", type=float, help="peak of the schedule")
+    train("--device", default="cpu", help="cpu or cuda")
+    untrained("architecture", nargs="*", help="all five by default")
+    for add in (train, untrained):
+        add("--seed", type=int, default=0, help="of weights and order of the data")
+        add("--directory", type=Path, help="in place of $CPDKIT_ZOO or the cache")
     return parser
 
 
@@ -139,36 +124,26 @@ def _run(options: argparse.Namespace) -> None:
 
 def _given(options: argparse.Namespace) -> dict[str, object]:
     """Parameters of the command line, as the notebook declares them."""
-    from cpdkit._messages import unknown
-    from cpdkit.runs.parameters import parse_value
-    from cpdkit.runs.run import notebook_parameters, read_notebook
+    from cpdkit.runs.parameters import parse_parameters
+    from cpdkit.runs.run import notebook_aliases, notebook_parameters, read_notebook
 
-    declared = notebook_parameters(read_notebook(options.notebook))
-    given: dict[str, object] = {}
-    for name, text in options.parameter:
-        if name not in declared:
-            raise ValueError(unknown("parameter", name, declared))
-        try:
-            given[name] = parse_value(text, declared[name].type)
-        except ValueError as error:
-            kind = declared[name].type_name
-            raise ValueError(f"parameter {name!r} must be {kind}: {error}") from error
-    return given
+    notebook = read_notebook(options.notebook)
+    declared, aliases = notebook_parameters(notebook), notebook_aliases(notebook)
+    return parse_parameters(declared, aliases, options.parameter)
+
+
+def _copy(source: Path, target: Path) -> Path:
+    from cpdkit._files import replacing
+
+    with replacing(target) as file:
+        file.write(source.read_bytes())
+    return target.resolve()
 
 
 def _record(options: argparse.Namespace) -> None:
     from cpdkit.runs.record import record
 
     print(record(options.notebook, _given(options), profile=options.profile))
-
-
-def _copy(source: Path, target: Path) -> Path:
-    """Copy beside the final name, then rename: nobody sees half a file."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(target.name + ".part")
-    shutil.copyfile(source, part)
-    os.replace(part, target)
-    return target.resolve()
 
 
 def _book(options: argparse.Namespace) -> None:
@@ -183,8 +158,7 @@ def _datasets(options: argparse.Namespace) -> None:
     from cpdkit.datasets import DATASETS
 
     for name, home in DATASETS.items():
-        module = import_module(home)
-        print(f"{name}: splits {', '.join(module.SPLITS)}")
+        print(f"{name}: splits {', '.join(import_module(home).SPLITS)}")
     print("PATH: any extended-XYZ file of your own, with named targets")
 
 
@@ -208,20 +182,14 @@ def _encoders(options: argparse.Namespace) -> None:
 
 
 def _zoo_list(options: argparse.Namespace) -> None:
-    import pandas as pd
+    from cpdkit.zoo import model_names, stopped_names
+    from cpdkit.zoo.compare import overview
 
-    from cpdkit.zoo import model_names, read_card, stopped_names
-
-    rows = []
-    for name in model_names():
-        card = read_card(name)
-        row = {"model": name, "parameters": f"{card['parameters']:,}", "epochs": card["epochs"]}
-        if "probe" in card:
-            row["MAE"] = f"{card['probe']['mae']:.3f} {card['unit']}"
-            row["R2"] = f"{card['probe']['r2']:.4f}"
-            row["R2 of bonds"] = f"{card['baselines']['bonds']['r2']:.4f}"
-        rows.append(row)
-    print(pd.DataFrame(rows).fillna("").to_string(index=False))
+    table = overview().drop(columns=["architecture", "task", "seed"])
+    print(
+        table.round({"mae": 3, "r2": 4, "r2_composition": 4, "r2_bonds": 4}).to_string(index=False)
+    )
+    print("Not trained:", ", ".join(name for name in model_names() if name not in set(table.model)))
     print("Load one with load_encoder('zoo/NAME'); NAME@EPOCH for its weights on the way.")
     if stopped := stopped_names():
         print("Trainings that were stopped early:", ", ".join(stopped))
@@ -231,12 +199,12 @@ def _zoo_train(options: argparse.Namespace) -> None:
     from cpdkit.zoo import Recipe, train
     from cpdkit.zoo.checkpoints import own_directory
 
-    recipe = Recipe()
-    if options.epochs is not None:
-        kept = tuple(epoch for epoch in recipe.checkpoints if epoch < options.epochs)
-        recipe = replace(recipe, epochs=options.epochs, checkpoints=kept)
-    if options.learning_rate is not None:
-        recipe = replace(recipe, learning_rate=options.learning_rate)
+    given = {name: getattr(options, name) for name in ("epochs", "learning_rate")}
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if "epochs" in changes:
+        before = (epoch for epoch in Recipe().checkpoints if epoch < options.epochs)
+        changes["checkpoints"] = tuple(before)
+    recipe = Recipe(**changes)
     home = options.directory or own_directory()
     try:
         card = train(
@@ -249,3 +217,14 @@ def _zoo_train(options: argparse.Namespace) -> None:
     error = f"MAE {card['probe']['mae']:.3f} {card['unit']}, R2 {card['probe']['r2']:.4f}"
     at = "" if options.stop_after is None else f"@{options.stop_after:g}"
     print(f"zoo/{card['name']}{at}: {error}\n{home}")
+
+
+def _zoo_untrained(options: argparse.Namespace) -> None:
+    from cpdkit.zoo import ARCHITECTURES, write_untrained
+    from cpdkit.zoo.checkpoints import own_directory
+
+    home = options.directory or own_directory()
+    for architecture in options.architecture or ARCHITECTURES:
+        card = write_untrained(architecture, seed=options.seed, directory=home)
+        print(f"zoo/{card['name']}")
+    print(home)

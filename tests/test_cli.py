@@ -20,7 +20,8 @@ def notebook(tmp_path: Path) -> Path:
         new_code_cell("n: int = 2  # how many", metadata={"tags": ["parameters"]}),
         new_code_cell("print(n * 2)"),
     ]
-    nbformat.write(new_notebook(cells=cells), tmp_path / "double.ipynb")
+    metadata = {"cpdkit": {"aliases": {"number": "n"}}}
+    nbformat.write(new_notebook(cells=cells, metadata=metadata), tmp_path / "double.ipynb")
     return tmp_path / "double.ipynb"
 
 
@@ -55,6 +56,11 @@ def test_it_runs_and_copies(notebook: Path, tmp_path: Path, capfd: pytest.Captur
     assert capfd.readouterr().out.startswith("not run before: ran in")
     assert main(command) == 0
     assert capfd.readouterr().out.startswith("unchanged")
+    command[command.index("n")] = "number"
+    assert main(command) == 0
+    said = capfd.readouterr()
+    assert said.out.startswith("unchanged")
+    assert said.err == "parameter 'number' is now called 'n'.\n"
 
 
 @pytest.mark.parametrize(
@@ -62,6 +68,7 @@ def test_it_runs_and_copies(notebook: Path, tmp_path: Path, capfd: pytest.Captur
     [
         (["-p", "m", "3"], "unknown parameter 'm'"),
         (["-p", "n", "three"], "parameter 'n' must be int"),
+        (["-p", "number", "1", "-p", "n", "1"], "parameter 'n' is given twice"),
         (["--profile", "tset"], "unknown profile 'tset'"),
     ],
 )

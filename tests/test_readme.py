@@ -12,7 +12,7 @@ import pytest
 from paths import ROOT
 
 from cpdkit.cli import _parser, main
-from cpdkit.runs.parameters import check_parameters, parse_value
+from cpdkit.runs.parameters import check_parameters, parse_parameters
 from cpdkit.runs.run import notebook_parameters, read_notebook
 from cpdkit.zoo import ARCHITECTURES, TASKS
 
@@ -44,10 +44,15 @@ def test_python_blocks_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("page", "command"), CASES)
 def test_commands_are_right(
-    page: str, command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    page: str,
+    command: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
 ) -> None:
     """Cheap ones run; a run of a notebook is checked up to the point where it would start."""
     monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("CPDKIT_ZOO", str(tmp_path))
     if command[0] == "export":
         assert command[1].startswith("CPDKIT_DATA=")
     elif command[0] == "make":
@@ -66,9 +71,7 @@ def test_commands_are_right(
             assert main(command[1:]) == 1
             assert "did you mean 'n_structures'" in capsys.readouterr().err
         else:
-            given = {
-                name: parse_value(text, declared[name].type) for name, text in options.parameter
-            }
+            given = parse_parameters(declared, {}, options.parameter)  # names of today
             check_parameters(declared, given)
 
 

@@ -1,4 +1,8 @@
-"""What a function does, as far as its code shows it: to tell two functions apart."""
+"""What a function does, as far as its code shows it: to tell two functions apart.
+
+`ShardJob.reproduces` is a second guard, for what no code shows. It encodes one structure of a
+shard again and allows for rounding, so it cannot see a function that differs on others.
+"""
 
 from __future__ import annotations
 

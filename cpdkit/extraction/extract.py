@@ -21,7 +21,7 @@ from cpdkit._version import __version__
 from cpdkit.datasets._dataset import AtomsSequence, Dataset, as_sequence
 from cpdkit.encoders import load_encoder
 from cpdkit.encoders._base import Encoder
-from cpdkit.extraction.job import Task, check, labels_of
+from cpdkit.extraction.job import ShardJob, check, labels_of
 from cpdkit.extraction.pooling import blocks_of, parse_poolings
 from cpdkit.extraction.shards import ShardedRepresentation, Store
 from cpdkit.representation import Representation
@@ -138,7 +138,7 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
     dataset = structures if isinstance(structures, Dataset) else None
     atoms = _sequence(structures)
     elements = tuple(np.unique(atoms.numbers).tolist())
-    task = Task(encoder, poolings, elements, batch_size, max_atoms)
+    job = ShardJob(encoder, poolings, elements, batch_size, max_atoms)
     check(encoder, atoms, dataset)
 
     blocks = blocks_of(encoder.layers, poolings, elements)
@@ -153,7 +153,7 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
         about.append(elements)
     keys = [_key(about, atoms[rows]) if kept else "" for rows in shards]
     rows_kept = len(atoms) if collect else 0
-    values = np.empty((rows_kept, blocks[-1].columns.stop), dtype=task.precision)
+    values = np.empty((rows_kept, blocks[-1].columns.stop), dtype=job.precision)
 
     with tqdm(total=len(atoms), desc=encoder.name, unit="structure", disable=not progress) as bar:
         missing = []
@@ -162,7 +162,7 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
             if kept:
                 part = atoms[rows]
                 labels = labels_of(dataset, rows.start, len(part))
-                keys[number], found = _look_up(kept, keys[number], task, part, labels)
+                keys[number], found = _look_up(kept, keys[number], job, part, labels)
             if found is None:
                 missing.append(number)
                 continue
@@ -172,9 +172,9 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
         bar.initial = bar.n  # what was there already tells nothing about the time left
         # One at a time: a shard is a copy of its structures.
         parts = ((number, atoms[shards[number]], shards[number].start) for number in missing)
-        work = _local(task, parts, dataset, bar)
+        work = _local(job, parts, dataset, bar)
         if client is not None:
-            work = _spread(client, task, parts, dataset, bar)
+            work = _spread(client, job, parts, dataset, bar)
         for number, result in work:
             rows = shards[number]
             if kept:
@@ -238,7 +238,7 @@ def check_encoders(
 
 
 def _look_up(
-    kept: Store, key: str, task: Task, atoms: AtomsSequence, labels: list[str]
+    kept: Store, key: str, job: ShardJob, atoms: AtomsSequence, labels: list[str]
 ) -> tuple[str, tuple[np.ndarray, np.ndarray] | None]:
     """The shard of these features, or a key under which to make it.
 
@@ -247,34 +247,34 @@ def _look_up(
     """
     while True:
         found = kept.read(key)
-        if found is None or task.gives(atoms, found[0], labels):
+        if found is None or job.reproduces(atoms, found[0], labels):
             return key, found
         warnings.warn(
-            f"{kept.path(key)} holds other features than {task.encoder.name!r} gives now, which "
+            f"{kept.path(key)} holds other features than {job.encoder.name!r} gives now, which "
             "are kept apart; give encoders that differ different names.",
             stacklevel=3,
         )
         key = hashlib.sha256(f"{key}, others".encode()).hexdigest()
 
 
-def _local(task: Task, parts: Iterator, dataset: Dataset | None, bar: Any) -> Iterator:
+def _local(job: ShardJob, parts: Iterator, dataset: Dataset | None, bar: Any) -> Iterator:
     for number, atoms, start in parts:
-        yield number, task.run(atoms, labels_of(dataset, start, len(atoms)), bar)
+        yield number, job.run(atoms, labels_of(dataset, start, len(atoms)), bar)
 
 
 def _spread(
-    client: Client, task: Task, parts: Iterator, dataset: Dataset | None, bar: Any
+    client: Client, job: ShardJob, parts: Iterator, dataset: Dataset | None, bar: Any
 ) -> Iterator:
     """Shards through a Dask cluster, a few per worker at a time so that memory stays bounded."""
     from distributed import as_completed
 
-    sent = client.scatter(task, broadcast=True, hash=False)
+    sent = client.scatter(job, broadcast=True, hash=False)
     numbers: dict[Any, int] = {}
 
     def submit() -> Any:
         for number, atoms, start in parts:
             labels = labels_of(dataset, start, len(atoms))
-            future = client.submit(Task.run, sent, atoms, labels, pure=False)
+            future = client.submit(ShardJob.run, sent, atoms, labels, pure=False)
             numbers[future.key] = number
             return future
         return None

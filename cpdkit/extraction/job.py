@@ -17,14 +17,14 @@ from cpdkit.encoders._base import Encoder
 from cpdkit.encoders._optional import contained
 from cpdkit.extraction.pooling import blocks_of, pool
 
-__all__ = ["Task", "check", "labels_of"]
+__all__ = ["ShardJob", "check", "labels_of"]
 
 # Hooks on one model see the passes of all threads, and a Dask worker may have several.
 _FORWARD = threading.RLock()
 
 
 @dataclass(frozen=True)
-class Task:
+class ShardJob:
     """What a worker needs to turn structures into pooled features."""
 
     encoder: Encoder
@@ -38,7 +38,7 @@ class Task:
         import cloudpickle  # comes with distributed
 
         state = {field.name: getattr(self, field.name) for field in fields(self)}
-        return _arrive, (cloudpickle.dumps(state),)
+        return _unpack, (cloudpickle.dumps(state),)
 
     @property
     def precision(self) -> type:
@@ -69,7 +69,7 @@ class Task:
             raise ValueError("a shard without structures was asked for.")
         return result
 
-    def gives(self, atoms: AtomsSequence, values: np.ndarray, labels: list[str]) -> bool:
+    def reproduces(self, atoms: AtomsSequence, values: np.ndarray, labels: list[str]) -> bool:
         """Whether the encoder gives `values`, judged by the largest of the structures.
 
         A fingerprint cannot know all that determines features: attributes that are no tensors,
@@ -141,10 +141,10 @@ class Task:
         return values
 
 
-def _arrive(state: bytes) -> Task:
-    """The other end of :meth:`Task.__reduce__`, run by a worker of the user's own cluster."""
+def _unpack(state: bytes) -> ShardJob:
+    """The other end of :meth:`ShardJob.__reduce__`, run by a worker of the user's own cluster."""
     with contained():  # this may be the first import of e3nn or mace in the process
-        return Task(**pickle.loads(state))
+        return ShardJob(**pickle.loads(state))
 
 
 def labels_of(dataset: Dataset | None, start: int, n: int) -> list[str]:

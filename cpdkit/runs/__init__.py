@@ -6,23 +6,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cpdkit.runs.run import MANIFEST as MANIFEST
     from cpdkit.runs.run import NotebookError as NotebookError
     from cpdkit.runs.run import Run as Run
-    from cpdkit.runs.run import notebook_parameters as notebook_parameters
-    from cpdkit.runs.run import profile_parameters as profile_parameters
-    from cpdkit.runs.run import read_notebook as read_notebook
     from cpdkit.runs.run import run_notebook as run_notebook
 
-__all__ = [
-    "MANIFEST",
-    "NotebookError",
-    "Run",
-    "notebook_parameters",
-    "profile_parameters",
-    "read_notebook",
-    "run_notebook",
-]
+__all__ = ["NotebookError", "Run", "run_notebook"]
 
 
 def __getattr__(name: str) -> Any:

@@ -14,7 +14,6 @@ from pathlib import Path
 import nbformat
 
 from cpdkit.runs.key import PACKAGE, file_hash
-from cpdkit.runs.reference import write_reference
 from cpdkit.runs.run import MANIFEST, read_notebook, run_notebook
 
 __all__ = ["build_book", "stage_book"]
@@ -95,7 +94,6 @@ def stage_book(root: Path, source: Path, *, runs_dir: Path, profile: str = "defa
         shutil.copy2(root / name, source / name)
     ignore = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
     shutil.copytree(root / "book", source / "book", ignore=ignore)
-    write_reference(source / "book/api")
     for notebook in _notebooks(root):
         target = (source / notebook.relative_to(root)).with_suffix(".ipynb")
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -8,92 +8,80 @@ from __future__ import annotations
 
 import ast
 import re
-import types
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Union, get_args, get_origin
+from typing import Any, get_args, get_origin
+
+from pydantic import TypeAdapter, ValidationError
 
 from cpdkit._messages import unknown
 
-__all__ = ["Parameter", "check_parameters", "declared_parameters", "parse_value"]
+__all__ = [
+    "Parameter",
+    "check_parameters",
+    "current_names",
+    "declared_parameters",
+    "parse_parameters",
+    "parse_value",
+]
 
 _TYPES = {t.__name__: t for t in (bool, int, float, str, list, tuple, dict)}
+_WORDS = {"true": True, "false": False, "none": None, "null": None}
 
 
 @dataclass(frozen=True)
 class Parameter:
     """One line of a ``parameters`` cell, such as ``n_structures: int = 400  # how many``.
 
-    Attributes
-    ----------
-    name : str
-        Its name.
-    type : object
-        The annotation as a type (``int``, ``list[str]``, ``str | None``), or the type of the
-        default where the line has none.
-    default : object
-        The value it has unless another is given.
-    help : str
-        The comment behind it.
+    `type_name` is the type as written, or that of the default where the line has none.
     """
 
     name: str
+    type_name: str
     type: Any
     default: Any
-    help: str = ""
-
-    @property
-    def type_name(self) -> str:
-        """The type as one would write it."""
-        plain = isinstance(self.type, type) and not get_args(self.type)
-        return self.type.__name__ if plain else str(self.type)
+    help: str
 
 
 def _type_of(node: ast.expr) -> Any:
     """The type an annotation stands for: builtin names, subscripts, unions and None."""
-    if isinstance(node, ast.Constant) and node.value is None:
-        return type(None)
-    if isinstance(node, ast.Name) and node.id in _TYPES:
-        return _TYPES[node.id]
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        return _type_of(node.left) | _type_of(node.right)
-    if isinstance(node, ast.Subscript):
-        inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        return _type_of(node.value)[tuple(_type_of(part) for part in inner)]
+    match node:
+        case ast.Constant(value=None):
+            return type(None)
+        case ast.Name(id=name) if name in _TYPES:
+            return _TYPES[name]
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return _type_of(left) | _type_of(right)
+        case ast.Subscript(value=plain, slice=ast.Tuple(elts=parts)):
+            return _type_of(plain)[tuple(map(_type_of, parts))]
+        case ast.Subscript(value=plain, slice=part):
+            return _type_of(plain)[_type_of(part)]
     raise ValueError(
         f"cannot read the type {ast.unparse(node)!r}; use {', '.join(_TYPES)}, list[...], "
         "dict[...] or unions of them such as 'str | None'."
     )
 
 
-def _assignment(statement: ast.stmt) -> tuple[str, ast.expr | None, ast.expr]:
-    """Name, annotation and value of an assignment to one name."""
-    if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-        if statement.value is not None:
-            return statement.target.id, statement.annotation, statement.value
-    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-        target = statement.targets[0]
-        if isinstance(target, ast.Name):
-            return target.id, None, statement.value
-    raise ValueError("not an assignment to a name.")
+def _parameter(statement: ast.stmt, lines: list[str]) -> Parameter:
+    """The parameter that a statement of the cell declares."""
+    match statement:
+        case ast.AnnAssign(target=ast.Name(id=name), annotation=kind, value=ast.expr() as value):
+            default = ast.literal_eval(value)
+            written, type_ = ast.unparse(kind), _type_of(kind)
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            default = ast.literal_eval(value)
+            written, type_ = type(default).__name__, type(default)
+        case _:
+            raise ValueError("not an assignment to a name.")
+    # What is left of the line is its comment. Papermill's own reader loses lines with a union or
+    # with "=" in the comment.
+    last = lines[(statement.end_lineno or 0) - 1].encode()[statement.end_col_offset :].decode()
+    return Parameter(name, written, type_, default, last.strip().removeprefix("#").strip())
 
 
-def declared_parameters(
-    source: str, *, comments: Mapping[str, str] | None = None
-) -> dict[str, Parameter]:
-    """Read the assignments of a ``parameters`` cell.
-
-    Parameters
-    ----------
-    source : str
-        The cell's code: assignments of literals, each with a type and a comment.
-    comments : mapping of str to str, optional
-        Help texts by name.
-
-    Returns
-    -------
-    dict of str to Parameter
-        In the order of the cell.
+def declared_parameters(source: str) -> dict[str, Parameter]:
+    """Read a ``parameters`` cell: assignments of literals, each with a type and a comment.
 
     Raises
     ------
@@ -105,34 +93,14 @@ def declared_parameters(
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
             continue  # a docstring
         try:
-            name, annotation, value = _assignment(statement)
-            default = ast.literal_eval(value)
-            kind = type(default) if annotation is None else _type_of(annotation)
+            parameter = _parameter(statement, source.splitlines())
         except ValueError as error:
             raise ValueError(
                 f"the parameters cell has the line {ast.unparse(statement)!r}: {error} Every line "
                 "must look like 'n_structures: int = 400  # how many', with a literal value."
             ) from error
-        found[name] = Parameter(name, kind, default, (comments or {}).get(name, ""))
+        found[parameter.name] = parameter
     return found
-
-
-def _matches(value: Any, kind: Any) -> bool:
-    """Whether `value` is of type `kind`; an int may stand for a float, a bool for no number."""
-    if get_origin(kind) in (types.UnionType, Union):
-        return any(_matches(value, part) for part in get_args(kind))
-    plain, inner = get_origin(kind) or kind, get_args(kind)
-    if plain is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    if plain is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    if not isinstance(value, plain):
-        return False
-    if plain is list and inner:
-        return all(_matches(item, inner[0]) for item in value)
-    if plain is dict and inner:
-        return all(_matches(k, inner[0]) and _matches(v, inner[1]) for k, v in value.items())
-    return True
 
 
 def parse_value(text: str, kind: Any) -> Any:
@@ -146,64 +114,87 @@ def parse_value(text: str, kind: Any) -> Any:
     ValueError
         If `text` cannot be read as `kind`.
     """
-    if get_origin(kind) in (types.UnionType, Union):
-        parts = get_args(kind)
-        if type(None) in parts and text.lower() in ("none", "null"):
-            return None
-        for part in sorted(parts, key=lambda part: part is str):  # a string takes anything
-            if part is not type(None):
-                try:
-                    return parse_value(text, part)
-                except ValueError:
-                    continue
-        raise ValueError(f"{text!r} is none of {kind}.")
-    plain, inner = get_origin(kind) or kind, get_args(kind)
-    if plain is str:
-        return text
-    if plain is bool:
-        if text.lower() not in ("true", "false"):
-            raise ValueError(f"{text!r} is neither true nor false.")
-        return text.lower() == "true"
-    if plain in (int, float):
-        return plain(text)
-    if plain is list and not text.lstrip().startswith("["):
-        listed = re.split(r",(?![^\[\]]*\])", text)
-        return [parse_value(part.strip(), inner[0] if inner else str) for part in listed]
-    try:
-        return ast.literal_eval(text)
-    except SyntaxError as error:
-        raise ValueError(f"{text!r} is not a Python literal.") from error
+
+    def with_commas() -> list[Any]:
+        (items,) = [get_args(k) for k in (kind, *get_args(kind)) if (get_origin(k) or k) is list]
+        if text.lstrip().startswith("["):
+            raise ValueError("an unfinished list")
+        parts = re.split(r",(?![^\[\]]*\])", text)
+        return [parse_value(part.strip(), items[0] if items else str) for part in parts]
+
+    readings: list[Callable[[], Any]] = [
+        lambda: _WORDS[text.lower()],
+        lambda: int(text),
+        lambda: float(text),
+        lambda: text,
+        lambda: ast.literal_eval(text),
+        with_commas,
+    ]
+    for reading in readings:  # the first that has the type
+        try:
+            return TypeAdapter(kind).validate_python(reading(), strict=True)
+        except (ValueError, TypeError, KeyError, SyntaxError):
+            continue
+    raise ValueError(f"{text!r} cannot be read so.")
+
+
+def current_names(aliases: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """`given` by the names of today, with a line on standard error for each old one.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is given by two names.
+    """
+    old = {name: new for name, new in aliases.items() if name in given}
+    for new in old.values():
+        if new in given or list(old.values()).count(new) > 1:
+            raise ValueError(f"parameter {new!r} is given twice, by an old and another name.")
+    for name, new in old.items():
+        print(f"parameter {name!r} is now called {new!r}.", file=sys.stderr)
+    return {old.get(name, name): value for name, value in given.items()}
+
+
+def parse_parameters(
+    declared: Mapping[str, Parameter], aliases: Mapping[str, str], given: Iterable[tuple[str, str]]
+) -> dict[str, Any]:
+    """Names and values of a command line, with the types that are declared.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or a value cannot be read.
+    """
+    values = {}
+    for name, text in current_names(aliases, dict(given)).items():
+        if name not in declared:
+            raise ValueError(unknown("parameter", name, declared))
+        try:
+            values[name] = parse_value(text, declared[name].type)
+        except ValueError as error:
+            kind = declared[name].type_name
+            raise ValueError(f"parameter {name!r} must be {kind}: {error}") from error
+    return values
 
 
 def check_parameters(declared: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
-    """All parameters of a notebook with the values they will have.
-
-    Parameters
-    ----------
-    declared : mapping of str to Parameter
-        What the notebook takes.
-    given : mapping of str to object
-        What the caller sets.
-
-    Returns
-    -------
-    dict of str to object
-        Defaults, overridden by `given`.
+    """All `declared` parameters with the values they will have: defaults, or what is `given`.
 
     Raises
     ------
     ValueError
         If a name is unknown.
     TypeError
-        If a value is of another type than declared.
+        If a value is of another type than declared; an int may stand for a float.
     """
     for name, value in given.items():
         if name not in declared:
             raise ValueError(unknown("parameter", name, declared))
-        parameter = declared[name]
-        if not _matches(value, parameter.type):
+        try:
+            TypeAdapter(declared[name].type).validate_python(value, strict=True)
+        except ValidationError as error:
             raise TypeError(
-                f"parameter {name!r} must be {parameter.type_name}, "
+                f"parameter {name!r} must be {declared[name].type_name}, "
                 f"got {value!r} ({type(value).__name__})."
-            )
+            ) from error
     return {name: given.get(name, parameter.default) for name, parameter in declared.items()}

@@ -28,7 +28,6 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
-from papermill.translators import PythonTranslator
 from traitlets import default
 
 import cpdkit
@@ -42,12 +41,18 @@ from cpdkit.runs.key import (
     revision,
     stale,
 )
-from cpdkit.runs.parameters import Parameter, check_parameters, declared_parameters
+from cpdkit.runs.parameters import (
+    Parameter,
+    check_parameters,
+    current_names,
+    declared_parameters,
+)
 from cpdkit.runs.recorder import RECORD_VARIABLE
 
 __all__ = [
     "NotebookError",
     "Run",
+    "notebook_aliases",
     "notebook_parameters",
     "profile_parameters",
     "read_notebook",
@@ -120,8 +125,12 @@ def notebook_parameters(notebook: NotebookNode) -> dict[str, Parameter]:
     tagged = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
     if not tagged:
         return {}
-    inspected = PythonTranslator.inspect(tagged[0])  # papermill's own view; it has the comments
-    return declared_parameters(tagged[0].source, comments={p.name: p.help for p in inspected})
+    return declared_parameters(tagged[0].source)
+
+
+def notebook_aliases(notebook: NotebookNode) -> dict[str, str]:
+    """Old names of parameters to new ones, ``cpdkit.aliases`` of the notebook's metadata."""
+    return dict(notebook.metadata.get("cpdkit", {}).get("aliases", {}))
 
 
 def profile_parameters(notebook: NotebookNode, profile: str) -> dict[str, Any]:
@@ -160,8 +169,8 @@ def run_notebook(
     path : str or Path
         The notebook.
     parameters : mapping, optional
-        Values for parameters it declares. A string that names a file is taken relative to the
-        current directory and handed on as an absolute path.
+        Values for parameters it declares, by their names or those they had before. A string that
+        names a file is taken relative to the current directory and handed on as an absolute path.
     profile : str
         A named set of parameters from the notebook's metadata; `parameters` come on top.
     runs_dir : str or Path
@@ -186,7 +195,8 @@ def run_notebook(
     path, runs_dir = Path(path), Path(runs_dir).resolve()
     notebook = read_notebook(path)
     declared = notebook_parameters(notebook)
-    given = profile_parameters(notebook, profile) | dict(parameters or {})
+    asked = current_names(notebook_aliases(notebook), parameters or {})
+    given = profile_parameters(notebook, profile) | asked
     effective = _absolute_files(check_parameters(declared, given))
     source = notebook_hash(notebook)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cpdkit.zoo.checkpoints import read_card as read_card
     from cpdkit.zoo.checkpoints import stopped_names as stopped_names
     from cpdkit.zoo.fit import train as train
+    from cpdkit.zoo.fit import write_untrained as write_untrained
     from cpdkit.zoo.model import ZooModel as ZooModel
     from cpdkit.zoo.recipe import ARCHITECTURES as ARCHITECTURES
     from cpdkit.zoo.recipe import TASKS as TASKS
@@ -30,6 +31,7 @@ _LAZY = {  # what needs torch is imported when asked for
     "read_card": "cpdkit.zoo.checkpoints",
     "stopped_names": "cpdkit.zoo.checkpoints",
     "train": "cpdkit.zoo.fit",
+    "write_untrained": "cpdkit.zoo.fit",
 }
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "read_card",
     "stopped_names",
     "train",
+    "write_untrained",
 ]
 
 

@@ -19,11 +19,11 @@ from sklearn.preprocessing import StandardScaler
 
 from cpdkit.composition import bond_counts
 from cpdkit.datasets import Dataset
-from cpdkit.zoo.checkpoints import UNTRAINED, write_model
+from cpdkit.zoo.checkpoints import write_model
 from cpdkit.zoo.loop import Trained, Training
 from cpdkit.zoo.recipe import ARCHITECTURES, CUTOFF, TASKS, Task
 
-__all__ = ["N_SAMPLE", "baselines", "finish", "finish_untrained", "hardware"]
+__all__ = ["N_SAMPLE", "baselines", "card_header", "finish", "hardware"]
 
 N_SAMPLE = 200  # first molecules of the probe split, for a quick check of the weights
 _LIBRARY = {
@@ -92,7 +92,8 @@ def _element_counts(data: Dataset) -> pd.DataFrame:
     return pd.DataFrame(counts, columns=[chemical_symbols[z] for z in elements])
 
 
-def _about(architecture: str, seed: int, encoder: Any) -> dict[str, Any]:
+def card_header(architecture: str, seed: int, encoder: Any) -> dict[str, Any]:
+    """What every card says: architecture, sizes, layers, versions and licence."""
     libraries = ("torch", "cpdkit", "numpy", _LIBRARY[architecture])
     return {
         "architecture": architecture,
@@ -182,7 +183,7 @@ def finish(
     name = f"{identity['architecture']}-{identity['task']}-{identity['seed']}"
     card = {
         "name": name,
-        **_about(identity["architecture"], identity["seed"], model.encoder),
+        **card_header(identity["architecture"], identity["seed"], model.encoder),
         "task": identity["task"],
         "target": task.target,
         "pooling": task.pooling,
@@ -210,32 +211,4 @@ def finish(
     }
     final = kept.pop(f"{last:g}", {})
     write_model(card, final, kept, directory=directory)
-    return card
-
-
-def finish_untrained(training: Training, *, directory: Path) -> dict[str, Any]:
-    """Write the weights an architecture has before its first step.
-
-    Raises
-    ------
-    ValueError
-        If the training has begun.
-    """
-    if training.step:
-        raise ValueError(f"the training stands at step {training.step}; start it anew.")
-    architecture, seed = training.identity["architecture"], training.identity["seed"]
-    card = {
-        "name": f"{architecture}-{UNTRAINED}-{seed}",
-        **_about(architecture, seed, training.model.encoder),
-        "task": UNTRAINED,
-        "parameters": training.parameters,
-        "epochs": 0,
-        "checkpoints": [],
-    }
-    weights: Mapping[str, torch.Tensor] = {
-        key.removeprefix("network."): value
-        for key, value in training.current_weights().items()
-        if key.startswith("network.")
-    }
-    write_model(card, weights, {}, directory=directory)
     return card

@@ -84,6 +84,13 @@ class Name:
         """The name without the epoch."""
         return f"{self.architecture}-{self.task}-{self.seed}"
 
+    @property
+    def command(self) -> str:
+        """What makes the model."""
+        if self.task == UNTRAINED:
+            return f"cpdkit zoo untrained {self.architecture} --seed {self.seed}"
+        return f"cpdkit zoo train {self.architecture} {self.task} --seed {self.seed}"
+
 
 def own_directory() -> Path:
     """Where models go that are trained here: ``$CPDKIT_ZOO``, or a folder of the user's cache."""
@@ -116,10 +123,9 @@ def _folder(name: Name, text: str) -> Path:
     for folder in (*_finished(), *_stopped()):
         if (folder / f"{name.model}.json").is_file():
             return folder
-    raise ValueError(
-        unknown("zoo model", text, model_names())
-        + f" Train it with: cpdkit zoo train {name.architecture} {name.task} --seed {name.seed}"
-    )
+    verb = "Make" if name.task == UNTRAINED else "Train"
+    known = model_names()
+    raise ValueError(f"{unknown('zoo model', text, known)} {verb} it with: {name.command}")
 
 
 def read_card(text: str) -> dict[str, Any]:
@@ -207,7 +213,7 @@ def _weights(name: Name, text: str) -> dict[str, torch.Tensor]:
         raise ValueError(
             f"the training of {text!r} was stopped after {card['epochs']:g} of "
             f"{card['recipe']['epochs']} epochs; load {kept}, or train on with: "
-            f"cpdkit zoo train {name.architecture} {name.task} --seed {name.seed}"
+            f"{name.command}"
         )
     suffix = ".checkpoints" if name.epoch else ""
     path = folder / f"{name.model}{suffix}.safetensors"
@@ -219,8 +225,7 @@ def _weights(name: Name, text: str) -> dict[str, torch.Tensor]:
     if hashlib.sha256(content).hexdigest() != card["sha256"].get(path.name):
         raise ValueError(
             f"{path} is damaged: its SHA-256 is not the one in its card; install cpdkit again, "
-            f"or train it again with: cpdkit zoo train {name.architecture} {name.task} "
-            f"--seed {name.seed}"
+            f"or make it again with: {name.command}"
         )
     if not name.epoch:
         return load(content)
@@ -284,7 +289,7 @@ def load_model(text: str, *, dtype: str = "float32") -> ZooModel:
     model.requires_grad_(False)
     # Composition was fitted to the training molecules: others than theirs have no offset.
     encoder.trained_elements = frozenset(model.offsets.nonzero().flatten().tolist())
-    _dress(encoder, text)
+    _name_and_silence(encoder, text)
     return model
 
 
@@ -309,11 +314,11 @@ def zoo_encoder(text: str, *, dtype: str = "float32") -> Encoder:
     weights = _weights(name, text)
     encoder = build_encoder(name.architecture, seed=name.seed, dtype=dtype)
     _fill(encoder.model, weights, text)
-    _dress(encoder, text)
+    _name_and_silence(encoder, text)
     return encoder
 
 
-def _dress(encoder: Encoder, text: str) -> None:
+def _name_and_silence(encoder: Encoder, text: str) -> None:
     """Name the encoder; its library's own readout was never trained, so it must not answer."""
 
     def energy(_graphs: object) -> NoReturn:

@@ -8,14 +8,14 @@ import pandas as pd
 from cpdkit.zoo.checkpoints import UNTRAINED, model_names, read_card
 from cpdkit.zoo.recipe import ARCHITECTURES, TASKS
 
-__all__ = ["at_equal_error", "learning_curves", "summary"]
+__all__ = ["at_equal_error", "learning_curves", "overview"]
 
 
 def _cards(names: list[str] | None) -> list[dict]:
     return [read_card(name) for name in (model_names() if names is None else names)]
 
 
-def summary(names: list[str] | None = None) -> pd.DataFrame:
+def overview(names: list[str] | None = None) -> pd.DataFrame:
     """One row per trained model: size, errors, and what composition and bonds reach.
 
     Parameters

@@ -1,21 +1,22 @@
-"""Train one model of the zoo from beginning to end."""
+"""Train one model of the zoo from beginning to end, or write what it is before the first step."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from cpdkit.datasets import Dataset, load_dataset
-from cpdkit.zoo.card import baselines, finish
-from cpdkit.zoo.checkpoints import STOPPED, own_directory
+from cpdkit.zoo.card import baselines, card_header, finish
+from cpdkit.zoo.checkpoints import STOPPED, UNTRAINED, own_directory, write_model
 from cpdkit.zoo.loop import Training
 from cpdkit.zoo.recipe import TASKS, Recipe
 
-__all__ = ["train"]
+__all__ = ["train", "write_untrained"]
 
 
 def train(
@@ -100,4 +101,50 @@ def train(
         torch.set_num_threads(threads)
     if stop_after is None:
         shutil.rmtree(state)
+    return card
+
+
+def write_untrained(
+    architecture: str, *, seed: int = 0, directory: str | os.PathLike[str] | None = None
+) -> dict[str, Any]:
+    """Write the weights an architecture has before its first step, with their card.
+
+    Parameters
+    ----------
+    architecture : str
+        Of :data:`ARCHITECTURES`.
+    seed : int
+        Of the weights; a training with this seed starts from them.
+    directory : path, optional
+        Where they go, as for :func:`train`.
+
+    Returns
+    -------
+    dict
+        The card.
+
+    Raises
+    ------
+    ValueError
+        If there is no such architecture.
+    """
+    few = load_dataset("xtb9", split="train", n=16)  # weights do not depend on the molecules
+    recipe = Recipe(batch_size=8, n_validation=8)
+    with tempfile.TemporaryDirectory() as state:
+        training = Training(architecture, "gap", few, directory=state, seed=seed, recipe=recipe)
+    card = {
+        "name": f"{architecture}-{UNTRAINED}-{seed}",
+        **card_header(architecture, seed, training.model.encoder),
+        "task": UNTRAINED,
+        "parameters": training.parameters,
+        "epochs": 0,
+        "checkpoints": [],
+    }
+    weights = {
+        key.removeprefix("network."): value  # the readout is a trained model's
+        for key, value in training.current_weights().items()
+        if key.startswith("network.")
+    }
+    home = Path(directory) if directory is not None else own_directory()
+    write_model(card, weights, {}, directory=home)
     return card

@@ -16,7 +16,6 @@ __all__ = ["ARCHITECTURES", "CUTOFF", "TASKS", "Recipe", "Task", "build_encoder"
 
 CUTOFF = 4.0  # Angstrom
 
-# Sizes chosen so that the parameters that are trained agree within a factor of two.
 ARCHITECTURES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "mace": {"hidden_irreps": "40x0e+40x1o", "correlation": 2, "max_ell": 2},
@@ -26,6 +25,7 @@ ARCHITECTURES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "visnet": {"hidden_channels": 48, "num_layers": 3, "lmax": 2},
     }
 )
+"""Architectures with sizes at which the weights that are trained agree within a factor of two."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
         "energy": Task(target="atomization_energy", pooling="sum", unit="eV"),
     }
 )
+"""What a model of the zoo may be trained for."""
 
 
 @dataclass(frozen=True, kw_only=True)

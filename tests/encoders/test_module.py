@@ -196,6 +196,21 @@ def test_functions_that_differ_are_told_apart(tmp_path):
         assert np.allclose(values, factor * kept[0])
 
 
+def test_a_fingerprint_sees_more_than_one_structure_encoded_again(tmp_path):
+    """A store checks the largest structure of a shard, to rounding; these differ elsewhere."""
+    mols = molecules(6)
+    largest = max(map(len, mols))
+    reads = [
+        lambda inputs, output: output,
+        lambda inputs, output: 1.0005 * output,
+        lambda inputs, output: output if len(output) == largest else 2 * output,
+    ]
+    for read in reads:
+        encoder = stream(read=read)
+        kept = extract(encoder, mols, batch_size=1, store=tmp_path, progress=False).values
+        assert np.array_equal(kept, extract(encoder, mols, batch_size=1, progress=False).values)
+
+
 def test_any_function_can_be_described():
     def memo(inputs, output, seen={}):  # noqa: B006
         seen[len(seen)] = len(output)

@@ -411,17 +411,17 @@ extract(load_encoder("ani2x-aev"), molecules(40), store=sys.argv[1], shard_size=
 def test_encoders_reach_a_worker_that_has_imported_nothing(name, tmp_path):
     cloudpickle = pytest.importorskip("cloudpickle")
     from cpdkit.datasets import AtomsSequence
-    from cpdkit.extraction.job import Task
+    from cpdkit.extraction.job import ShardJob
 
     atoms = AtomsSequence.from_atoms(molecules(4))
-    task = Task(load_encoder(name), ("mean",), (), 64, 1024)
-    (tmp_path / "task").write_bytes(cloudpickle.dumps((task, atoms)))
-    np.save(tmp_path / "here.npy", task.run(atoms, [""] * 4))
+    job = ShardJob(load_encoder(name), ("mean",), (), 64, 1024)
+    (tmp_path / "job").write_bytes(cloudpickle.dumps((job, atoms)))
+    np.save(tmp_path / "here.npy", job.run(atoms, [""] * 4))
     code = """
 import os, pickle, sys
 import numpy as np
-task, atoms = pickle.loads(open(sys.argv[1] + "/task", "rb").read())
-assert np.array_equal(task.run(atoms, [""] * 4), np.load(sys.argv[1] + "/here.npy"))
+job, atoms = pickle.loads(open(sys.argv[1] + "/job", "rb").read())
+assert np.array_equal(job.run(atoms, [""] * 4), np.load(sys.argv[1] + "/here.npy"))
 assert "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD" not in os.environ
 """
     flag = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"  # whatever another test left behind

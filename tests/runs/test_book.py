@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import pkgutil
 import re
 from fnmatch import fnmatch
 from html.parser import HTMLParser
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
+from paths import ROOT
 
 import cpdkit
+from cpdkit.encoders import _REGISTRY
 from cpdkit.runs.book import build_book
 
 # Attributes that make a browser fetch something; an <a href> waits for a click.
@@ -31,6 +34,13 @@ IN_SCRIPT = re.compile(
     r"(?:import\s*\(?|from|fetch\(|importScripts\(|require\w*\(\s*\[?|\.src\s*=)"
     r"\s*[\"'`]((?:https?:)?//[^\"'`]+)"
 )
+
+DIRECTIVE = re.compile(r"^\.\. auto(?:function|class|data|module):: (\S+)$", re.MULTILINE)
+DOCUMENTED = [
+    name
+    for page in sorted((ROOT / "book/api").glob("*.md"))
+    for name in DIRECTIVE.findall(page.read_text())
+]
 
 
 def external(url: str) -> bool:
@@ -155,11 +165,36 @@ def test_the_check_lets_hyperlinks_pass(tmp_path: Path) -> None:
     assert requests_of(tmp_path) == []
 
 
-def test_the_reference_covers_every_public_module(small: Path) -> None:
-    names = {m.name for m in pkgutil.walk_packages(cpdkit.__path__, "cpdkit.")}
-    public = {n for n in names if not any(part.startswith("_") for part in n.split("."))}
+def test_every_documented_name_has_its_anchor(small: Path) -> None:
     anchors = set().union(*(Page(p.read_text()).anchors for p in (small / "book/api").iterdir()))
-    assert {n for n in public if f"module-{n}" not in anchors} == set()
+    assert {name for name in DOCUMENTED if not {name, f"module-{name}"} & anchors} == set()
+
+
+def resolve(name: str) -> object:
+    """What a dotted name stands for."""
+    module, _, attribute = name.rpartition(".")
+    return getattr(import_module(module), attribute)
+
+
+def test_every_public_name_is_documented_once() -> None:
+    """Names in ``__all__`` of the package and its rooms, wherever their page takes them from."""
+    assert len(set(DOCUMENTED)) == len(DOCUMENTED)
+    documented = [id(resolve(name)) for name in DOCUMENTED]
+    faces = [
+        cpdkit,
+        *(import_module(m.name) for m in iter_modules(cpdkit.__path__, "cpdkit.") if m.ispkg),
+    ]
+    public = {f"{face.__name__}.{name}" for face in faces for name in getattr(face, "__all__", [])}
+    times = {name: documented.count(id(resolve(name))) for name in public}
+    assert len(times) > 40 and {name: n for name, n in times.items() if n != 1} == {}
+
+
+def test_every_encoder_of_the_registry_is_documented() -> None:
+    documented = [resolve(name) for name in DOCUMENTED]
+    homes = {name: home for name, home in _REGISTRY.items() if isinstance(home, str)}
+    builders = {name: resolve(home.replace(":", ".")) for name, home in homes.items()}
+    plain = {name: getattr(builder, "func", builder) for name, builder in builders.items()}
+    assert [name for name, builder in plain.items() if builder not in documented] == []
 
 
 def test_every_page_is_in_the_table_of_contents(root: Path) -> None:

@@ -13,7 +13,13 @@ import pytest
 from paths import ROOT
 
 from cpdkit.runs.parameters import check_parameters
-from cpdkit.runs.run import notebook_parameters, profile_parameters, read_notebook, run_notebook
+from cpdkit.runs.run import (
+    notebook_aliases,
+    notebook_parameters,
+    profile_parameters,
+    read_notebook,
+    run_notebook,
+)
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
@@ -36,7 +42,10 @@ def test_every_parameter_is_typed_and_explained(path: Path) -> None:
     assert [p.name for p in parameters.values() if not p.help] == []
     defaults = {p.name: p.default for p in parameters.values()}
     assert check_parameters(parameters, defaults) == defaults
-    check_parameters(parameters, profile_parameters(notebook, "test"))
+    for profile in ("test", *notebook.metadata["cpdkit"].get("profiles", {})):
+        check_parameters(parameters, profile_parameters(notebook, profile))
+    aliases = notebook_aliases(notebook)
+    assert set(aliases.values()) <= set(parameters) and not set(aliases) & set(parameters)
 
 
 @each

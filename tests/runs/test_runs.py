@@ -74,7 +74,14 @@ def test_parameters_carry_type_default_and_help(notebook: Path) -> None:
         "limit": ("int | None", None),
         "fast": ("bool", False),
     }
-    assert found["n"].help == "how many"
+    assert found["n"].help == "how many" and found["limit"].help == "at most"
+
+
+def test_a_comment_may_hold_anything() -> None:
+    found = declared_parameters(
+        'n: int = 4  # n = 4, "µm" # of it\nnames: list[str] = [\n    "a#"\n]  # so'
+    )
+    assert [p.help for p in found.values()] == ['n = 4, "µm" # of it', "so"]
 
 
 @pytest.mark.parametrize(
@@ -118,6 +125,7 @@ def test_a_parameters_cell_holds_typed_literals_only(line: str) -> None:
         st.tuples(st.just(int | None), st.none() | st.integers()),
         st.tuples(st.just(list[float]), st.lists(st.floats(allow_nan=False, allow_infinity=False))),
         st.tuples(st.just(dict[str, int]), st.dictionaries(st.text(), st.integers())),
+        st.tuples(st.just(list[int] | None), st.none() | st.lists(st.integers())),
     )
 )
 def test_what_python_writes_the_command_line_reads(case: tuple[Any, Any]) -> None:
@@ -127,10 +135,27 @@ def test_what_python_writes_the_command_line_reads(case: tuple[Any, Any]) -> Non
 
 def test_lists_may_be_written_with_commas() -> None:
     assert parse_value("ani2x-aev, sevennet-0", list[str]) == ["ani2x-aev", "sevennet-0"]
-    assert parse_value("1,2", list[int]) == [1, 2]
+    assert parse_value("1,2", list[int]) == parse_value("1,2", list[int] | None) == [1, 2]
 
 
-@pytest.mark.parametrize(("text", "kind"), [("x", int), ("1.5", int), ("yes", bool), ("[1", list)])
+def test_text_stays_text() -> None:
+    for text in ("3", "true", "'a'", "[1]"):
+        assert parse_value(text, str) == parse_value(text, str | None) == text
+    assert repr(parse_value("2", float)) == "2.0"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("x", int),
+        ("1.5", int),
+        ("2.0", int),
+        ("yes", bool),
+        ("1", bool),
+        ("[1", list),
+        ("1,x", list[int]),
+    ],
+)
 def test_text_of_another_type_is_refused(text: str, kind: type) -> None:
     with pytest.raises(ValueError):
         parse_value(text, kind)
@@ -142,6 +167,18 @@ def test_profiles_come_from_the_notebook(notebook: Path) -> None:
     assert profile_parameters(read, "full") == {"n": 9, "scale": 2.0}
     with pytest.raises(ValueError, match="unknown profile 'ful'; did you mean 'full'"):
         profile_parameters(read, "ful")
+
+
+def test_an_old_name_of_a_parameter_still_works(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_notebook(tmp_path / "old.ipynb", "print(n)", aliases={"number": "n"})
+    first = quick(path, {"number": 3})
+    assert capsys.readouterr().err.splitlines() == ["parameter 'number' is now called 'n'."]
+    assert first.manifest["parameters"]["n"] == 3
+    assert quick(path, {"n": 3}).reason == ""  # the same run
+    with pytest.raises(ValueError, match="'n' is given twice, by an old and another name"):
+        quick(path, {"number": 3, "n": 3})
 
 
 def test_a_missing_or_foreign_file_is_named(tmp_path: Path) -> None:

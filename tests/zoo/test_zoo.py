@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import ase
 import numpy as np
 import pytest
+import torch
 from ase.build import molecule
+from safetensors.torch import load_file
 from scipy.spatial.transform import Rotation
 
 import cpdkit
@@ -148,6 +151,7 @@ def test_tasks_and_epochs_are_different_encoders() -> None:
     [
         ("pain-gap-0", "did you mean 'painn-gap-0'.*cpdkit zoo train"),
         ("painn-gap-99", "cpdkit zoo train painn gap --seed 99"),
+        ("painn-untrained-99", "Make it with: cpdkit zoo untrained painn --seed 99"),
         ("painn", "ARCHITECTURE-TASK-SEED"),
         ("painn-gap-0@3", r"unknown epoch of 'painn-gap-0':.*'3'"),
         ("painn-gap-0@", "ARCHITECTURE-TASK-SEED"),
@@ -161,6 +165,37 @@ def test_a_wrong_name_is_explained(name: str, message: str) -> None:
 def test_an_untrained_model_predicts_nothing() -> None:
     with pytest.raises(ValueError, match="was not trained to predict"):
         load_model("painn-untrained-0")
+
+
+def test_a_command_makes_the_untrained_weights_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the seed alone; another processor may round the draws, so bytes are not compared."""
+    assert main(["zoo", "untrained", "--directory", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.count("zoo/") >= len(ARCHITECTURES)
+    for architecture in ARCHITECTURES:
+        name = f"{architecture}-untrained-0"
+        made, shipped = (
+            load_file(folder / f"{name}.safetensors") for folder in (tmp_path, _PACKAGED)
+        )
+        torch.testing.assert_close(made, shipped, rtol=1e-6, atol=1e-7)
+        card = json.loads((tmp_path / f"{name}.json").read_text())
+        for key in ("options", "layers", "parameters", "cutoff", "epochs", "task", "seed"):
+            assert card[key] == CARDS[name][key], key
+
+
+def test_untrained_weights_are_those_of_their_seed(tmp_path: Path) -> None:
+    command = ["zoo", "untrained", "schnet", "--directory", str(tmp_path)]
+    assert main([*command, "--seed", "1"]) == 0
+    made = load_file(tmp_path / "schnet-untrained-1.safetensors")
+    assert any(
+        not torch.equal(made[k], w)
+        for k, w in load_file(_PACKAGED / "schnet-untrained-0.safetensors").items()
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "schnet-untrained-1.json",
+        "schnet-untrained-1.safetensors",
+    ]
 
 
 def test_names_are_read_from_the_end() -> None:
