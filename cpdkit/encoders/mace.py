@@ -20,7 +20,7 @@ from cpdkit.encoders._e3nn import restore_couplings
 from cpdkit.encoders._graph import Batch, Graph, collate
 from cpdkit.encoders._hooks import capture
 from cpdkit.encoders._inert import Inert, read_inert, tensors
-from cpdkit.encoders._mace_file import hyperparameters
+from cpdkit.encoders.mace_file import hyperparameters
 from cpdkit.encoders._optional import contained, require, seeded
 
 __all__ = ["MACE", "mace_file", "mace_foundation", "mace_untrained"]
