@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from ase import Atoms
 
 torch = pytest.importorskip("torch")
 
+import reference  # noqa: E402
 from _molecules import molecules, rotation  # noqa: E402
 
 import cpdkit  # noqa: E402
@@ -87,3 +89,28 @@ def test_energies_of_a_published_file_follow_those_of_qm9(cpdkit_data):
     left = pair - counts @ np.linalg.lstsq(counts, pair, rcond=None)[0]
     # Coupled cluster against B3LYP; 0.986 on 1,496 molecules.
     assert np.corrcoef(left.T)[0, 1] > 0.97
+
+
+@pytest.mark.cpdkit_data
+@pytest.mark.parametrize("name", [*REFERENCE, "so3lr"])
+def test_scores_on_qm9_equal_those_of_scikit_learn(name, cpdkit_data):
+    if name == "so3lr":
+        if find_spec("so3krates_torch") is None:
+            pytest.skip("needs so3krates-torch: pip install --no-deps so3krates-torch==0.2.1")
+    else:
+        name = published(cpdkit_data, name)
+    dataset = cpdkit.load_dataset("qm9", n=360, seed=0)
+    rows = [i for i, atoms in enumerate(dataset.atoms) if 9 not in atoms.numbers]
+    assert len(rows) > 300
+    structures = [dataset.atoms[i] for i in rows]
+    features = extract(load_encoder(name), structures, progress=False).select(layer=-1).features
+    counts = cpdkit.composition.composition_matrix(structures, kind="counts")
+    targets = dataset.targets[["gap", "mu"]].iloc[rows].reset_index(drop=True)
+    fold = np.arange(len(rows)) % 3
+    wide = features.astype(np.float64)  # scikit-learn computes in the precision it is given
+    table = cpdkit.cpd(features, counts, targets, folds=fold, leak=False)
+    for target in targets:
+        expected = reference.cpd(wide, np.asarray(counts), targets[target].to_numpy(), fold)
+        ours = table[table["target"] == target].set_index("score")["fold_values"]
+        for score, values in expected.items():
+            assert np.allclose(ours[score], values, rtol=0, atol=1e-6), (target, score)
