@@ -65,6 +65,7 @@ _REGISTRY: dict[str, str | Callable[..., Encoder]] = {
     "schnet-untrained": "cpdkit.encoders.graphpes:schnet_untrained",
     "sevennet-0": "cpdkit.encoders.sevennet:sevennet_0",
     "sevennet-l3i5": "cpdkit.encoders.sevennet:sevennet_l3i5",
+    "so3lr": "cpdkit.encoders.so3lr:SO3LR",
     "soap": "cpdkit.encoders.soap:SOAP",
     "visnet-untrained": "cpdkit.encoders.visnet:visnet_untrained",
     "zoo/": "cpdkit.zoo.checkpoints:zoo_encoder",

@@ -20,9 +20,8 @@ from cpdkit.encoders._base import Encoder, Layer, parse_elements
 from cpdkit.encoders._e3nn import restore_couplings
 from cpdkit.encoders._graph import Batch, Graph, collate
 from cpdkit.encoders._hooks import capture
-from cpdkit.encoders._inert import Inert, read_inert, tensors
-from cpdkit.encoders._mace_file import hyperparameters
 from cpdkit.encoders._optional import contained, require, seeded
+from cpdkit.encoders.mace_file import read_mace
 
 __all__ = ["MACE", "mace_file", "mace_foundation", "mace_untrained"]
 
@@ -72,15 +71,26 @@ class MACE(Encoder):
         A ``mace.modules.MACE`` or ``ScaleShiftMACE``.
     name : str
         Name under which results are kept.
+    head : str, optional
+        For models with several: the head that :meth:`energy` asks. Features are the same for all.
     dtype : {"float32", "float64"}
         Precision.
+
+    Raises
+    ------
+    ValueError
+        If there is no such head.
     """
 
     libraries = ("mace-torch", "e3nn", "vesin")
 
     cpu_atoms = 256
 
-    def __init__(self, model: Any, *, name: str = "mace", dtype: str = "float32") -> None:
+    def __init__(
+        self, model: Any, *, name: str = "mace", head: str | None = None, dtype: str = "float32"
+    ) -> None:
+        if head is not None and head not in model.heads:
+            raise ValueError(unknown(f"head of {name!r}:", head, model.heads))
         products = [f"products.{i}" for i in range(len(model.products))]
         super().__init__(
             name=name,
@@ -96,6 +106,7 @@ class MACE(Encoder):
             dtype=dtype,
         )
         restore_couplings(self.model)
+        self._head = head if head is not None or len(model.heads) > 1 else model.heads[0]
         self._products = products
         self._index = torch.full((128,), -1)
         self._index[model.atomic_numbers] = torch.arange(len(model.atomic_numbers))
@@ -118,6 +129,9 @@ class MACE(Encoder):
             "cell": batch.cells.reshape(-1, 3),
             "batch": batch.structure,
             "ptr": torch.cat([batch.n_atoms.new_zeros(1), batch.n_atoms.cumsum(0)]),
+            "head": batch.n_atoms.new_full(
+                (len(batch),), self.model.heads.index(self._head or self.model.heads[0])
+            ),
         }
 
     def evaluate(self, batch: Batch) -> tuple[list[torch.Tensor], torch.Tensor]:
@@ -135,7 +149,18 @@ class MACE(Encoder):
         return self._run(graphs)[0]
 
     def energy(self, graphs: Sequence[Graph]) -> torch.Tensor:
-        """The model's own energies, shape (n_graphs,), from the pass that gives features."""
+        """The model's own energies, shape (n_graphs,), from the pass that gives features.
+
+        Raises
+        ------
+        ValueError
+            If the model has several heads, which give different energies, and none was chosen.
+        """
+        if self._head is None:
+            raise ValueError(
+                f"{self.name!r} has several heads, whose energies differ; choose one with "
+                f"head=, of {', '.join(map(repr, self.model.heads))}."
+            )
         return self._run(graphs)[1]
 
 
@@ -202,13 +227,15 @@ def mace_untrained(
     return MACE(model, name="mace-untrained", dtype=dtype)
 
 
-def mace_foundation(name: str, *, dtype: str = "float32") -> MACE:
+def mace_foundation(name: str, *, head: str | None = None, dtype: str = "float32") -> MACE:
     """A published model, downloaded once and checked against its known SHA-256.
 
     Parameters
     ----------
     name : str
         Such as ``"mace-mp-0-small"``. MACE-OFF23 weights are for academic use only.
+    head : str, optional
+        As in :class:`MACE`.
     dtype : {"float32", "float64"}
         Precision.
 
@@ -241,7 +268,7 @@ def mace_foundation(name: str, *, dtype: str = "float32") -> MACE:
             f"the weights of {name!r} could not be fetched from {table[key]}: {error}. With a file "
             "of them at hand use load_encoder('mace:<file>')."
         ) from error
-    return mace_file(path, name=name, dtype=dtype)
+    return mace_file(path, name=name, head=head, dtype=dtype)
 
 
 mace_mp_0_small = partial(mace_foundation, "mace-mp-0-small")
@@ -253,18 +280,20 @@ mace_off23_medium = partial(mace_foundation, "mace-off23-medium")
 mace_off23_large = partial(mace_foundation, "mace-off23-large")
 
 
-def mace_file(path: str, *, name: str | None = None, dtype: str = "float32") -> MACE:
-    """A model file written by mace-torch, read without unpickling.
-
-    Hyperparameters and tensors are read off inert records; the model is then built by
-    mace-torch and given these tensors.
+def mace_file(
+    path: str, *, name: str | None = None, head: str | None = None, dtype: str = "float32"
+) -> MACE:
+    """A model file written by any mace-torch since 2022, read without unpickling.
 
     Parameters
     ----------
     path : str
-        File written by ``torch.save`` of a MACE or ScaleShiftMACE.
+        File written by ``torch.save`` of a MACE or ScaleShiftMACE; or its tensors, with its
+        settings beside them. See :func:`cpdkit.encoders.mace_file.read_mace`.
     name : str, optional
         Name of the encoder; ``"mace:"`` and the file's name by default.
+    head : str, optional
+        As in :class:`MACE`.
     dtype : {"float32", "float64"}
         Precision.
 
@@ -273,32 +302,10 @@ def mace_file(path: str, *, name: str | None = None, dtype: str = "float32") -> 
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it holds another kind of model, or tensors that the built model has no place for.
+        If it holds another kind of model, or one that the installed mace-torch cannot build.
     """
     file = Path(path)
     if not file.is_file():
         raise FileNotFoundError(f"no MACE model file at {path!r}.")
-    modules = _library("mace:")
-    record = read_inert(file)
-    kind = type(record).__name__
-    if not isinstance(record, Inert) or kind not in ("MACE", "ScaleShiftMACE"):
-        raise ValueError(f"{path} holds a {kind}; expected a MACE or ScaleShiftMACE module.")
-    state = tensors(record)
-    stored = next(value.dtype for value in state.values() if value.is_floating_point())
-    try:
-        with contained(stored):
-            model = getattr(modules, kind)(**hyperparameters(record, modules))
-        left = model.load_state_dict(state, strict=False)
-    except (AttributeError, RuntimeError, ValueError) as error:
-        raise ValueError(
-            f"{path} holds a {kind} that this version of cpdkit cannot build again with the "
-            f"installed mace-torch: {error}"
-        ) from error
-    # Coupling coefficients live inside compiled code in the file; they follow from the irreps.
-    missing = [key for key in left.missing_keys if "_w3j_" not in key]
-    if missing or left.unexpected_keys:
-        raise ValueError(
-            f"{path} does not fit the installed mace-torch: tensors without a place "
-            f"{left.unexpected_keys[:5]}, places without a tensor {missing[:5]}."
-        )
-    return MACE(model, name=name or f"mace:{file.name}", dtype=dtype)
+    model = read_mace(file, _library("mace:"))
+    return MACE(model, name=name or f"mace:{file.name}", head=head, dtype=dtype)

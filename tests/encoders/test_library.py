@@ -77,84 +77,6 @@ def test_mace_energy_and_descriptors_equal_its_calculator():
     assert scale > 0.1
 
 
-def test_mace_file_is_read_without_unpickling_and_equals_the_model(tmp_path):
-    enc = load_encoder("mace-untrained", seed=3, dtype="float64")
-    path = tmp_path / "my.model"
-    torch.save(enc.model, path)
-    back = load_encoder(f"mace:{path}", dtype="float64")
-    assert back.name == "mace:my.model"
-    mols = molecules(4)
-    assert np.array_equal(energies(back, mols), energies(enc, mols))
-    a, b = (extract(e, mols, progress=False) for e in (enc, back))
-    assert np.array_equal(a.values, b.values)
-    assert a.blocks == b.blocks
-    single = load_encoder(f"mace:{path}")
-    assert np.allclose(extract(single, mols, progress=False).values, a.values, atol=1e-5)
-
-
-# How published models differ from ours: scalars only, degree 2, and the extras of MPA-0.
-PUBLISHED = {
-    "mp-0-small": {"hidden_irreps": "8x0e", "correlation": 3, "num_bessel": 10},
-    "off23-large": {"hidden_irreps": "4x0e+4x1o+4x2e", "correlation": 3},
-    "mpa-0": {
-        "interaction_cls_first": "RealAgnosticDensityInteractionBlock",
-        "interaction_cls": "RealAgnosticDensityResidualInteractionBlock",
-        "distance_transform": "Agnesi",
-        "pair_repulsion": True,
-        "radial_MLP": [16, 16, 16],
-    },
-    "not scaled": {"kind": "MACE"},
-    "gaussian": {"radial_type": "gaussian"},
-    "chebyshev": {"radial_type": "chebyshev", "gate": torch.tanh},
-    "abs": {"gate": torch.abs, "correlation": [3, 2]},
-    "no gate": {"gate": None, "keep_last_layer_irreps": True},
-    "edges": {
-        "interaction_cls": "RealAgnosticResidualNonLinearInteractionBlock",
-        "interaction_cls_first": "RealAgnosticResidualNonLinearInteractionBlock",
-        "edge_irreps": "3x0e+3x1o",
-    },
-}
-
-
-@pytest.mark.parametrize("like", PUBLISHED)
-def test_mace_files_of_other_kinds_equal_the_model(like, tmp_path):
-    from e3nn import o3
-
-    from cpdkit.encoders.mace import MACE
-
-    with contained(torch.float64), torch.random.fork_rng(devices=[]):
-        from mace import modules
-
-        torch.manual_seed(0)
-        numbers = [1, 6, 7, 8, 9, 16, 17]
-        options = {
-            "kind": "ScaleShiftMACE", "r_max": 4.5, "num_bessel": 8, "num_polynomial_cutoff": 5,
-            "max_ell": 3, "interaction_cls": "RealAgnosticResidualInteractionBlock",
-            "interaction_cls_first": "RealAgnosticResidualInteractionBlock",
-            "num_interactions": 2, "num_elements": len(numbers), "hidden_irreps": "4x0e+4x1o",
-            "MLP_irreps": o3.Irreps("16x0e"), "atomic_energies": -np.arange(1.0, 8.0),
-            "avg_num_neighbors": 9.5, "atomic_numbers": numbers, "correlation": 2,
-            "gate": torch.nn.functional.silu, **PUBLISHED[like],
-        }  # fmt: skip
-        for block in ("interaction_cls", "interaction_cls_first"):
-            options[block] = modules.interaction_classes[options[block]]
-        for key in ("hidden_irreps", "edge_irreps"):
-            if key in options:
-                options[key] = o3.Irreps(options[key])
-        kind = options.pop("kind")
-        if kind == "ScaleShiftMACE":
-            options |= {"atomic_inter_scale": 0.8, "atomic_inter_shift": 0.1}
-        model = getattr(modules, kind)(**options)
-    torch.save(model, tmp_path / "published.model")
-    back = load_encoder(f"mace:{tmp_path / 'published.model'}", dtype="float64")
-    original = MACE(model, dtype="float64")
-    mols = molecules(4)
-    assert np.array_equal(energies(back, mols), energies(original, mols))
-    a, b = (extract(e, mols, progress=False) for e in (original, back))
-    assert np.array_equal(a.values, b.values)
-    assert a.blocks == b.blocks
-
-
 @pytest.fixture
 def published(tmp_path, monkeypatch):
     """A model on a server of this machine, in place of ``mace-mp-0-small``; and its requests."""
@@ -225,39 +147,6 @@ def test_a_download_that_fails_says_what_to_do(published, tmp_path):
     with pytest.raises(OSError, match=r"could not be fetched from .+ use load_encoder\('mace:"):
         load_encoder("mace-mp-0-small")
     assert kept_files(tmp_path) == []
-
-
-def test_a_mace_file_that_would_run_code_does_not(tmp_path):
-    class Evil(torch.nn.Module):
-        def __reduce__(self):
-            return (os.makedirs, (str(tmp_path / "ran"),))
-
-    enc = load_encoder("mace-untrained")
-    enc.model.radial_embedding.evil = Evil()
-    torch.save(enc.model, tmp_path / "evil.model")
-    try:
-        load_encoder(f"mace:{tmp_path / 'evil.model'}")
-    except Exception:  # refusing and ignoring are both fine
-        pass
-    assert not (tmp_path / "ran").exists()
-
-
-def test_other_files_are_refused_as_mace_models(tmp_path):
-    torch.save(torch.nn.Linear(2, 2), tmp_path / "linear.model")
-    with pytest.raises(ValueError, match="holds a Linear; expected a MACE"):
-        load_encoder(f"mace:{tmp_path / 'linear.model'}")
-    with pytest.raises(FileNotFoundError, match="no MACE model file"):
-        load_encoder(f"mace:{tmp_path / 'none.model'}")
-
-
-def test_damaged_mace_files_are_refused_by_name(tmp_path):
-    whole, cut = tmp_path / "whole.model", tmp_path / "cut.model"
-    torch.save(load_encoder("mace-untrained").model, whole)
-    content = whole.read_bytes()
-    for part in (content[:-200], content[: len(content) // 2], b"text", b""):
-        cut.write_bytes(part)
-        with pytest.raises(ValueError, match="cut.model cannot be read as a model"):
-            load_encoder(f"mace:{cut}")
 
 
 def test_foundation_models_are_known_to_the_library():
