@@ -416,7 +416,7 @@ def test_what_call_was_given_is_told_when_it_fails():
 
     encoder = ModuleEncoder(Model(), {"first": "1x0e+1x1o"}, transposed, name="T", cutoff=3.0)
     message = (
-        r"call= failed in Model: ValueError: .*unpack.* 3 atoms of 1 structures, elements H O;"
+        r"call= failed in Model: ValueError: .*unpack.* 3 atoms of 1 structures, elements H O"
     )
     with pytest.raises(RuntimeError, match=message + r"; edges of shape \(2, 6\).* edges.T"):
         extract(encoder, molecule("H2O"), progress=False)
