@@ -203,6 +203,15 @@ class Encoder(ABC):
         """
         return build_graph(atoms, self.cutoff)
 
+    def examine(self, structures: Sequence[ase.Atoms]) -> None:  # noqa: B027 - may stay empty
+        """Look at a few structures for what would make features wrong; by default, nothing.
+
+        Raises
+        ------
+        ValueError
+            If something is wrong.
+        """
+
     @abstractmethod
     def forward(self, graphs: Sequence[Any]) -> list[torch.Tensor]:
         """Features of the atoms of all graphs.

@@ -8,9 +8,11 @@ from typing import Any
 
 import ase
 import torch
+from ase.data import chemical_symbols
 
 from cpdkit.encoders._base import Encoder, Layer
 from cpdkit.encoders._code import describe_code
+from cpdkit.encoders._examine import examine
 from cpdkit.encoders._graph import Batch, Graph, collate
 from cpdkit.encoders._hooks import capture, find_module
 
@@ -34,6 +36,25 @@ def _copied(model: torch.nn.Module) -> torch.nn.Module:
         ) from error
 
 
+_OF_EDGES = ("edges", "vectors", "shifts")
+
+
+class _NoEdges(ValueError):
+    """Edges were asked for where there are none."""
+
+
+class _Edgeless(Batch):
+    """A batch without edges: an empty list of them would pass for a molecule of lone atoms."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in _OF_EDGES:
+            raise _NoEdges(
+                f"the model reads batch.{name}, but there are no edges without cutoff=; give its "
+                "radius in Angstrom."
+            )
+        return super().__getattribute__(name)
+
+
 class ModuleEncoder(Encoder):
     """Read per-atom features from named submodules of a model.
 
@@ -55,7 +76,8 @@ class ModuleEncoder(Encoder):
     name : str
         Name under which results are kept.
     cutoff : float, optional
-        Radius of the graph in Angstrom; no edges without it.
+        Radius of the graph in Angstrom; without it a batch has no edges, and a model that reads
+        them is refused.
     elements : iterable of int or str, optional
         Atomic numbers or symbols the model knows; any by default.
     read : callable, optional
@@ -68,6 +90,10 @@ class ModuleEncoder(Encoder):
         charges and calculators do not reach it.
     periodic : bool, default True
         Whether crystals can be encoded.
+    check : bool, default True
+        When structures are first given to :func:`cpdkit.extract`, turn two small ones and see
+        whether the features turn as `hooks` says (degrees 0 and 1 by component, higher ones by
+        norm), whether some are zero throughout, and whether they depend on geometry at all.
     options : mapping, optional
         Anything else that tells this encoder from others of its name, in JSON's types. A store
         knows weights, irreps and the code of `call`, `read` and `graph` by itself.
@@ -77,8 +103,11 @@ class ModuleEncoder(Encoder):
     Raises
     ------
     ValueError
-        If there is no submodule of a name; the nearest names are listed. The same when a
-        module does not run during :func:`cpdkit.extract`.
+        If there is no submodule of a name; the nearest names are listed. During
+        :func:`cpdkit.extract`, if a module does not run once, changes inputs in place that `read`
+        would see, edges are read without `cutoff`, or `check` finds something wrong.
+    RuntimeError
+        During :func:`cpdkit.extract`, if `call` fails; says what it was given.
     TypeError
         If `hooks` is no mapping, something that should be called cannot be, or the model cannot
         be copied.
@@ -86,10 +115,12 @@ class ModuleEncoder(Encoder):
     Examples
     --------
     >>> import torch, ase.build, cpdkit
-    >>> model = torch.nn.Sequential(torch.nn.Embedding(10, 4), torch.nn.Linear(4, 8))
-    >>> encoder = ModuleEncoder(
-    ...     model, {"1": "8x0e"}, lambda model, batch: model(batch.numbers), name="mine"
-    ... )
+    >>> def call(model, batch):
+    ...     reach = torch.exp(-batch.vectors.norm(dim=1, keepdim=True))
+    ...     density = torch.zeros(len(batch.numbers), 1).index_add_(0, batch.edges[0], reach)
+    ...     return model(density)
+    >>> model = torch.nn.Sequential(torch.nn.Linear(1, 4), torch.nn.Tanh(), torch.nn.Linear(4, 8))
+    >>> encoder = ModuleEncoder(model, {"2": "8x0e"}, call, name="mine", cutoff=4.0)
     >>> cpdkit.extract(encoder, ase.build.molecule("H2O"), progress=False).features.shape
     (1, 8)
     """
@@ -106,6 +137,7 @@ class ModuleEncoder(Encoder):
         read: Callable[[Any, Any], torch.Tensor] | None = None,
         graph: Callable[[ase.Atoms], Any] | None = None,
         periodic: bool = True,
+        check: bool = True,
         options: Mapping[str, Any] | None = None,
         dtype: str = "float32",
     ) -> None:
@@ -133,12 +165,18 @@ class ModuleEncoder(Encoder):
         )
         first = next(self.model.parameters(), None)
         self.device = self.device if first is None else first.device
-        self._call, self._graph = call, graph
-        self._read = read or (lambda inputs, output: output)
+        self._call, self._graph, self._read = call, graph, read
+        self._check = check
 
     def graph(self, atoms: ase.Atoms) -> Any:
         """See :meth:`Encoder.graph`."""
         return super().graph(atoms) if self._graph is None else self._graph(atoms)
+
+    def examine(self, structures: Sequence[ase.Atoms]) -> None:
+        """See :meth:`Encoder.examine`; once, unless ``check=False``."""
+        if self._check:
+            examine(self, structures)
+            self._check = False
 
     @torch.inference_mode(False)  # a model that differentiates its energy may turn gradients on
     @torch.no_grad()
@@ -147,7 +185,30 @@ class ModuleEncoder(Encoder):
         batch: Batch | Sequence[Any] = graphs
         if self._graph is None:
             batch = collate(graphs, dtype=self.dtype, device=self.device)
+        given = batch if self.cutoff or self._graph else _Edgeless(**vars(batch))
         names = [layer.name for layer in self.layers]
         with capture(self.model, names, read=self._read) as features:
-            self._call(self.model, batch)
+            try:
+                self._call(self.model, given)
+            except (_NoEdges, MemoryError, torch.OutOfMemoryError):
+                raise
+            except Exception as error:
+                raise RuntimeError(
+                    f"call= failed in {type(self.model).__name__}: {type(error).__name__}: "
+                    f"{error} ({self._given(batch)})"
+                ) from error
         return [feature.detach() for feature in features]
+
+    def _given(self, batch: Batch | Sequence[Any]) -> str:
+        """What `call` was given, for an error."""
+        if not isinstance(batch, Batch):
+            return f"it was given the {len(batch)} objects that graph= returned"
+        n, e = len(batch.numbers), batch.edges.shape[1]
+        edges = (
+            f"edges of shape (2, {e}), centres and neighbours, where some models want "
+            f"({e}, 2): edges.T, and vectors of shape ({e}, 3)"
+        )
+        symbols = " ".join(chemical_symbols[z] for z in batch.numbers.unique().tolist())
+        return f"it was given {n} atoms of {len(batch)} structures, elements {symbols}; " + (
+            edges if self.cutoff else "no edges, for want of cutoff="
+        )

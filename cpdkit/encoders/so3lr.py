@@ -18,10 +18,25 @@ import torch
 from cpdkit.encoders._base import Encoder, Layer
 from cpdkit.encoders._graph import Batch, Graph, collate
 from cpdkit.encoders._hooks import capture
+from cpdkit.encoders._info import EncoderInfo
 from cpdkit.encoders._optional import contained, require
 from cpdkit.encoders.mace_file import read_inert, tensors
 
-__all__ = ["SO3LR"]
+__all__ = ["ABOUT", "SO3LR"]
+
+ABOUT = {
+    "so3lr": EncoderInfo(
+        family="SO3krates (equivariant transformer) with long range, doi:10.1021/jacs.5c09558",
+        trained_on="4 million molecules and complexes, neutral and charged, PBE0+MBD",
+        elements=("H", "C", "N", "O", "F", "P", "S", "Cl"),
+        layers={f"interaction_{i}": "128x0e+1x1o+1x2e+1x3o+1x4e" for i in (1, 2, 3)},
+        parameters=529_852,
+        weights="in the package so3krates-torch 0.2.1",
+        licence="MIT",
+        packages=("torch", "vesin", "so3krates_torch"),
+        extra="so3lr",
+    )
+}
 
 # SHA-256 of the model in the wheel of so3krates-torch 0.2.1.
 _SHA256 = "b5145564911ff983ed076ccb2bca5ce63454b74c9c8291092695463f1e6732be"

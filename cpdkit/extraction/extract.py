@@ -112,8 +112,9 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
         is no Dask client.
     ValueError
         If there are no structures; if one has no atoms, two atoms at the same place or an
-        element the encoder does not know or was not trained on; if a feature is not finite; if an
-        option is wrong or there is no such device.
+        element the encoder does not know or was not trained on; if a feature is not finite; if a
+        model of the user's does not do what its labels say; if an option is wrong or there is no
+        such device.
     """
     if not isinstance(encoder, Encoder):
         hint = f" Did you mean load_encoder({encoder!r})?" if isinstance(encoder, str) else ""
@@ -140,6 +141,7 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
     elements = tuple(np.unique(atoms.numbers).tolist())
     job = ShardJob(encoder, poolings, elements, batch_size, max_atoms)
     check(encoder, atoms, dataset)
+    job.examine(atoms)
 
     blocks = blocks_of(encoder.layers, poolings, elements)
     metadata = _metadata(encoder, atoms, dataset, poolings)

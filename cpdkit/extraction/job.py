@@ -69,6 +69,11 @@ class ShardJob:
             raise ValueError("a shard without structures was asked for.")
         return result
 
+    def examine(self, atoms: AtomsSequence) -> None:
+        """Let the encoder look at the structures before they are encoded."""
+        with _FORWARD, torch.inference_mode():
+            self.encoder.examine(atoms)
+
     def reproduces(self, atoms: AtomsSequence, values: np.ndarray, labels: list[str]) -> bool:
         """Whether the encoder gives `values`, judged by the largest of the structures.
 

@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
-from ase.build import molecule
+from ase.build import bulk, molecule
 
 torch = pytest.importorskip("torch")
 
@@ -110,6 +110,7 @@ def test_another_graph_may_be_given():
         {"0": "2x0e"},
         lambda model, graphs: model(torch.cat(graphs)),
         name="numbers",
+        check=False,
         graph=lambda atoms: torch.tensor(atoms.numbers[:, None], dtype=torch.float32),
     )
     rep = extract(encoder, molecules(3), progress=False)
@@ -146,7 +147,13 @@ class Stream(torch.nn.Module):
 
 def stream(hooks=None, **options):
     torch.manual_seed(0)
-    options = {"name": "stream", "read": None, "call": lambda m, batch: m(batch), **options}
+    options = {
+        "name": "stream",
+        "check": False,
+        "read": None,
+        "call": lambda m, batch: m(batch),
+        **options,
+    }
     return ModuleEncoder(Stream(), hooks or {"embed": "4x0e"}, **options)
 
 
@@ -160,8 +167,10 @@ def test_what_a_hook_read_is_not_changed_in_place_later():
 
 def test_the_model_of_the_user_stays_as_it_is():
     model = Stream().double().train()
-    first = ModuleEncoder(model, {"embed": "4x0e"}, lambda m, b: m(b), name="a", dtype="float64")
-    single = ModuleEncoder(model, {"embed": "4x0e"}, lambda m, b: m(b), name="b")
+    first = ModuleEncoder(
+        model, {"embed": "4x0e"}, lambda m, b: m(b), name="a", dtype="float64", check=False
+    )
+    single = ModuleEncoder(model, {"embed": "4x0e"}, lambda m, b: m(b), name="b", check=False)
     before = extract(first, molecule("CH4"), progress=False).values
     weight = model.embed.weight
     assert model.training and weight.dtype == torch.float64 and weight.requires_grad
@@ -242,7 +251,7 @@ def test_a_model_that_keeps_what_it_computed_can_be_copied():
     model = Keeps()
     model(torch.tensor([1]))
     call = lambda model, batch: model(batch.numbers)  # noqa: E731
-    encoder = ModuleEncoder(model, {"embed": "4x0e"}, call, name="keeps")
+    encoder = ModuleEncoder(model, {"embed": "4x0e"}, call, name="keeps", check=False)
     assert extract(encoder, molecule("CH4"), progress=False).values.shape == (1, 4)
     assert model.last.requires_grad
     model.more = [2 * model.last]  # deeper than we look
@@ -294,3 +303,218 @@ def test_a_tied_module_is_found_by_either_name():
     one, other = (extract(stream(hooks={n: "4x0e"}), molecule("CH4"), progress=False)
                   for n in ("embed", "tied"))  # fmt: skip
     assert np.array_equal(one.values, other.values)
+
+
+class Vectors(torch.nn.Module):
+    """Two channels of scalars and of vectors from edges; `write` lays them out."""
+
+    def __init__(self, write):
+        super().__init__()
+        self.out, self.write = torch.nn.Identity(), write
+
+    def forward(self, batch):
+        i, j = batch.edges
+        reach = torch.exp(-batch.vectors.norm(dim=1))[:, None] * (1 + batch.numbers[j, None] % 3)
+        weights = torch.cat([reach, reach**2], dim=1)
+        scalars = torch.zeros(len(batch.numbers), 2).to(weights).index_add_(0, i, weights)
+        each = weights[:, :, None] * batch.vectors[:, None, :]
+        vectors = torch.zeros(len(batch.numbers), 2, 3).to(each).index_add_(0, i, each)
+        return self.out(self.write(scalars, vectors))
+
+
+def written(write, irreps="2x0e+2x1o", **options):
+    options = {"name": "written", "cutoff": 4.0, **options}
+    return ModuleEncoder(Vectors(write), {"out": irreps}, lambda m, batch: m(batch), **options)
+
+
+def right(scalars, vectors):
+    return torch.cat([scalars, vectors.flatten(1)], dim=1)
+
+
+CRYSTAL = bulk("NaCl", "rocksalt", a=5.64)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("structures", [molecules(4), [molecule("CH4")], [CRYSTAL, molecule("N2")]])
+def test_a_model_that_does_what_its_labels_say_passes(dtype, structures):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        extract(written(right, dtype=dtype), structures, progress=False)
+
+
+def tensor(order):
+    """Traceless symmetric products of vectors with themselves: five components each."""
+
+    def write(scalars, vectors):
+        x, y, z = vectors.unbind(2)
+        root = 3**0.5
+        parts = [x * y * root, y * z * root, z * z - (x * x + y * y) / 2, x * z * root]
+        five = torch.stack([*parts, (x * x - y * y) * root / 2], dim=2)
+        return (five if order else five.swapaxes(1, 2)).flatten(1)
+
+    return write
+
+
+WRONG = [
+    ("2x0e+2x1o", lambda s, v: torch.cat([s, v.swapaxes(1, 2).flatten(1)], dim=1),
+     r"2x1o of layer 'out' does not turn.*\(atoms, 3, channels\).*swap the last two axes"),
+    ("2x0e+2x1o", lambda s, v: right(s, v[..., [1, 2, 0]]), "its components stand as y, z, x"),
+    ("2x0e+2x1o", lambda s, v: torch.cat([s, v[..., [1, 2, 0]].swapaxes(1, 2).flatten(1)], dim=1),
+     "swap the last two axes before flattening; its components stand as y, z, x"),
+    ("2x1o+2x0e", right, "2x1o of layer 'out' .* its columns are others than the irreps say"),
+    ("8x0e", right, "8x0e of layer 'out' .* are there vectors or tensors among these scalars"),
+    ("6x0e", lambda s, v: v.flatten(1), r"these are vectors, \(atoms, channels, 3\), and not"),
+    ("6x0e", lambda s, v: v.swapaxes(1, 2).flatten(1), r"vectors, \(atoms, 3, channels\), and not"),
+    ("2x2e", tensor(order=False), r"2x2e .* looks like \(atoms, 5, channels\)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("irreps", "write", "message"), WRONG)
+def test_features_that_do_not_turn_are_refused_and_the_reason_named(irreps, write, message, dtype):
+    with pytest.raises(ValueError, match=f"(?s)encoder 'written': .*{message}"):
+        extract(written(write, irreps, dtype=dtype), molecules(4), progress=False)
+    extract(written(write, irreps, check=False), molecules(4), progress=False)
+
+
+def test_tensors_in_their_place_pass():
+    extract(written(tensor(order=True), "2x2e"), molecules(4), progress=False)
+
+
+def test_a_structure_must_not_see_the_others_of_its_batch():
+    def mixed(scalars, vectors):
+        return right(scalars - scalars.mean(0), vectors)
+
+    with pytest.raises(ValueError, match="depend on the others in its batch; batch.structure"):
+        extract(written(mixed), molecules(4), progress=False)
+
+
+def test_chance_is_noticed():
+    def random(scalars, vectors):
+        return right(scalars * torch.rand_like(scalars), vectors)
+
+    with pytest.raises(ValueError, match="differ from pass to pass"):
+        extract(written(random), molecules(4), progress=False)
+
+
+def test_zeros_and_missing_geometry_are_remarked_on():
+    with pytest.warns(UserWarning, match="2x1o of layer 'out' is zero for all atoms"):
+        extract(written(lambda s, v: right(s, 0 * v)), molecules(4), progress=False)
+    with pytest.warns(UserWarning, match="no geometry .edges reach cutoff=0.4 Angstrom"):
+        extract(written(right, cutoff=0.4), molecules(4), progress=False)
+    embedding = stream(check=True)
+    with pytest.warns(UserWarning, match="they hold composition and no geometry .no cutoff= was"):
+        extract(embedding, molecules(4), progress=False)
+
+
+def test_the_check_is_made_once():
+    encoder, passes = written(right), []
+    encoder.model.register_forward_hook(lambda *_: passes.append(1))
+    extract(encoder, molecules(4), progress=False)
+    first = len(passes)
+    extract(encoder, molecules(4), progress=False)
+    assert first > 1 and len(passes) == first + 1
+
+
+@pytest.mark.parametrize("part", ["edges", "vectors", "shifts"])
+def test_a_model_that_needs_edges_needs_a_cutoff(part):
+    call = lambda model, batch: (getattr(batch, part), model(batch))  # noqa: E731
+    encoder = ModuleEncoder(Model(), {"first": "1x0e+1x1o"}, call, name="no cutoff")
+    with pytest.raises(ValueError, match=f"reads batch.{part}, but there are no edges without cut"):
+        extract(encoder, molecule("H2O"), progress=False)
+
+
+def test_what_call_was_given_is_told_when_it_fails():
+    def transposed(model, batch):
+        i, j = batch.edges.T
+        return model(batch)
+
+    encoder = ModuleEncoder(Model(), {"first": "1x0e+1x1o"}, transposed, name="T", cutoff=3.0)
+    message = (
+        r"call= failed in Model: ValueError: .*unpack.* 3 atoms of 1 structures, elements H O"
+    )
+    with pytest.raises(RuntimeError, match=message + r"; edges of shape \(2, 6\).* edges.T"):
+        extract(encoder, molecule("H2O"), progress=False)
+    small = ModuleEncoder(
+        torch.nn.Sequential(torch.nn.Embedding(5, 4)), {"0": "4x0e"},
+        lambda model, batch: model(batch.numbers), name="small",
+    )  # fmt: skip
+    with pytest.raises(RuntimeError, match="IndexError: index out of range.*no edges, for want of"):
+        extract(small, molecule("H2O"), progress=False)
+
+
+class Residual(torch.nn.Module):
+    """Blocks that change tensors in place, before or after, or run more than once."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.how, self.block = how, Step(how)
+
+    def forward(self, batch):
+        state = {"x": batch.positions.norm(dim=1, keepdim=True).expand(-1, 4).clone()}
+        if self.how == "views":
+            out = self.block(state)
+            state["x"] += 7  # the block returned a view of it
+        elif self.how == "twice":
+            out = self.block({"x": self.block(state)})
+        elif self.how == "loop":
+            out = state["x"]
+            for _ in range(3):
+                out = self.block({"x": out})
+        else:
+            out = self.block(state)
+        return out
+
+
+class Step(torch.nn.Module):
+    def __init__(self, how):
+        super().__init__()
+        self.how, self.linear = how, torch.nn.Linear(4, 4)
+
+    def forward(self, state):
+        if self.how == "views":
+            return state["x"][:, :4]
+        update = torch.tanh(self.linear(state["x"]))
+        if self.how == "in place":
+            state["x"] += update
+        elif self.how == "entry":
+            state["x"] = state["x"] + update
+        return update
+
+
+def residual(how, **options):
+    torch.manual_seed(0)
+    options = {"name": how, "check": False, **options}
+    return ModuleEncoder(Residual(how), {"block": "4x0e"}, lambda m, b: m(b), **options)
+
+
+def test_blocks_that_run_twice_are_refused():
+    for how, times in (("twice", 2), ("loop", 3)):
+        with pytest.raises(ValueError, match=f"'block' fired {times} times in one forward pass"):
+            extract(residual(how), molecules(3), progress=False)
+
+
+def test_views_that_change_later_are_read_as_they_were():
+    mols = molecules(3)
+    got = extract(residual("views"), mols, progress=False).values
+    radii = [np.linalg.norm(m.positions - m.positions.mean(0), axis=1).mean() for m in mols]
+    assert np.allclose(got, np.array(radii)[:, None], atol=1e-5)
+
+
+def test_inputs_are_read_as_they_were_or_refused():
+    mols = molecules(3)
+    state = lambda inputs, output: inputs[0]["x"] + output  # noqa: E731
+    expected = extract(residual("update", read=state), mols, progress=False).values
+    entry = extract(residual("entry", read=state), mols, progress=False).values
+    assert np.allclose(entry, expected, atol=1e-6)  # the block put a new tensor into the dict
+    with pytest.raises(ValueError, match="'block' changes its inputs in place"):
+        extract(residual("in place", read=state), mols, progress=False)
+    outputs = lambda inputs, output: 1 * output  # noqa: E731
+    plain = extract(residual("update", read=outputs), mols, progress=False).values
+    changed = extract(residual("in place", read=outputs), mols, progress=False).values
+    assert np.allclose(changed, plain, atol=1e-6)  # nobody looked at the inputs
+
+
+def test_a_read_that_fails_is_named():
+    with pytest.raises(ValueError, match="read= failed on 'block', IndexError.*given 1 inputs"):
+        extract(residual("update", read=lambda i, o: i[3]), molecules(2), progress=False)

@@ -27,10 +27,10 @@ def family(encoder: str) -> str:
 
     Examples
     --------
-    >>> family("zoo/mace-gap-0"), family("mace:my.model"), family("sevennet-l3i5")
-    ('mace', 'mace', 'sevennet')
+    >>> family("zoo/mace-gap-0"), family("mace:my.model"), family("soap[n_max=4]")
+    ('mace', 'mace', 'soap')
     """
-    return re.split(r"[-:]", encoder.removeprefix("zoo/"))[0]
+    return re.split(r"[-:\[]", encoder.removeprefix("zoo/"))[0]
 
 
 def is_trained(encoder: str) -> bool:

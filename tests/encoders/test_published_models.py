@@ -13,7 +13,7 @@ from ase import Atoms
 torch = pytest.importorskip("torch")
 
 import reference  # noqa: E402
-from _molecules import molecules, rotation  # noqa: E402
+from molecules import molecules, rotation  # noqa: E402
 
 import cpdkit  # noqa: E402
 from cpdkit.encoders import load_encoder  # noqa: E402

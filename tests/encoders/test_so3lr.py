@@ -14,7 +14,7 @@ from ase.build import bulk, molecule
 
 torch = pytest.importorskip("torch")
 
-from _molecules import molecules, rotation  # noqa: E402
+from molecules import molecules, rotation  # noqa: E402
 
 from cpdkit.encoders import load_encoder  # noqa: E402
 from cpdkit.extraction import extract  # noqa: E402

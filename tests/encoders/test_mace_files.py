@@ -16,7 +16,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from _molecules import molecules  # noqa: E402
+from molecules import molecules  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 from cpdkit.encoders import load_encoder  # noqa: E402
