@@ -48,8 +48,17 @@ def write_sealed(
     -------
     Path
         Where it was written.
+
+    Raises
+    ------
+    TypeError
+        If JSON cannot hold `about`.
     """
-    path, header = Path(path), json.dumps(about)
+    path = Path(path)
+    try:
+        header = json.dumps(about)
+    except TypeError as error:
+        raise TypeError(f"the header of {path} can hold what JSON can, no more: {error}.") from None
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     seal = checksum(*whole.values(), header=header)
     data = save(whole, metadata={"cpdkit": header, "sha256": seal})

@@ -64,6 +64,7 @@ class Block:
         for name, value in counts.items():
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
                 raise ValueError(f"{name} of a block must be a whole number from 0; got {value!r}.")
+            object.__setattr__(self, name, int(value))  # NumPy's are not JSON's
         if self.p not in ("e", "o") or self.kind not in KINDS:
             raise ValueError(
                 f"a block has parity 'e' or 'o' and a kind of {KINDS}; got {self.p!r} and "

@@ -128,6 +128,16 @@ def test_a_file_gives_back_every_bit(tmp_path, dtype):
     assert [p.name for p in path.parent.iterdir()] == ["rep.safetensors"]
 
 
+def test_headers_hold_what_json_can(tmp_path):
+    block = Block(np.int64(0), "a", np.int64(0), "e", np.int64(4), "mean", np.int64(0))
+    rep = Representation(np.ones((2, 4)), (block,), np.ones(2, int))
+    assert Representation.load(rep.save(tmp_path / "a.safetensors")).blocks == rep.blocks
+    odd = Representation(rep.values, rep.blocks, rep.n_atoms, {"seed": np.int64(3)})
+    with pytest.raises(TypeError, match="b.safetensors can hold what JSON can, no more: .*int64"):
+        odd.save(tmp_path / "b.safetensors")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.safetensors"]
+
+
 def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
     rep = build(["4x0e"])
     path = rep.save(tmp_path / "rep.safetensors")

@@ -34,6 +34,8 @@ _KEY = re.compile(rf'({_QUOTED}|[^\s="]+)(\s*=\s*)?')
 _VALUE = re.compile(rf"({_QUOTED})|('[^']*')|([\[{{])|([^\s\"'][^\s\"]*)")
 _BRACKETS = re.compile(rf"{_QUOTED}|[\[{{]|[\]}}]|\s|.")
 _SPECIAL = ("Properties", "Lattice", "pbc")
+_PROPERTY = r"[^:]+:[SIRL]:[1-9]\d{0,5}"
+_PROPERTIES = re.compile(f"{_PROPERTY}(?::{_PROPERTY})*", re.ASCII)
 _PLAIN = "species:S:1:pos:R:3"
 
 
@@ -226,8 +228,12 @@ def _unquoted(text: str) -> str:
 def _columns(info: dict[str, str | None], at: int) -> tuple[dict[str, slice], bool]:
     """Where each property lies, and whether there is nothing else."""
     text = info.get("Properties", _PLAIN)
-    triples = re.findall(r"([^:]+):([SIRL]):([1-9]\d{0,5})(?::|$)", text or "")
-    if not triples or ":".join(":".join(triple) for triple in triples) != text:
+    if "Properties" not in info:
+        for key, value in info.items():
+            if value and _PROPERTIES.fullmatch(value):
+                raise _Problem(f"{key}={_short(value)} looks like Properties=; correct the key", at)
+    triples = re.findall(r"([^:]+):([SIRL]):(\d+)", text or "")
+    if not text or not _PROPERTIES.fullmatch(text):
         raise _Problem(f"Properties={text} is no list of name:type:columns such as {_PLAIN}", at)
     columns, stop, kinds = {}, 0, {}
     for name, kind, width in triples:
@@ -269,7 +275,8 @@ def _periodic(info: dict[str, str | None], at: int) -> tuple[np.ndarray | None, 
 
 
 def _words(text: str | None) -> list[str]:
-    return re.sub(r"[\[\]{},]", " ", text or "").split()
+    text = (text or "").strip()
+    return (re.sub(r"[\[\]{},]", " ", text) if text.startswith(("[", "{")) else text).split()
 
 
 def _short(text: str) -> str:

@@ -167,7 +167,8 @@ def listed_formulas(formulas: Iterable[Any]) -> list[str]:
         If it is one string, or a row holds no string: a missing formula is none.
     """
     if isinstance(formulas, str | bytes | set | frozenset) or not isinstance(formulas, Iterable):
-        raise ValueError(f"formulas={formulas!r} must be a list, one formula for each row.")
+        what = repr(formulas) if isinstance(formulas, str) else type(formulas).__name__
+        raise ValueError(f"formulas must be a list, one formula for each row; got {what}.")
     given = list(formulas)
     for row, formula in enumerate(given):
         if not isinstance(formula, str):

@@ -22,6 +22,7 @@ from cpdkit.encoders._graph import build_graph
 from cpdkit.encoders._hooks import capture
 from cpdkit.encoders._info import MPTRJ, EncoderInfo
 from cpdkit.encoders._optional import contained, require
+from cpdkit.encoders._torch_file import load_inert
 
 __all__ = ["ABOUT", "CHGNet"]
 
@@ -78,7 +79,7 @@ class CHGNet(Encoder):
             raise ValueError(
                 f"{path} has SHA-256 {found}, expected {_SHA256}; reinstall chgnet==0.4.2."
             )
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = load_inert(path)
         with contained(), redirect_stdout(io.StringIO()):
             network = module.CHGNet.from_dict(state["model"], mlp_out_bias=False, version="0.3.0")
         self._convert = network.graph_converter

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -101,21 +100,14 @@ def read_inert(path: str | os.PathLike[str]) -> Any:
     Raises
     ------
     ValueError
-        If the file is not such a file, is cut short, or names what torch refuses under all
-        circumstances.
+        If the file is not such a file, is cut short, was altered, or names what torch refuses
+        under all circumstances.
     """
-    try:
-        names = torch.serialization.get_unsafe_globals_in_checkpoint(os.fspath(path))
-        stand_ins: list[Any] = [
-            (type(name.rpartition(".")[2], (Inert,), {"origin": name}), name) for name in names
-        ]
-        with torch.serialization.safe_globals(stand_ins):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ValueError(
-            f"{path} cannot be read as a model that torch.save wrote, or is cut short: {reason}"
-        ) from error
+    stand_ins = [
+        (type(name.rpartition(".")[2], (Inert,), {"origin": name}), name)
+        for name in unsafe_names(path)
+    ]
+    return load_inert(path, stand_ins)
 
 
 def tensors(module: Inert, prefix: str = "") -> dict[str, torch.Tensor]:

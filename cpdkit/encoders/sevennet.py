@@ -22,6 +22,7 @@ from cpdkit.encoders._graph import Graph, collate
 from cpdkit.encoders._hooks import capture
 from cpdkit.encoders._info import MPTRJ, EncoderInfo
 from cpdkit.encoders._optional import contained, require
+from cpdkit.encoders._torch_file import load_inert
 
 __all__ = ["ABOUT", "SevenNet", "sevennet_0", "sevennet_l3i5"]
 
@@ -74,8 +75,7 @@ def _read_checkpoint(path: Path, sha256: str) -> dict[str, Any]:
         type(np.dtype("float32")),
         type(np.dtype("float64")),
     ]
-    with torch.serialization.safe_globals(allowed):
-        return torch.load(path, map_location="cpu", weights_only=True)
+    return load_inert(path, allowed)
 
 
 class SevenNet(Encoder):

@@ -12,7 +12,7 @@ import ase.io
 import numpy as np
 import pytest
 from ase.build import bulk, molecule
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cpdkit import load_dataset
@@ -167,6 +167,7 @@ NOT_READ = {
     frame(extra="gap"): "'gap' stands twice",
     frame(extra="Properties=a:S:1"): "'Properties' stands twice",
     frame(properties="properties=species:S:1:pos:R:3"): "did you mean 'Properties'",
+    frame(properties="properti=species:S:1:pos:R:3"): "looks like Properties=; correct the key",
     frame(properties=PLAIN + " LATTICE=1"): "unknown key 'LATTICE'",
     frame(extra="smiles=[Na"): "a bracket of smiles= is not closed",
     frame(extra='smiles="C'): "expected key=value|has no value",
@@ -209,6 +210,8 @@ NOT_READ = {
     frame(extra='Lattice="1 0 0 0 1 0 0 0"'): "Lattice must be nine numbers",
     frame(extra='Lattice="1 0 0 0 1 0 0 0 nan"'): "Lattice must be nine numbers",
     frame(extra='pbc="T T"'): "pbc must be three of T and F",
+    frame(extra='pbc="T [T F"'): "pbc must be three of T and F",
+    frame(extra='pbc="T, T, F"'): "pbc must be three of T and F",
     frame(extra='pbc="T T maybe"'): "pbc must be three of T and F",
     frame(extra='pbc="T T F"'): "there is no Lattice",
 }
@@ -324,3 +327,38 @@ def test_slabs_and_crystals_survive(tmp_path):
     ase.io.write(tmp_path / "a.xyz", frames, format="extxyz")
     ds = read_extxyz(tmp_path / "a.xyz", targets=["gap"])
     assert np.allclose(ds.atoms[0].cell, frames[0].cell) and not ds.atoms[1].pbc.any()
+
+
+GOOD = (
+    frame("0.5", 'smiles="[H]O[H]" name=a mu = 3')
+    + frame("-1e-3", 'Lattice="4 0 0 0 4 0 0 0 4" pbc="T T F" smiles=C/C=C\\F name=b mu=4')
+).encode()
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, len(GOOD) - 1),
+            st.integers(0, 3),
+            st.one_of(
+                st.binary(min_size=1, max_size=3), st.sampled_from([b"\n", b'"', b"=", b" "])
+            ),
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_any_change_of_a_file_is_read_or_refused_in_our_words(tmp_path_factory, changes):
+    data = GOOD
+    for start, removed, added in changes:
+        data = data[:start] + added + data[start + removed :]
+    path = tmp_path_factory.mktemp("xyz") / "a.xyz"
+    path.write_bytes(data)
+    try:
+        ds = load_dataset(path, targets=["gap", "mu"])
+    except ValueError as error:
+        assert "a.xyz" in str(error) or "'a'" in str(error)
+    else:
+        assert len(ds) and np.isfinite(ds.targets).all(axis=None)
+        assert all(part.isalpha() or part.isdigit() for part in "".join(ds.formulas))

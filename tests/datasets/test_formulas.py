@@ -97,7 +97,7 @@ def test_a_missing_formula_is_none(missing):
         composition_matrix(["CH4", missing])
 
 
-@pytest.mark.parametrize("formulas", ["CH4", {"CH4", "H2O"}, 3])
+@pytest.mark.parametrize("formulas", ["CH4", {"CH4", "H2O"}, 3, None])
 def test_formulas_come_in_rows(formulas):
     for call in (other_parametrisations, compositional_targets, canonical_formulas):
         with pytest.raises(ValueError, match="must be a list, one formula for each row"):
