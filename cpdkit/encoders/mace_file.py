@@ -20,6 +20,7 @@ import torch
 from safetensors.torch import load_file
 
 from cpdkit.encoders._optional import contained
+from cpdkit.encoders._torch_file import load_inert, unsafe_names
 from cpdkit.encoders.mace_settings import (
     irreps_of,
     numbers_of,

@@ -240,6 +240,14 @@ def test_parts_in_other_containers_are_the_same_data_set(part):
 def test_an_index_that_names_the_rows_is_kept_to():
     given = {"targets": NAMED.to_frame("gap"), "info": pd.DataFrame({"a": NAMED})}
     assert Dataset(**PARTS | given).targets["gap"].tolist() == [1, 2, 3]
+    filtered = NAMED.set_axis([7, 8, 9])
+    for info in (filtered, NAMED, NAMED.reset_index(drop=True)):
+        given = {"targets": {"gap": filtered}, "info": {"a": info}}
+        assert Dataset(**PARTS | given).info["a"].tolist() == [1, 2, 3]
+
+
+def test_an_empty_sequence_has_no_formulas():
+    assert AtomsSequence.from_atoms([]).formulas().tolist() == []
 
 
 @pytest.mark.parametrize(
@@ -312,6 +320,9 @@ def test_parts_that_would_lose_their_meaning_are_refused_by_name(part, answer):
         ({"positions": np.ma.masked_array(np.eye(3)[:2], True)}, "positions has masked entries"),
         ({"positions": np.eye(3)[:2] + 1j}, "positions must be real numbers"),
         ({"positions": np.eye(3)[:2].astype(str)}, "positions must be real numbers"),
+        ({"numbers": np.array([1])}, "n_atoms sums to 2"),
+        ({"positions": np.eye(3)}, "n_atoms sums to 2"),
+        ({"positions": np.eye(2)}, "n_atoms sums to 2"),
         ({"n_atoms": np.array([1.5, 0.5])}, "n_atoms must be whole numbers"),
         ({"n_atoms": np.array([3, -1])}, "n_atoms must be counts"),
         ({"n_atoms": np.array([[1, 1]])}, "n_atoms must be counts"),

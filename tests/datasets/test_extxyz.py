@@ -269,6 +269,24 @@ def test_cells_are_rows_and_periodicity_follows_from_them(read):
     assert slab[1].pbc.tolist() == [True, False, True] and not slab[0].pbc.any()
 
 
+def test_one_word_says_it_of_all_directions(read):
+    for word, expected in (("T", True), ("F", False)):
+        atoms = read(frame(extra=f'Lattice="4 0 0 0 4 0 0 0 4" pbc={word}')).atoms[0]
+        assert atoms.pbc.tolist() == [expected] * 3
+
+
+def test_words_without_values_may_repeat(read):
+    assert read(frame(extra="the water of the sea, it's salt")).targets.gap.tolist() == [1]
+
+
+def test_a_large_compressed_file_is_read(read):
+    rows = np.random.default_rng(0).normal(size=(30_000, 3))
+    atoms = [f"H {x:.9f} {y:.9f} {z:.9f}" for x, y, z in rows]
+    text = frame(atoms=atoms)
+    assert len(text) > 1 << 20
+    assert np.allclose(read(gzip.compress(text.encode())).atoms[0].positions, rows, atol=1e-9)
+
+
 def test_columns_are_found_by_name(read):
     mixed = "Properties=forces:R:3:pos:R:3:tag:S:1:Z:I:1:species:S:1"
     ds = read(frame(properties=mixed, atoms=["9 9 9 1 2 3 x 8 O"]))

@@ -36,6 +36,7 @@ def test_any_order_and_partition_of_a_formula_is_one_formula(count, random):
         ("Ca(OH)2", {"Ca": 1, "O": 2, "H": 2}),
         ("((CH3)3Si)2O", {"C": 6, "H": 18, "Si": 2, "O": 1}),
         (" H₂O ", {"H": 2, "O": 1}),
+        ("(CH3)(CH2)OH", {"C": 2, "H": 6, "O": 1}),
         ("Co", {"Co": 1}),
         ("CO", {"C": 1, "O": 1}),
         ("C02", {"C": 2}),

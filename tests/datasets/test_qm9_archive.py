@@ -190,6 +190,31 @@ def test_an_archive_of_something_else_is_refused(served, tmp_path):
     assert not list(tmp_path.glob("*.npz*"))
 
 
+def test_a_list_of_exclusions_without_molecules_is_refused(served, tmp_path):
+    folder, address = served
+    (folder / "none.txt").write_text(HEADER)
+    digest = "md5:" + hashlib.md5((folder / "none.txt").read_bytes()).hexdigest()
+    none = source(served, excluded=f"{address}/none.txt", excluded_hash=digest)
+    with pytest.raises(ValueError, match="lists no molecules"):
+        load_archive(source=none, cache=tmp_path, progress=False)
+
+
+@pytest.mark.parametrize("change", [("gdb 3", "gda 3"), ("\t3.0000", ""), ("\t3.0000", "\t3\t0")])
+def test_molecules_with_other_labels_are_refused(served, tmp_path, change):
+    folder, address = served
+    data = entry(3).decode()
+    assert change[0] in data
+    data = data.replace(*change).encode()
+    with tarfile.open(folder / "odd.tar.bz2", "w:bz2") as archive:
+        info = tarfile.TarInfo("dsgdb9nsd_000003.xyz")
+        info.size = len(data)
+        archive.addfile(info, io.BytesIO(data))
+    digest = "md5:" + hashlib.md5((folder / "odd.tar.bz2").read_bytes()).hexdigest()
+    odd = source(served, archive=f"{address}/odd.tar.bz2", archive_hash=digest)
+    with pytest.raises(ValueError, match="not an XYZ file of QM9.*the second line has"):
+        load_archive(source=odd, cache=tmp_path, progress=False)
+
+
 @pytest.mark.parametrize(
     "content", [b"PK\3\4", b"", b"\x80\x04N.", b"<html>", "archive", "bomb", "missing"]
 )
