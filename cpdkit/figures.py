@@ -163,14 +163,11 @@ def name_rows(axes: Sequence[Axes], names: Sequence[str], *, every: int = 0) -> 
 
 
 def legend(
-    figure: Figure,
-    names: Mapping[str, Look],
-    *,
-    also: Sequence[Artist] = (),
-    line: Any = "",
-    columns: int | None = None,
+    figure: Figure, names: Mapping[str, Look], *, also: Sequence[Artist] = (), line: Any = ""
 ) -> None:
-    """One legend above all panels.
+    """One legend above all panels, in as many columns as its longest entry leaves room for.
+
+    The figure grows by the rows of the legend after the first.
 
     Parameters
     ----------
@@ -181,14 +178,14 @@ def legend(
         Further entries with labels, such as lines that mark a bound.
     line : line style, default ""
         Style of the line through the marker; none by default.
-    columns : int, optional
-        Entries in a row; all of them by default.
     """
     handles: list[Artist] = [
         Line2D([], [], color=colour, marker=marker, linestyle=line, label=name)
         for name, (colour, marker) in names.items()
     ]
     handles += also
-    figure.legend(
-        handles=handles, loc="outside upper center", ncols=columns or len(handles), frameon=False
-    )
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    width, height = figure.get_size_inches()
+    columns = max(1, min(len(handles), int(width / (0.6 + 0.075 * longest))))  # 10-point letters
+    figure.set_size_inches(width, height + 0.2 * (-(-len(handles) // columns) - 1))
+    figure.legend(handles=handles, loc="outside upper center", ncols=columns, frameon=False)

@@ -49,6 +49,15 @@ def test_names_are_told_apart_and_listed() -> None:
     assert [text.get_text() for text in figure.legends[0].get_texts()] == names[:3]
 
 
+def test_a_long_legend_takes_no_room_from_the_panels() -> None:
+    figure, (axis,) = panels(1, width=4, height=3)
+    legend(figure, looks([f"a representation with a long name, {i}" for i in range(20)]))
+    figure.draw_without_rendering()
+    assert axis.get_position().height * figure.get_size_inches()[1] > 2
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.x1
+
+
 def test_levels_keep_the_order_of_the_table() -> None:
     assert levels(TABLE, "name") == ["b", "a"]
     assert levels(TABLE, "name", "high") == [["b", "a"], [0.7]]

@@ -87,6 +87,12 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.atoms)
 
+    def __repr__(self) -> str:
+        """Such as ``xtb9 (probe): 4,200 structures, 1,105 formulas, targets gap, mu``."""
+        name = f"{self.name} ({self.split})" if self.split else self.name
+        count = f"{len(self):,} structures, {len(set(self.formulas)):,} formulas"
+        return f"{name}: {count}, targets {', '.join(map(str, self.targets.columns))}"
+
     @cached_property
     def formulas(self) -> np.ndarray:
         """Hill formula of every structure, shape (n_structures,): the groups of `cpd`."""

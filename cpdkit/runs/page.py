@@ -134,23 +134,27 @@ class Page:
         self,
         table: pd.DataFrame,
         *,
-        rows: str | Sequence[str],
-        columns: str | Sequence[str],
+        rows: str | Sequence[str] = (),
+        columns: str | Sequence[str] = (),
         value: str = "mean",
         interval: bool = True,
         style: str = "number",
         units: Mapping[str, str] | None = None,
+        digits: int = 2,
     ) -> pd.DataFrame:
-        """A table to look at: one value in each cell, labels in words, order as in `table`.
+        """A table to look at, with labels in words and in the order of `table`.
 
         Parameters
         ----------
         table : DataFrame
-            One row for each cell.
-        rows, columns : str or sequence of str
-            Columns of `table` that become rows and columns.
+            What to show; ``fold_values`` are left out.
+        rows : str or sequence of str
+            Columns of `table` that name the rows.
+        columns : str or sequence of str, optional
+            Columns of `table` whose values become columns, with one value in each cell. Without
+            them `table` is shown as it is, rounded.
         value : str, default "mean"
-            Column of the values.
+            Column of the values in the cells.
         interval : bool, default True
             Whether to write ``low`` and ``high`` behind: ``"0.41 (0.35 to 0.47)"``.
         style : str, default "number"
@@ -158,6 +162,8 @@ class Page:
             ``"signed percent"`` or ``"points"``.
         units : mapping of str to str, optional
             Units of targets, written behind them.
+        digits : int, default 2
+            To round to where `table` is shown as it is.
 
         Raises
         ------
@@ -165,7 +171,9 @@ class Page:
             If several rows fall into one cell.
         """
         down, across = ([v] if isinstance(v, str) else list(v) for v in (rows, columns))
-        table = labelled(table, units=units)
+        table = labelled(table.drop(columns="fold_values", errors="ignore"), units=units)
+        if not across:
+            return (table.set_index(down) if down else table).round(digits)
         if table.duplicated([*down, *across]).any():
             raise ValueError(f"several rows have the same {', '.join([*down, *across])}.")
         if interval:
@@ -173,11 +181,7 @@ class Page:
         else:
             cells = ["" if pd.isna(v) else STYLES[style](v) for v in table[value]]
         wide = table.assign(cell=cells).pivot(index=down, columns=across, values="cell")
-        for level in (*down, *across):
-            axis = 0 if level in down else 1
-            order = list(dict.fromkeys(table[level]))
-            one = len(down if axis == 0 else across) == 1
-            wide = wide.reindex(order, axis=axis, level=None if one else level)
+        wide = wide.reindex(index=_in_order(table, down), columns=_in_order(table, across))
         return wide.rename_axis(columns=[None] * len(across)).fillna("")
 
     def records(
@@ -268,3 +272,11 @@ class Page:
             text = recorded_outcomes(self.notebook, row=i) if recorded is None else recorded
             self.path(f"{before}recorded", "txt").write_text(text)
         return Markdown("\n\n".join(shown))
+
+
+def _in_order(table: pd.DataFrame, keys: list[str]) -> pd.Index:
+    """Combinations of keys that occur, each key in the order of its first appearance."""
+    ranks = {key: {v: i for i, v in enumerate(dict.fromkeys(table[key]))} for key in keys}
+    found = table[keys].drop_duplicates()
+    order = found.sort_values(keys, key=lambda column: column.map(ranks[column.name]))
+    return pd.MultiIndex.from_frame(order) if len(keys) > 1 else pd.Index(order[keys[0]])

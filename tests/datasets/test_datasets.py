@@ -362,3 +362,9 @@ def test_at_most_draws_like_n_and_takes_all_where_there_are_no_more() -> None:
     assert sorted(every.ids) == sorted(load_dataset("xtb9").ids)
     with pytest.raises(ValueError, match="n=2 and at_most=3: give one of them"):
         load_dataset("xtb9", n=2, at_most=3)
+
+
+def test_a_data_set_is_shown_in_a_line() -> None:
+    shown = repr(load_dataset("xtb9", n=7, targets=["gap", "mu"]))
+    assert shown.startswith("xtb9 (probe): 7 structures, ")
+    assert shown.endswith(" formulas, targets gap, mu")

@@ -103,6 +103,9 @@ def test_a_shown_table_has_words_intervals_and_the_order_of_its_rows(page: Page)
         ("dipole moment", "SOAP descriptor"), ("dipole moment", "PaiNN, trained on the gap"),
     ]  # fmt: skip
     assert deep.iloc[0].tolist() == ["+0.12 (+0.10 to +0.20)", ""]
+    flat = page.show(TABLE, rows="target", digits=1)
+    assert list(flat.columns) == ["representation", "mean", "low", "high", "alphas"]
+    assert flat["mean"].tolist()[:2] == [0.1, 0.2] and flat.index[0] == "dipole moment"
     with pytest.raises(ValueError, match="several rows have the same representation, alphas"):
         page.show(TABLE, rows="representation", columns="alphas")
 

@@ -76,7 +76,7 @@ def curve_figure(table: pd.DataFrame, laws: pd.DataFrame | None = None) -> Figur
     axes[0].set_ylim(max(_LOWEST, float(table["low"].min()) - 0.03), 1.02)
     score = str(table["score"].iloc[0])
     axes[0].set_ylabel(_LABELS.get(score, score))
-    legend(figure, looks(names), line="-", columns=4)
+    legend(figure, looks(names), line="-")
     return figure
 
 
@@ -125,7 +125,7 @@ def efficiency_figure(needed: pd.DataFrame, *, criterion: str = "50% of final") 
         _log(axis.yaxis, axis)
         axis.set_xlim(0, 1)
         axis.set_ylim(0.8 * chosen["smallest"].min(), 1.25 * chosen["largest"].max())
-    legend(figure, looks(names), line="-", columns=4)
+    legend(figure, looks(names), line="-")
     return figure
 
 

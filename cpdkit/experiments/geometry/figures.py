@@ -99,5 +99,5 @@ def rulers_figure(table: pd.DataFrame) -> Figure:
             xlabel=r"between: $R^2_\mathrm{partial}$",
             ylabel=r"within: $R^2_\mathrm{within}$",
         )
-    legend(figure, looks(names), columns=3)
+    legend(figure, looks(names))
     return figure

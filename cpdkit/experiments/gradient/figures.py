@@ -79,7 +79,7 @@ def gradient_figure(
         Line2D([], [], color="0.35", linestyle="--", label=r"ceiling of $R^2_\mathrm{geom}$"),
     ]
     named = {_SCORES.get(s, s): look for s, look in drawn.items()}
-    legend(figure, named, also=lines, line="-", columns=2)
+    legend(figure, named, also=lines, line="-")
     return figure
 
 
@@ -227,7 +227,7 @@ def _lines(
     chosen = labelled(table[(table["score"] == "r2_partial") & table["mean"].notna()])
     names, targets = levels(chosen, "representation", "target")
     across = 3
-    figure, axes = panels(len(targets), width=3.6, left=2.2, top=0.4, columns=across)
+    figure, axes = panels(len(targets), width=3.6, columns=across)
     for axis, target in zip(axes, targets, strict=True):
         for i, (name, (colour, marker)) in enumerate(looks(names).items()):
             rows = chosen[(chosen["target"] == target) & (chosen["representation"] == name)]
@@ -243,18 +243,14 @@ def _lines(
                 linestyle="-" if i < 6 else "--",
             )  # fmt: skip
         if categories is not None:
-            axis.set_xticks(range(len(categories)), categories)
+            axis.set_xticks(range(len(categories)), categories, rotation=20)
         axis.axhline(0, color="0.2", linewidth=0.8)
         axis.set(title=target, xlabel=label)
     for axis in axes[::across]:
         axis.set_ylabel(_PARTIAL)
     bottom, top = axes[0].get_ylim()
     axes[0].set_ylim(max(bottom, _LOWEST), min(top, 1.1))
-    labels = [axis.get_legend_handles_labels() for axis in axes]
-    every = {name: handle for lines in labels for handle, name in zip(*lines, strict=True)}
-    figure.legend(
-        list(every.values()), list(every), loc="outside right upper", frameon=False, fontsize=8
-    )
+    legend(figure, looks(names), line="-")
     return figure
 
 

@@ -54,5 +54,5 @@ def isomer_figure(table: pd.DataFrame, *, claimed: float | None = None) -> Figur
     lines = [Line2D([], [], color="0.2", linewidth=0.8, label="composition: chance")]
     if claimed is not None:
         lines.append(Line2D([], [], color="0.35", linestyle="--", label=f"{claimed:.1%}"))
-    legend(figure, looks(names), also=lines, columns=3)
+    legend(figure, looks(names), also=lines)
     return figure

@@ -13,6 +13,7 @@ from paths import ROOT
 
 import cpdkit
 from cpdkit.composition import bond_counts, composition_matrix
+from cpdkit.experiments.labels import in_words
 from cpdkit.folds import make_folds
 from cpdkit.runs.run import profile_parameters, read_notebook, run_notebook
 
@@ -26,7 +27,7 @@ def check(run, encoders, targets, baselines=BASELINES):
     assert set(table.target) == set(targets)
     verdicts = pd.read_csv(run.directory / "07_verdict.csv")
     assert set(verdicts.outcome) <= {"holds", "fails", "undecided"} and len(verdicts) == 2
-    assert (run.directory / "07_sentence.txt").read_text() == verdicts.iloc[0].sentence
+    assert (run.directory / "07_sentence.txt").read_text() == in_words(verdicts.iloc[0].sentence)
     assert "94.6%" in verdicts.iloc[1].sentence
     assert (run.directory / "07_accuracy.svg").read_text().startswith("<?xml")
     differences = pd.read_csv(run.directory / "07_differences.csv")

@@ -1,0 +1,77 @@
+"""What chapter 6 draws and tabulates around its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cpdkit.composition import bond_counts
+from cpdkit.datasets import Dataset
+from cpdkit.experiments.geometry.measure import within_molecule_scores
+from cpdkit.projection.within import WithinGroups
+from cpdkit.summary import stack
+
+__all__ = ["draw_molecules", "null_features", "scores_by_kind", "spreads"]
+
+
+def draw_molecules(ds: Dataset, n: int, *, seed: int) -> Dataset:
+    """All geometries of `n` molecules drawn at random, or of all where there are fewer."""
+    names = ds.info["inchikey"]
+    known = names.unique()
+    drawn = np.random.default_rng(seed).choice(known, min(n, len(known)), replace=False)
+    return ds.select(names.isin(drawn).to_numpy())
+
+
+def spreads(ds: Dataset) -> pd.DataFrame:
+    """Standard deviation of each target within molecules and over all rows."""
+    inside = WithinGroups().fit_transform(ds.targets.to_numpy(), composition=ds.info["inchikey"])
+    return pd.DataFrame(
+        {
+            "target": ds.targets.columns,
+            "spread within molecules": inside.std(axis=0),
+            "spread over all": ds.targets.std().to_numpy(),
+        }
+    )
+
+
+def null_features(ds: Dataset, *, seed: int, channels: int = 64) -> dict[str, np.ndarray]:
+    """Features that do not know the geometry: bond counts, and normal random numbers."""
+    chance = np.random.default_rng(seed).normal(size=(len(ds), channels))
+    return {"bonds (no geometry)": bond_counts(ds).to_numpy(), "random numbers": chance}
+
+
+def scores_by_kind(
+    within: Mapping[str, pd.DataFrame], features: Mapping[str, Any], ds: Dataset, **options: Any
+) -> pd.DataFrame:
+    """Scores within molecules over all geometries, over displaced ones and over conformers.
+
+    Parameters
+    ----------
+    within : mapping of representation to DataFrame
+        Scores over all geometries, of `measure.within_molecule_scores`.
+    features : mapping of representation to Representation
+        Features of all geometries of those that are wanted.
+    ds : Dataset
+        The geometries, with ``inchikey`` and ``relaxed`` in ``info``.
+    **options
+        Of `measure.within_molecule_scores`.
+
+    Returns
+    -------
+    DataFrame
+        With the columns ``representation``, ``geometries`` and ``molecules``, how many of them
+        have two geometries or more of the kind.
+    """
+    relaxed = ds.info["relaxed"].to_numpy()
+    molecules = ds.info["inchikey"].to_numpy()
+    found = {(name, "all"): within[name] for name in features}
+    for kind, kept in {"displaced": ~relaxed, "conformers": relaxed}.items():
+        for name, part in features.items():
+            found[name, kind] = within_molecule_scores(
+                part.features[kept], ds.targets[kept], molecules[kept], **options
+            )
+    counted = {(*key, table.attrs["molecules"]): table for key, table in found.items()}
+    return stack(counted, ["representation", "geometries", "molecules"])
