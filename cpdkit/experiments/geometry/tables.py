@@ -19,7 +19,7 @@ __all__ = ["draw_molecules", "null_features", "scores_by_kind", "spreads"]
 
 def draw_molecules(ds: Dataset, n: int, *, seed: int) -> Dataset:
     """All geometries of `n` molecules drawn at random, or of all where there are fewer."""
-    names = ds.info["inchikey"]
+    names = _info(ds, "inchikey")
     known = names.unique()
     drawn = np.random.default_rng(seed).choice(known, min(n, len(known)), replace=False)
     return ds.select(names.isin(drawn).to_numpy())
@@ -27,7 +27,7 @@ def draw_molecules(ds: Dataset, n: int, *, seed: int) -> Dataset:
 
 def spreads(ds: Dataset) -> pd.DataFrame:
     """Standard deviation of each target within molecules and over all rows."""
-    inside = WithinGroups().fit_transform(ds.targets.to_numpy(), composition=ds.info["inchikey"])
+    inside = WithinGroups().fit_transform(ds.targets.to_numpy(), composition=_info(ds, "inchikey"))
     return pd.DataFrame(
         {
             "target": ds.targets.columns,
@@ -65,8 +65,8 @@ def scores_by_kind(
         With the columns ``representation``, ``geometries`` and ``molecules``, how many of them
         have two geometries or more of the kind.
     """
-    relaxed = ds.info["relaxed"].to_numpy()
-    molecules = ds.info["inchikey"].to_numpy()
+    relaxed = _info(ds, "relaxed").to_numpy()
+    molecules = _info(ds, "inchikey").to_numpy()
     found = {(name, "all"): within[name] for name in features}
     for kind, kept in {"displaced": ~relaxed, "conformers": relaxed}.items():
         for name, part in features.items():
@@ -75,3 +75,13 @@ def scores_by_kind(
             )
     counted = {(*key, table.attrs["molecules"]): table for key, table in found.items()}
     return stack(counted, ["representation", "geometries", "molecules"])
+
+
+def _info(ds: Dataset, column: str) -> pd.Series:
+    if ds.info is None or column not in ds.info:
+        raise ValueError(
+            f"{ds.name!r} has no column {column!r} in info; chapter 6 needs a data set that says "
+            "which of its geometries belong to one molecule, as 'xtb9' does with "
+            "split='conformers'."
+        )
+    return ds.info[column]

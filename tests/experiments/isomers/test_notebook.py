@@ -88,6 +88,6 @@ def test_a_file_of_the_users_own(tmp_path):
         atoms.info["bandgap"] = value
     ase.io.write(tmp_path / "mine.xyz", frames, format="extxyz")
     parameters = {"dataset": str(tmp_path / "mine.xyz"), "targets": ["bandgap"], "n_bins": 2}
-    parameters |= {"encoders": ["ani2x-aev"], "composition": "fractions", "repeats": 1}
+    parameters |= {"encoders": ["ani2x-aev"], "removed": "fractions", "repeats": 1}
     run = run_notebook(NOTEBOOK, parameters, runs_dir=tmp_path / "runs", progress=False)
     check(run, ["ani2x-aev"], ["bandgap"], baselines={"bond counts"})  # it has no SMILES
