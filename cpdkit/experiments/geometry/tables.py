@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cpdkit.comparisons import stack
 from cpdkit.composition import bond_counts
 from cpdkit.datasets import Dataset
 from cpdkit.experiments.geometry.measure import within_molecule_scores
 from cpdkit.projection.within import WithinGroups
-from cpdkit.summary import stack
 
 __all__ = ["draw_molecules", "null_features", "scores_by_kind", "spreads"]
 

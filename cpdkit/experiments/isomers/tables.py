@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cpdkit.comparisons import stack
 from cpdkit.composition import bond_counts, morgan_counts
 from cpdkit.datasets import Dataset
 from cpdkit.encoders import load_encoder
 from cpdkit.experiments.isomers.measure import accuracy_by_difference
 from cpdkit.extraction import extract
-from cpdkit.summary import stack
 
 __all__ = ["constitution", "knows_training", "overview", "seen_and_new", "shares"]
 
