@@ -64,7 +64,7 @@ def test_pyproject_and_environment_name_the_same_versions(root: Path, declared: 
 
 def test_what_is_installed_apart_has_one_version_everywhere(root: Path, declared: dict) -> None:
     command = f"pip install --no-deps {APART}=={declared[APART]}"
-    for name in ("environment.yml", "README.md", "tests/test_so3lr.py"):
+    for name in ("environment.yml", "README.md", "tests/encoders/test_so3lr.py"):
         assert command in (root / name).read_text(), name
     assert command.replace("install", "install $(PIP_ARGS)") in (root / "Makefile").read_text()
 

@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -27,13 +28,15 @@ ENCODERS = [
     "painn-untrained", "random", "schnet-untrained", "sevennet-0", "sevennet-l3i5", "soap",
     "visnet-untrained", "zoo/painn-gap-0",
 ]  # fmt: skip
+if find_spec("so3krates_torch"):
+    ENCODERS.append("so3lr")
 WITH_DATA = ["ani2x"]
 TRAININGS = ["schnet:gap", "painn:energy", "mace:energy", "visnet:gap", "dimenet++:gap"]
 SINGLE = {"chgnet"}  # works in float32 only
 MOLECULES_ONLY = {"visnet-untrained"}
 WITH_ENERGY = {
     "ani2x", "chgnet", "dimenet++-untrained", "mace-untrained", "painn-untrained",
-    "schnet-untrained", "sevennet-0", "sevennet-l3i5", "visnet-untrained",
+    "schnet-untrained", "sevennet-0", "sevennet-l3i5", "so3lr", "visnet-untrained",
 }  # fmt: skip
 
 
@@ -79,7 +82,7 @@ def test_every_encoder_is_tried():
     alike = ("mace-mp", "mace-off", "mace:", "zoo/")
     own = {name for name, builder in encoders._REGISTRY.items() if isinstance(builder, str)}
     left = {name for name in own if not name.startswith(alike)}
-    assert left == {*ENCODERS, *WITH_DATA} - {"module", "zoo/painn-gap-0"}
+    assert left - {"so3lr"} == {*ENCODERS, *WITH_DATA} - {"module", "zoo/painn-gap-0", "so3lr"}
 
 
 def test_a_tensor_left_on_the_cpu_is_noticed(results):
