@@ -253,8 +253,14 @@ def leace(rounds: int) -> None:
         rounds,
     )
     seconds = [row["cpu_s"] for row in times.values()]
-    write("leace", {"times": times, "fit ratio": seconds[1] / seconds[0],
-                    "transform ratio": seconds[3] / seconds[2]})
+    write(
+        "leace",
+        {
+            "times": times,
+            "fit ratio": seconds[1] / seconds[0],
+            "transform ratio": seconds[3] / seconds[2],
+        },
+    )
 
 
 def chunks(n: int, size: int = 50_000) -> Iterator[tuple[np.ndarray, ...]]:
@@ -328,8 +334,10 @@ def dask(rounds: int) -> None:
                 moments_from_dask(X, None, Y)
                 wall[workers].append(time.perf_counter() - start)
     one, two = np.median(wall[1]), np.median(wall[2])
-    write("dask", {"rows": n, "one worker, wall_s": one, "two workers, wall_s": two,
-                   "ratio": one / two})
+    write(
+        "dask",
+        {"rows": n, "one worker, wall_s": one, "two workers, wall_s": two, "ratio": one / two},
+    )
 
 
 if __name__ == "__main__":

@@ -64,8 +64,9 @@ def fresh_scores(
     X: np.ndarray, C: np.ndarray, y: np.ndarray, fold: np.ndarray, parts: list, fresh: tuple
 ) -> dict[str, float]:
     """Mean over folds of what the fitted probes score on fresh structures."""
-    test = moments_from_arrays(*(fresh[i] for i in (0, 1, 2)), n_buckets=1,
-                               buckets=np.zeros(len(fresh[2]), dtype=int)).pool()
+    test = moments_from_arrays(
+        *(fresh[i] for i in (0, 1, 2)), n_buckets=1, buckets=np.zeros(len(fresh[2]), dtype=int)
+    ).pool()
     by_fold = moments_from_arrays(X, C, y, buckets=fold, n_buckets=fold.max() + 1)
     values: dict[str, list[float]] = {score: [] for score in SCORES}
     for part in parts:

@@ -66,7 +66,7 @@ def check_composition(composition: Any, n: int) -> np.ndarray | None:
             f"({n}, n_elements), one row per structure."
         )
     _finite(C, "composition", "build it with cpdkit.composition.composition_matrix.")
-    if n > 1 and (C == C[0]).all():
+    if n > 1 and (C[0] == C).all():
         raise ValueError(
             "composition is the same in every row (one formula only), so there is nothing to "
             "project out; use data with several formulas, or composition=None to probe the "

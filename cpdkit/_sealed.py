@@ -102,7 +102,8 @@ def read_sealed(
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in names if name in file.keys()}
+            there = set(file.keys())
+            arrays = {name: file.get_tensor(name) for name in names if name in there}
     except UNREADABLE as error:
         raise ValueError(f"{path} is damaged ({error}); {remedy}.") from error
     header = metadata.get("cpdkit", "")

@@ -242,8 +242,12 @@ def rank_correlation(
         return (permuted * b).mean(axis=axis)
 
     test = stats.permutation_test(
-        (a,), statistic, permutation_type="pairings", vectorized=True,
-        n_resamples=n_permutations, rng=np.random.default_rng(seed),
+        (a,),
+        statistic,
+        permutation_type="pairings",
+        vectorized=True,
+        n_resamples=n_permutations,
+        rng=np.random.default_rng(seed),
     )
     rho = float(np.clip(test.statistic, -1, 1))
     low = high = np.nan

@@ -53,9 +53,7 @@ def hash_buckets(keys: Sequence[object] | np.ndarray, *, n_buckets: int = N_BUCK
     return values[inverse.ravel()]
 
 
-def assign_folds(
-    sizes: np.ndarray, *, n_folds: int, seed: int | Sequence[int]
-) -> np.ndarray:
+def assign_folds(sizes: np.ndarray, *, n_folds: int, seed: int | Sequence[int]) -> np.ndarray:
     """Distribute buckets over folds: in random order, each to the fold with fewest rows.
 
     Parameters

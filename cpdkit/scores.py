@@ -232,9 +232,7 @@ class Rows:
             level=level,
         )
 
-    def row(
-        self, target: str, score: str, t: int, *, label: str | None = None
-    ) -> dict[str, Any]:
+    def row(self, target: str, score: str, t: int, *, label: str | None = None) -> dict[str, Any]:
         """One row: score `score` of column `t`, shown as `label` for `target`."""
         with np.errstate(invalid="ignore", divide="ignore"):
             values = np.array([np.ravel(SCORES[score](s)[..., t])[0] for s in self.sums])
@@ -268,7 +266,7 @@ class Rows:
         """Why a score is undefined; empty where it is not."""
         if self.constant_fold(t) is not None:
             return "constant in a test fold"
-        if score in ("r2_partial", "r2_comp_in_probe"):
-            if any(np.isnan(np.ravel(s.left[..., t])[0]) for s in self.sums):
-                return "linear in what was removed: nothing is left to explain"
+        conditional = score in ("r2_partial", "r2_comp_in_probe")
+        if conditional and any(np.isnan(np.ravel(s.left[..., t])[0]) for s in self.sums):
+            return "linear in what was removed: nothing is left to explain"
         return ""

@@ -34,7 +34,8 @@ def test_help_is_there(command: list[str], capsys: pytest.CaptureFixture[str]) -
 
 
 def test_it_lists_data_sets_and_encoders(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["datasets"]) == 0 and main(["encoders"]) == 0
+    assert main(["datasets"]) == 0
+    assert main(["encoders"]) == 0
     said = capsys.readouterr().out
     assert all(name in said for name in ("xtb9", "qm9", "ani2x-aev", "sevennet-0"))
 
@@ -77,7 +78,9 @@ def test_errors_are_one_sentence(
 ) -> None:
     assert main(["run", str(notebook), *arguments]) == 1
     said = capsys.readouterr().err
-    assert said.startswith("cpdkit: ") and message in said and "Traceback" not in said
+    assert said.startswith("cpdkit: ")
+    assert message in said
+    assert "Traceback" not in said
 
 
 def test_a_missing_notebook_and_a_missing_book_are_named(
@@ -86,7 +89,8 @@ def test_a_missing_notebook_and_a_missing_book_are_named(
     assert main(["run", str(tmp_path / "absent.ipynb")]) == 1
     assert main(["book", str(tmp_path)]) == 1
     said = capsys.readouterr().err
-    assert "no notebook at" in said and "no book at" in said
+    assert "no notebook at" in said
+    assert "no book at" in said
 
 
 def test_a_failing_cell_is_told_with_its_traceback(

@@ -47,7 +47,8 @@ def test_formula_labels_are_one_number_per_formula():
     groups = np.array(["C", "O", "C", "N", "O"])
     labels = formula_labels(groups, 3, seed=0)
     assert labels.shape == (5, 3)
-    assert np.array_equal(labels[0], labels[2]) and np.array_equal(labels[1], labels[4])
+    assert np.array_equal(labels[0], labels[2])
+    assert np.array_equal(labels[1], labels[4])
     assert len(np.unique(labels)) == 9
     assert np.array_equal(labels, formula_labels(groups, 3, seed=0))
 
@@ -118,7 +119,8 @@ def test_comparison_is_of_paired_folds():
     assert len(table) == 6
     assert table.loc[("y", "full", "same"), ["difference", "p"]].tolist() == [0.0, 1.0]
     row = table.loc[("y", "full", "noisy")]
-    assert row["low"] > 0 and row["p_holm"] < 0.05
+    assert row["low"] > 0
+    assert row["p_holm"] < 0.05
     values = [
         t[(t.target == "y") & (t.score == "r2_partial")]["fold_values"].iloc[0]
         for t in (given_tables["full"], given_tables["noisy"])
@@ -139,8 +141,8 @@ def test_comparisons_that_are_not_paired_are_refused():
     other = cpd(data.X, data.C, data.y, leak=False, repeats=2, seed=1)
     with pytest.raises(ValueError, match="'full' and 'other' are not on the same folds"):
         compare({"full": given_tables["full"], "other": other})
+    fewer = cpd(data.X, data.C, data.y, leak=False, repeats=2)
     with pytest.raises(ValueError, match="has targets"):
-        fewer = cpd(data.X, data.C, data.y, leak=False, repeats=2)
         compare({"full": given_tables["full"], "fewer": fewer})
     with pytest.raises(ValueError, match="needs at least two"):
         compare({"full": given_tables["full"]})

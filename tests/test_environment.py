@@ -58,7 +58,8 @@ def test_pyproject_and_environment_name_the_same_versions(root: Path, declared: 
     (pip,) = [entry["pip"] for entry in conda if isinstance(entry, dict)]
     together = {name: version for name, version in declared.items() if name != APART}
     assert pins([line for line in pip if not line.startswith("-")]) == together
-    assert "-c constraints.txt" in pip and "-e ." in pip
+    assert "-c constraints.txt" in pip
+    assert "-e ." in pip
     assert "python=3.11" in conda
 
 

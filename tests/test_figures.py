@@ -15,7 +15,8 @@ TABLE = pd.DataFrame({"name": ["b", "a"], "mean": [0.5, -1.0], "low": [0.4, -2.0
 @pytest.mark.parametrize(("n", "columns", "down"), [(1, None, 1), (5, None, 1), (5, 3, 2)])
 def test_there_are_as_many_panels_as_asked_for(n: int, columns: int | None, down: int) -> None:
     figure, axes = panels(n, width=2, height=1, left=0.5, top=0.25, columns=columns)
-    assert figure.axes == axes and len(axes) == n
+    assert figure.axes == axes
+    assert len(axes) == n
     assert figure.get_size_inches() == pytest.approx([0.5 + 2 * min(n, columns or n), 0.25 + down])
     assert figure.get_facecolor()[:3] == (1, 1, 1)
 
@@ -55,7 +56,8 @@ def test_a_long_legend_takes_no_room_from_the_panels() -> None:
     figure.draw_without_rendering()
     assert axis.get_position().height * figure.get_size_inches()[1] > 2
     box = figure.legends[0].get_window_extent()
-    assert box.x0 >= 0 and box.x1 <= figure.bbox.x1
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1
 
 
 def test_levels_keep_the_order_of_the_table() -> None:
@@ -70,4 +72,5 @@ def test_a_missing_column_is_named() -> None:
 
 def test_nothing_is_drawn_on_the_screen() -> None:
     figure, _ = panels(2)
-    assert type(figure) is Figure and figure.canvas.manager is None
+    assert type(figure) is Figure
+    assert figure.canvas.manager is None

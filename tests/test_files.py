@@ -21,7 +21,7 @@ def test_a_file_is_there_when_it_is_complete(tmp_path):
 def test_after_an_exception_the_old_file_stands_alone(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    with pytest.raises(KeyboardInterrupt), replacing(path) as file:
+    with pytest.raises(KeyboardInterrupt), replacing(path) as file:  # noqa: PT012
         file.write(b"half")
         raise KeyboardInterrupt
     assert path.read_bytes() == b"old"

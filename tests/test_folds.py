@@ -63,7 +63,9 @@ def test_formula_folds_are_disjoint_in_formulas():
 def test_repeats_and_seeds_deal_anew():
     a, b = make_folds(300, repeats=2, seed=0)
     c = make_folds(300, seed=1)[0]
-    assert (a != b).any() and (a != c).any() and (b != c).any()
+    assert (a != b).any()
+    assert (a != c).any()
+    assert (b != c).any()
     assert (make_folds(300, repeats=2, seed=0) == [a, b]).all()
 
 

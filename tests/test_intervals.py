@@ -67,7 +67,8 @@ def test_one_value_has_no_interval():
 def test_the_cluster_bootstrap_draws_whole_groups():
     groups = np.array(["a", "b", "a", "c", "b"])
     weights = bootstrap_weights(groups, n_draws=200, seed=0)
-    assert (weights[:, 0] == weights[:, 2]).all() and (weights[:, 1] == weights[:, 4]).all()
+    assert (weights[:, 0] == weights[:, 2]).all()
+    assert (weights[:, 1] == weights[:, 4]).all()
     assert (weights[:, [0, 1, 3]].sum(axis=1) == 3).all()
     assert (weights == bootstrap_weights(groups, n_draws=200, seed=0)).all()
 
@@ -82,10 +83,20 @@ def covered(interval: str, n_sets: int = 120) -> float:
     hits = 0
     for seed in range(n_sets):
         data = planted(n=300, seed=1000 + seed, noise=0.6)
-        row = cpdkit.cpd(
-            data.X, data.C, data.y, groups=data.formulas, leak=False, interval=interval,
-            n_draws=200, seed=seed,
-        ).set_index("score").loc["r2_partial"]
+        row = (
+            cpdkit.cpd(
+                data.X,
+                data.C,
+                data.y,
+                groups=data.formulas,
+                leak=False,
+                interval=interval,
+                n_draws=200,
+                seed=seed,
+            )
+            .set_index("score")
+            .loc["r2_partial"]
+        )
         hits += row.low <= truth <= row.high
     return hits / n_sets
 

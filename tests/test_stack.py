@@ -12,7 +12,8 @@ def test_stacked_tables_come_back_by_their_key() -> None:
     tables = {("a", 1): pd.DataFrame({"x": [1, 2]}), ("b", 1): pd.DataFrame({"x": [3]})}
     tables["a", 1].attrs = {"n": 5}
     by_pair = stack(tables, ["name", "seed"])
-    assert by_pair.attrs == {"n": 5} and list(by_pair.index) == [0, 1, 2]
+    assert by_pair.attrs == {"n": 5}
+    assert list(by_pair.index) == [0, 1, 2]
     assert list(by_pair.columns) == ["x", "name", "seed"]
     for (name, _), table in tables.items():
         assert by_pair[by_pair["name"] == name]["x"].tolist() == table["x"].tolist()

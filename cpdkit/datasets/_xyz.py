@@ -26,8 +26,8 @@ __all__ = ["Frame", "is_number", "number", "read_frames"]
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?", re.ASCII)
 _NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
-_BOOLEANS = {name: True for name in ("T", "True", "true", "TRUE")}
-_BOOLEANS |= {name: False for name in ("F", "False", "false", "FALSE")}
+_BOOLEANS = dict.fromkeys(("T", "True", "true", "TRUE"), True)
+_BOOLEANS |= dict.fromkeys(("F", "False", "false", "FALSE"), False)
 
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _KEY = re.compile(rf'({_QUOTED}|[^\s="]+)(\s*=\s*)?')

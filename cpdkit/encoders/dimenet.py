@@ -26,7 +26,7 @@ ABOUT = {
     "dimenet++-untrained": EncoderInfo(
         family="DimeNet++, messages with angles, arXiv:2011.14115",
         trained_on=UNTRAINED,
-        layers={name: "128x0e" for name in ("embedding", *(f"block_{i}" for i in range(1, 5)))},
+        layers=dict.fromkeys(("embedding", *(f"block_{i}" for i in range(1, 5))), "128x0e"),
         parameters=1_885_830,
         weights=RANDOM,
         licence="MIT",

@@ -66,7 +66,8 @@ class Inert:
     origin = ""
     _args: tuple[Any, ...]
 
-    def __new__(cls, *args: Any) -> Inert:  # a pickle may create objects without __init__
+    def __new__(cls, *args: Any) -> Inert:
+        """Keep the arguments here: a pickle may create objects without ``__init__``."""
         self = super().__new__(cls)
         self._args = args
         return self
@@ -239,8 +240,11 @@ def _build(kind: Any, settings: dict[str, Any], state: dict[str, torch.Tensor]) 
 
 
 def _renamed(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """`state` with today's keys: in early 2022 contractions were named after their irrep, and
-    their weights after the number of factors."""
+    """`state` with today's keys.
+
+    In early 2022 contractions were named after their irrep, and their weights after the number of
+    factors.
+    """
     renamed: dict[str, torch.Tensor] = {}
     order: dict[str, list[str]] = {}
     for key, value in state.items():

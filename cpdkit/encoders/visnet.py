@@ -22,10 +22,9 @@ ABOUT = {
     "visnet-untrained": EncoderInfo(
         family="ViSNet, equivariant message passing, arXiv:2210.16518",
         trained_on=UNTRAINED,
-        layers={
-            name: "128x0e+128x1o+128x2e"
-            for name in (*(f"block_{i}" for i in range(1, 7)), "output")
-        },
+        layers=dict.fromkeys(
+            (*(f"block_{i}" for i in range(1, 7)), "output"), "128x0e+128x1o+128x2e"
+        ),
         parameters=1_687_398,
         weights=RANDOM,
         licence="MIT",

@@ -153,6 +153,7 @@ def _unpack(state: bytes) -> ShardJob:
 
 
 def labels_of(dataset: Dataset | None, start: int, n: int) -> list[str]:
+    """Names of `n` structures from `start` on, as errors call them."""
     if dataset is None:
         return [f"structure {i}" for i in range(start, start + n)]
     return [f"structure {i} ({dataset.ids[i]})" for i in range(start, start + n)]

@@ -27,7 +27,6 @@ Alphas = dict[str, np.ndarray]
 _CONSTANT = 1e-12
 
 
-
 class ShiftedSolves:
     r"""Ridge weights for many penalties from a scatter matrix.
 
@@ -203,8 +202,10 @@ def _path(
 
 
 def _regress_out(train: Pooled) -> tuple[np.ndarray, np.ndarray]:
-    """`basis` (k, rank) and `halves` (rank, d + t): coefficients are ``basis @ halves``, and what
-    they explain of the scatter of [X, Y] is ``halves.T @ halves``.
+    """`basis` (k, rank) and `halves` (rank, d + t) of the regression of [X, Y] on C.
+
+    Coefficients are ``basis @ halves``; what they explain of the scatter of [X, Y] is
+    ``halves.T @ halves``.
 
     The pivots of a Cholesky factorisation of the scaled scatter of C are those of pivoted QR of
     C itself, so the rank rule is that of `CompositionProjector`.

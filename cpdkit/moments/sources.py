@@ -191,7 +191,7 @@ def moments_from_dask(
         if len(array) != n:
             raise ValueError(f"X has {n} rows, but another array has {len(array)}.")
         if isinstance(array, da.Array):
-            chunks = {0: rows} | {axis: -1 for axis in range(1, array.ndim)}
+            chunks = {0: rows} | dict.fromkeys(range(1, array.ndim), -1)
             return list(array.rechunk(chunks).to_delayed().ravel())
         return np.split(np.asarray(array), np.cumsum(rows)[:-1])
 

@@ -97,9 +97,7 @@ def partial_scores(
         directions = None if components is None else _directions(train, components)
         return FoldRidge(_turned(train, directions), full=False), directions
 
-    def sums(
-        model: tuple[FoldRidge, np.ndarray | None], weights: np.ndarray, fold: int
-    ) -> Sums:
+    def sums(model: tuple[FoldRidge, np.ndarray | None], weights: np.ndarray, fold: int) -> Sums:
         return held_out_sums(model[0], weights, _turned(folds.pool([fold]), model[1]))
 
     def error(model: tuple[FoldRidge, np.ndarray | None], inner: int) -> dict[str, np.ndarray]:
@@ -139,6 +137,4 @@ def _turned(pooled: Pooled, directions: np.ndarray | None) -> Pooled:
     turn[:k, :k] = np.eye(k)
     turn[pooled.x, k : k + width] = directions
     turn[k + d :, k + width :] = np.eye(t)
-    return Pooled(
-        pooled.n, pooled.mean @ turn, turn.T @ pooled.scatter @ turn, k, width
-    )
+    return Pooled(pooled.n, pooled.mean @ turn, turn.T @ pooled.scatter @ turn, k, width)

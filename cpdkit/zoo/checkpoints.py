@@ -233,7 +233,7 @@ def _weights(name: Name, text: str) -> dict[str, torch.Tensor]:
         prefix = f"{name.epoch}/"
         return {
             key.removeprefix(prefix): file.get_tensor(key)
-            for key in file.keys()
+            for key in file.keys()  # noqa: SIM118, the file itself is no mapping
             if key.startswith(prefix)
         }
 

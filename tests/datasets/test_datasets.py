@@ -23,7 +23,8 @@ def test_a_sequence_gives_back_what_it_was_made_from():
     for frames in (MOLECULES, [crystal, crystal.repeat(2)]):
         again = list(AtomsSequence.from_atoms(frames))
         for a, b in zip(frames, again, strict=True):
-            assert (a.numbers == b.numbers).all() and (a.pbc == b.pbc).all()
+            assert (a.numbers == b.numbers).all()
+            assert (a.pbc == b.pbc).all()
             assert np.allclose(a.positions, b.positions)
             assert not a.pbc.any() or np.allclose(a.cell, b.cell)
 
@@ -41,7 +42,8 @@ def test_select_takes_rows_in_the_given_order(rows):
 
 def test_slices_and_negative_indices():
     sequence = AtomsSequence.from_atoms(MOLECULES)
-    assert len(sequence[5:9]) == 4 and sequence[-1] == MOLECULES[-1]
+    assert len(sequence[5:9]) == 4
+    assert sequence[-1] == MOLECULES[-1]
     with pytest.raises(IndexError):
         sequence[40]
 
@@ -110,7 +112,8 @@ def frames():
 def test_a_file_gives_named_targets(tmp_path, frames):
     path = write(tmp_path / "mine.xyz", frames)
     ds = load_dataset(path, targets=["gap"], units={"gap": "eV"})
-    assert ds.name == "mine" and ds.units == {"gap": "eV"}
+    assert ds.name == "mine"
+    assert ds.units == {"gap": "eV"}
     assert np.allclose(ds.targets["gap"], 0.1 * np.arange(10))
     assert [a.get_chemical_formula("hill") for a in frames] == ds.formulas.tolist()
     assert len(load_dataset(path, targets=["gap"], n=4, seed=0)) == 4
@@ -175,9 +178,12 @@ def test_qm9_needs_cpdkit_data(monkeypatch, tmp_path):
 
 def test_qm9_probe(cpdkit_data):
     ds = load_dataset("qm9")
-    assert len(ds) == 2938 and ds.units["gap"] == "Ha"
+    assert len(ds) == 2938
+    assert ds.units["gap"] == "Ha"
     assert np.allclose(ds.targets["lumo"] - ds.targets["homo"], ds.targets["gap"], atol=2e-4)
-    assert ds.formulas[0] == "CH4" and ds.smiles[0] == "C" and ds.ids[0] == "1"
+    assert ds.formulas[0] == "CH4"
+    assert ds.smiles[0] == "C"
+    assert ds.ids[0] == "1"
 
 
 XTB9 = {
@@ -352,7 +358,8 @@ def test_draws_are_counted_and_seeded_with_whole_numbers(options):
 
 def test_dropping_what_is_missing_needs_no_choice_of_targets(cpdkit_data):
     ds = load_dataset("qm9", split="train", missing="drop")
-    assert 0 < len(ds) < 125_818 and np.isfinite(ds.targets).all(axis=None)
+    assert 0 < len(ds) < 125_818
+    assert np.isfinite(ds.targets).all(axis=None)
 
 
 def test_at_most_draws_like_n_and_takes_all_where_there_are_no_more() -> None:

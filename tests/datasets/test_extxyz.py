@@ -62,8 +62,10 @@ def test_what_ase_writes_is_read_as_ase_reads_it(tmp_path_factory, frames):
     theirs = ase.io.read(path, ":", format="extxyz")
     ours = read_extxyz(path, targets=["gap"])
     for a, b, gap in zip(ours.atoms, theirs, ours.targets["gap"], strict=True):
-        assert (a.numbers == b.numbers).all() and (a.positions == b.positions).all()
-        assert gap == b.info["gap"] and (a.pbc == b.pbc).all()
+        assert (a.numbers == b.numbers).all()
+        assert (a.positions == b.positions).all()
+        assert gap == b.info["gap"]
+        assert (a.pbc == b.pbc).all()
         assert not b.pbc.any() or (a.cell == b.cell).all()
 
 
@@ -87,7 +89,8 @@ def test_smiles_and_other_text_stand_as_they_were_written(read, quote):
 
 def test_escapes_of_the_specification_are_undone(read):
     ds = read(frame(extra=r'smiles="F/C=C\\F" note="say \"no\" gap=7"'))
-    assert ds.smiles.tolist() == ["F/C=C\\F"] and ds.targets.gap.tolist() == [1]
+    assert ds.smiles.tolist() == ["F/C=C\\F"]
+    assert ds.targets.gap.tolist() == [1]
 
 
 def test_ids_are_names_not_numbers(read):
@@ -264,9 +267,11 @@ def test_cells_are_rows_and_periodicity_follows_from_them(read):
     rows = np.array(lattice.split(), float).reshape(3, 3)
     for text in (f'"{lattice}"', f"{{{lattice}}}", "[[1,2,3],[4, 5, 7],[7,8,8]]"):
         atoms = read(frame(extra=f"Lattice={text}")).atoms[0]
-        assert (atoms.cell == rows).all() and atoms.pbc.all()
+        assert (atoms.cell == rows).all()
+        assert atoms.pbc.all()
     slab = read(frame() + frame(extra=f'Lattice="{lattice}" pbc="T F T"')).atoms
-    assert slab[1].pbc.tolist() == [True, False, True] and not slab[0].pbc.any()
+    assert slab[1].pbc.tolist() == [True, False, True]
+    assert not slab[0].pbc.any()
 
 
 def test_one_word_says_it_of_all_directions(read):
@@ -290,7 +295,8 @@ def test_a_large_compressed_file_is_read(read):
 def test_columns_are_found_by_name(read):
     mixed = "Properties=forces:R:3:pos:R:3:tag:S:1:Z:I:1:species:S:1"
     ds = read(frame(properties=mixed, atoms=["9 9 9 1 2 3 x 8 O"]))
-    assert ds.atoms[0].positions.tolist() == [[1, 2, 3]] and ds.formulas.tolist() == ["O"]
+    assert ds.atoms[0].positions.tolist() == [[1, 2, 3]]
+    assert ds.formulas.tolist() == ["O"]
     # Without Properties the first four columns count, as in plain XYZ.
     assert len(read("1\ngap=1\nO 0 0 0 -0.4\n")) == 1
 
@@ -344,7 +350,8 @@ def test_slabs_and_crystals_survive(tmp_path):
         atoms.info["gap"] = 1.0
     ase.io.write(tmp_path / "a.xyz", frames, format="extxyz")
     ds = read_extxyz(tmp_path / "a.xyz", targets=["gap"])
-    assert np.allclose(ds.atoms[0].cell, frames[0].cell) and not ds.atoms[1].pbc.any()
+    assert np.allclose(ds.atoms[0].cell, frames[0].cell)
+    assert not ds.atoms[1].pbc.any()
 
 
 GOOD = (
@@ -376,7 +383,9 @@ def test_any_change_of_a_file_is_read_or_refused_in_our_words(tmp_path_factory, 
     try:
         ds = load_dataset(path, targets=["gap", "mu"])
     except ValueError as error:
-        assert "a.xyz" in str(error) or "'a'" in str(error)
+        named = "a.xyz" in str(error) or "'a'" in str(error)
+        assert named, error  # noqa: PT017, either outcome is right
     else:
-        assert len(ds) and np.isfinite(ds.targets).all(axis=None)
+        assert len(ds)
+        assert np.isfinite(ds.targets).all(axis=None)
         assert all(part.isalpha() or part.isdigit() for part in "".join(ds.formulas))

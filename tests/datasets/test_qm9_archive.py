@@ -127,7 +127,8 @@ def test_labels_and_units_are_those_of_the_authors(served, tmp_path):
     ds = load_archive(source=source(served), cache=tmp_path, progress=False)
     assert ds.targets.iloc[0].to_dict() == {name: value for name, (value, _) in LABELS.items()}
     assert dict(ds.units) == {name: unit for name, (_, unit) in LABELS.items()}
-    assert dict(UNITS) == dict(ds.units) and dict(TRAIN_UNITS) == TRAIN
+    assert dict(UNITS) == dict(ds.units)
+    assert dict(TRAIN_UNITS) == TRAIN
     assert ds.formulas[0] == "CH4"
     assert np.allclose(ds.atoms[0].get_all_distances()[0, 1:], 1.0919, atol=1e-3)  # Angstrom
     assert ds.atoms[0].positions[2, 2] == 2.765748e-4
@@ -150,7 +151,8 @@ def test_a_damaged_cache_is_made_again(served, tmp_path, damage):
     QuietHandler.asked.clear()
     with pytest.warns(UserWarning, match="damaged or another file: .*; it is made again"):
         again = load_archive(source=source(served), cache=tmp_path, progress=False)
-    assert again.fingerprint == first.fingerprint and QuietHandler.asked == []
+    assert again.fingerprint == first.fingerprint
+    assert QuietHandler.asked == []
     assert load_archive(source=source(served), cache=tmp_path, progress=False).ids.tolist()
     assert cache.read_bytes() == data
 

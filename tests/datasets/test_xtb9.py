@@ -108,7 +108,8 @@ def test_targets_follow_from_each_other(splits):
     for ds in splits.values():
         t = ds.targets
         assert np.isfinite(t.to_numpy()).all()
-        assert (t["gap"] > 0).all() and (t["atomization_energy"] > 0).all()
+        assert (t["gap"] > 0).all()
+        assert (t["atomization_energy"] > 0).all()
         np.testing.assert_allclose(t["gap"], t["lumo"] - t["homo"])
         counts, elements = ds.atoms.element_counts()
         free = counts @ [about["atom_energies_eV"][str(z)] for z in elements]
@@ -120,7 +121,8 @@ def test_targets_follow_from_each_other(splits):
 def test_conformer_energies_lie_within_the_stated_range(splits):
     ds = splits["conformers"]
     per_atom = ds.targets["relative_energy"] / ds.atoms.n_atoms
-    assert (per_atom >= 0).all() and (per_atom <= 0.1).all()
+    assert (per_atom >= 0).all()
+    assert (per_atom <= 0.1).all()
     assert (ds.targets["relative_energy"].groupby(ds.info["molecule"]).min() == 0).all()
     assert per_atom.groupby(ds.info["molecule"]).max().median() > 0.05
     first = ds.select(np.flatnonzero([key.endswith("/0") for key in ds.ids]))

@@ -67,9 +67,9 @@ def test_the_elements_of_chgnet_are_those_whose_embeddings_were_trained():
     initial = np.sqrt(encoder.model.atom_embedding.embedding.embedding_dim)  # of N(0, 1)
     untouched = {int(z) for z in np.flatnonzero(np.abs(sizes / initial - 1) < 0.2) + 1}
     assert encoder.elements - encoder.trained_elements == untouched
+    polonium = molecule("H2O")
+    polonium.numbers[0] = 84
     with pytest.raises(ValueError, match="has Po, which encoder 'chgnet' never saw in training"):
-        polonium = molecule("H2O")
-        polonium.numbers[0] = 84
         extract(encoder, polonium, progress=False)
 
 
@@ -92,7 +92,9 @@ def test_the_command_tells_it(capsys):
     assert [entry["name"] for entry in told] == ALL
     assert main(["encoders", "soap[compression=mu2]", "random", "--json"]) == 0
     soap, random = json.loads(capsys.readouterr().out)
-    assert soap["layers"] == {"soap": "50x0e"} and soap["here"] and soap["elements"] is None
+    assert soap["layers"] == {"soap": "50x0e"}
+    assert soap["here"]
+    assert soap["elements"] is None
     assert random["licence"] == "BSD-3-Clause"
     assert main(["encoders", "zoo/schnet-gap-0@1"]) == 0
     assert "xtb9/train: 20,500 molecules, gap in eV, epochs: 1" in capsys.readouterr().out
@@ -112,7 +114,8 @@ def test_your_own_encoder_may_say_what_it_is(monkeypatch, capsys):
     assert encoder_info("silent") is None
     assert main(["encoders", "mine[width=4]", "silent"]) == 0
     said = capsys.readouterr().out
-    assert "random 4x0e" in said and "nothing is known of it" in said
+    assert "random 4x0e" in said
+    assert "nothing is known of it" in said
 
 
 SAME = [
@@ -132,7 +135,8 @@ def test_options_in_a_name_are_those_of_the_call(name, base, options):
     written, called = load_encoder(name), load_encoder(base, **options)
     mols = [molecule("H2O"), molecule("CH3OH")]
     a, b = (extract(encoder, mols, progress=False).values for encoder in (written, called))
-    assert a.dtype == b.dtype and np.array_equal(a, b)
+    assert a.dtype == b.dtype
+    assert np.array_equal(a, b)
     assert split_options(written.name) == split_options(name)  # in order, without spaces
     assert " = " not in written.name
     assert written.fingerprint != load_encoder(base).fingerprint
@@ -175,9 +179,15 @@ def builder(
     bare=2,
 ):  # fmt: skip
     encoder = load_encoder("random")
-    encoder.given = dict(
-        whole=whole, real=real, text=text, yes=yes, either=either, many=many, bare=bare
-    )
+    encoder.given = {
+        "whole": whole,
+        "real": real,
+        "text": text,
+        "yes": yes,
+        "either": either,
+        "many": many,
+        "bare": bare,
+    }
     return encoder
 
 
@@ -211,7 +221,8 @@ def test_values_have_the_types_of_the_signature(options):
         package._REGISTRY.clear()
         package._REGISTRY.update(before)
     for key, value in options.items():
-        assert encoder.given[key] == value and type(encoder.given[key]) is type(value)
+        assert encoder.given[key] == value
+        assert type(encoder.given[key]) is type(value)
 
 
 def test_what_cannot_be_written_is_refused(monkeypatch):

@@ -180,9 +180,9 @@ def test_dimenet_energy_equals_the_library(monkeypatch):
 
     from cpdkit.encoders.dimenet import DimeNetPlusPlus, quick_build
 
-    sizes = dict(hidden_channels=16, out_channels=2, num_blocks=2, int_emb_size=8)
-    sizes |= dict(basis_emb_size=4, out_emb_channels=12, num_spherical=4, num_radial=2)
-    sizes |= dict(output_initializer="glorot_orthogonal")
+    sizes = {"hidden_channels": 16, "out_channels": 2, "num_blocks": 2, "int_emb_size": 8}
+    sizes |= {"basis_emb_size": 4, "out_emb_channels": 12, "num_spherical": 4, "num_radial": 2}
+    sizes |= {"output_initializer": "glorot_orthogonal"}
     with contained(torch.float64), seeded(0):
         theirs = dimenet.DimeNetPlusPlus(**sizes)
         with quick_build():
@@ -229,7 +229,7 @@ def test_visnet_energy_equals_the_library(monkeypatch):
 
     from cpdkit.encoders.visnet import ViSNet
 
-    sizes = dict(hidden_channels=16, num_layers=3, lmax=2, num_heads=4, num_rbf=8)
+    sizes = {"hidden_channels": 16, "num_layers": 3, "lmax": 2, "num_heads": 4, "num_rbf": 8}
     with contained(torch.float64), seeded(0):
         theirs, ours = visnet.ViSNet(**sizes), visnet.ViSNet(**sizes)
         ours.load_state_dict(theirs.state_dict())

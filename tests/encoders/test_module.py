@@ -173,7 +173,9 @@ def test_the_model_of_the_user_stays_as_it_is():
     single = ModuleEncoder(model, {"embed": "4x0e"}, lambda m, b: m(b), name="b", check=False)
     before = extract(first, molecule("CH4"), progress=False).values
     weight = model.embed.weight
-    assert model.training and weight.dtype == torch.float64 and weight.requires_grad
+    assert model.training
+    assert weight.dtype == torch.float64
+    assert weight.requires_grad
     assert single.model.embed.weight.dtype == torch.float32
     with torch.no_grad():
         weight += 1
@@ -413,7 +415,8 @@ def test_the_check_is_made_once():
     extract(encoder, molecules(4), progress=False)
     first = len(passes)
     extract(encoder, molecules(4), progress=False)
-    assert first > 1 and len(passes) == first + 1
+    assert first > 1
+    assert len(passes) == first + 1
 
 
 @pytest.mark.parametrize("part", ["edges", "vectors", "shifts"])
@@ -430,9 +433,7 @@ def test_what_call_was_given_is_told_when_it_fails():
         return model(batch)
 
     encoder = ModuleEncoder(Model(), {"first": "1x0e+1x1o"}, transposed, name="T", cutoff=3.0)
-    message = (
-        r"call= failed in Model: ValueError: .*unpack.* 3 atoms of 1 structures, elements H O"
-    )
+    message = r"call= failed in Model: ValueError: .*unpack.* 3 atoms of 1 structures, elements H O"
     with pytest.raises(RuntimeError, match=message + r"; edges of shape \(2, 6\).* edges.T"):
         extract(encoder, molecule("H2O"), progress=False)
     small = ModuleEncoder(

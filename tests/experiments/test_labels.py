@@ -60,7 +60,8 @@ def test_a_labelled_table_keeps_all_but_its_names() -> None:
     assert shown["representation"].tolist() == ["SOAP descriptor", "mine"]
     assert set(shown["target"]) == {"dipole moment (D)"}
     assert set(shown["task"]) == {"trained on the gap"}
-    assert shown.attrs == table.attrs and shown.index.equals(table.index)
+    assert shown.attrs == table.attrs
+    assert shown.index.equals(table.index)
     assert shown["mean"].equals(table["mean"])
     assert table["target"].tolist() == ["mu", "mu"]
 

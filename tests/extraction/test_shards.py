@@ -303,7 +303,8 @@ def test_an_altered_manifest_is_noticed(encoder, tmp_path):
         with pytest.raises(ValueError, match="was altered or renamed|not a manifest"):
             ShardedRepresentation.open(kept.manifest_path)
         again = extract(encoder, MOLS, store=tmp_path, collect=False, **OPTIONS)
-        assert again.manifest_path == kept.manifest_path and len(again) == len(MOLS)
+        assert again.manifest_path == kept.manifest_path
+        assert len(again) == len(MOLS)
     with pytest.raises(FileNotFoundError, match="This folder has: ani2x-aev-"):
         ShardedRepresentation.open(tmp_path)
 
@@ -400,7 +401,7 @@ extract(load_encoder("ani2x-aev"), molecules(40), store=sys.argv[1], shard_size=
     assert [p.wait() for p in processes] == [0, 0]
     assert len(shards(tmp_path)) == 20
     assert len(list(tmp_path.glob("*.json"))) == 1
-    assert not [p for p in tmp_path.rglob(".*")]
+    assert not list(tmp_path.rglob(".*"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         both = extract(encoder, MOLS, store=tmp_path, shard_size=2, progress=False)

@@ -50,7 +50,7 @@ def problems(draw, wide: bool = False):
 
 
 def r2(part, name):
-    columns = part.predictions[name] if name in part.predictions else part.comp
+    columns = part.predictions.get(name, part.comp)
     return r2_score(part.y, columns, multioutput="raw_values")
 
 
@@ -70,9 +70,7 @@ def assert_parts_alike(fast, plain, tol=1e-9):
 @given(problem=problems(), alpha=st.sampled_from([1e-6, 1e-3, 1.0, 100.0]))
 def test_engine_equals_reference_at_any_penalty(problem, alpha):
     how = fixed(alpha)
-    assert_parts_alike(
-        held_out_moments(*problem, protocol=how), held_out(*problem, protocol=how)
-    )
+    assert_parts_alike(held_out_moments(*problem, protocol=how), held_out(*problem, protocol=how))
 
 
 @settings(deadline=None, max_examples=30)
@@ -102,7 +100,10 @@ def test_moments_of_more_features_than_rows_serve_ordinary_penalties(problem, al
 
 @settings(deadline=None, max_examples=40)
 @given(
-    d=st.integers(1, 12), n=st.integers(1, 30), t=st.integers(1, 3), seed=st.integers(0, 999),
+    d=st.integers(1, 12),
+    n=st.integers(1, 30),
+    t=st.integers(1, 3),
+    seed=st.integers(0, 999),
     alphas=st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=4),
 )
 def test_ridge_path_solves_its_equations(d, n, t, seed, alphas):
@@ -159,7 +160,8 @@ def test_nothing_left_and_constant_targets_are_said():
     moments = moments_from_arrays(X, C, linear)
     table = cpd_from_moments(moments).set_index(["target", "score"])
     row = table.loc["y2", "r2_partial"]
-    assert np.isnan(row["mean"]) and "nothing is left" in row["note"]
+    assert np.isnan(row["mean"])
+    assert "nothing is left" in row["note"]
     flat = Y.copy()
     folds = make_folds(len(X))[0]
     flat[folds == 1, 1] = 0.1

@@ -56,17 +56,18 @@ def test_turned_molecules_give_turned_predictions(seed, components, parity):
 
 @settings(deadline=None, max_examples=25)
 @given(
-    n=st.integers(1, 60), channels=st.integers(1, 4), components=st.sampled_from([1, 3, 5]),
-    alpha=st.sampled_from([1e-6, 1e-2, 1.0]), seed=st.integers(0, 99),
+    n=st.integers(1, 60),
+    channels=st.integers(1, 4),
+    components=st.sampled_from([1, 3, 5]),
+    alpha=st.sampled_from([1e-6, 1e-2, 1.0]),
+    seed=st.integers(0, 99),
 )
 def test_weights_solve_the_normal_equations(n, channels, components, alpha, seed):
     V, y = data(n, channels, components, seed)
     A = V.transpose(0, 2, 1).reshape(-1, channels)
     scale = np.sqrt((A**2).mean(axis=0))
     A = A / scale
-    expected = np.linalg.solve(
-        A.T @ A + alpha * len(A) * np.eye(channels), A.T @ y.reshape(-1)
-    )
+    expected = np.linalg.solve(A.T @ A + alpha * len(A) * np.eye(channels), A.T @ y.reshape(-1))
     np.testing.assert_allclose(
         EquivariantRidge(alpha=alpha).fit(V, y).coef_ * scale, expected, rtol=1e-6, atol=1e-8
     )
@@ -128,9 +129,9 @@ def test_bad_input_is_refused():
         probe.fit(V[:, 0], y)
     with pytest.raises(ValueError, match=r"expected targets of shape \(120, 3\)"):
         probe.fit(V, y[:-1])
+    bad = y.copy()
+    bad[7, 1] = np.nan
     with pytest.raises(ValueError, match=r"targets have NaN or infinite entries \(first: row 7\)"):
-        bad = y.copy()
-        bad[7, 1] = np.nan
         probe.fit(V, bad)
     with pytest.raises(ValueError, match="must be a positive penalty"):
         EquivariantRidge(alpha=0).fit(V, y)

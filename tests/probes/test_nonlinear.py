@@ -101,9 +101,7 @@ def test_seed_fixes_the_result_and_test_targets_do_not_enter(name):
     spoilt[folds[0] == 3] += 100.0
 
     def third(y):
-        parts = held_out_regressor(
-            data.X, data.C, y[:, None], folds, candidates=[QUICK[name]]
-        )
+        parts = held_out_regressor(data.X, data.C, y[:, None], folds, candidates=[QUICK[name]])
         return next(part for part in parts if part.fold == 3)
 
     first, again, other = third(data.y), third(data.y), third(spoilt)

@@ -89,7 +89,9 @@ def test_a_test_fold_is_centred_by_itself_and_no_target_enters():
     again = other.transform(data.X[test], composition=data.formulas[test])
     assert np.array_equal(residual, again)
     lone = WithinGroups.lone_rows(data.formulas[test], 50)
-    assert lone.any() and (residual[lone] == 0).all() and (residual[~lone] != 0).any()
+    assert lone.any()
+    assert (residual[lone] == 0).all()
+    assert (residual[~lone] != 0).any()
 
 
 def test_wrong_calls_are_answered():

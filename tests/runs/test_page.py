@@ -105,7 +105,8 @@ def test_a_shown_table_has_words_intervals_and_the_order_of_its_rows(page: Page)
     assert deep.iloc[0].tolist() == ["+0.12 (+0.10 to +0.20)", ""]
     flat = page.show(TABLE, rows="target", digits=1)
     assert list(flat.columns) == ["representation", "mean", "low", "high", "alphas"]
-    assert flat["mean"].tolist()[:2] == [0.1, 0.2] and flat.index[0] == "dipole moment"
+    assert flat["mean"].tolist()[:2] == [0.1, 0.2]
+    assert flat.index[0] == "dipole moment"
     with pytest.raises(ValueError, match="several rows have the same representation, alphas"):
         page.show(TABLE, rows="representation", columns="alphas")
 
@@ -116,8 +117,10 @@ def test_records_are_shown_and_gathered(page: Page, tmp_path: Path, shown: list)
     )
     record(tmp_path / "home", "xtb9", verdict=verdicts, rulers=TABLE)
     for name, found in page.records():
-        assert name == "xtb9" and found.parameters == {"dataset": "xtb9"}
-        assert "rulers" in found and "pairs" not in found
+        assert name == "xtb9"
+        assert found.parameters == {"dataset": "xtb9"}
+        assert "rulers" in found
+        assert "pairs" not in found
         assert found["rulers"]["target"].tolist() == TABLE["target"].tolist()
         with pytest.raises(KeyError, match="did you mean 'rulers'"):
             found["ruler"]
@@ -125,7 +128,8 @@ def test_records_are_shown_and_gathered(page: Page, tmp_path: Path, shown: list)
     said = [getattr(thing, "data", "") for thing in shown]
     assert said[0].startswith("**xtb9.** *Recorded, not live:* 2026-01-01")
     assert said[0].endswith("\n\n> The SOAP descriptor 0.4 for the gap.\n>\n> Two.")
-    assert isinstance(shown[1], Figure) and said[2] == "Nothing recorded yet of qm9."
+    assert isinstance(shown[1], Figure)
+    assert said[2] == "Nothing recorded yet of qm9."
     with zipfile.ZipFile("06_recorded.zip") as archive:
         tables = {"xtb9/06_rulers.csv", "xtb9/06_verdict.csv", "xtb9/manifest.json"}
         assert set(archive.namelist()) == {"figures/xtb9_line.svg", *tables}

@@ -54,7 +54,8 @@ def test_a_recorded_table_comes_back_with_its_origin(home: Path, tmp_path: Path)
 
     record(notebook, {"n": 6}, home=home, runs_dir=tmp_path / "runs")
     again = recorded_tables("table", dataset="xtb9")
-    assert again is not None and again.tables["a.csv"]["x"].tolist() == [2.0, 1.0]
+    assert again is not None
+    assert again.tables["a.csv"]["x"].tolist() == [2.0, 1.0]
     assert "-p n 6" in again.note
     assert [p.name for p in (home / "table").iterdir()] == ["xtb9"]
 
@@ -84,7 +85,8 @@ def test_the_command_checks_parameters(tmp_path: Path, capsys: pytest.CaptureFix
 @pytest.mark.parametrize("folder", sorted(module._HOME.glob("*/*")), ids=lambda p: p.name)
 def test_what_the_package_holds_can_be_read(folder: Path) -> None:
     found = recorded_tables(folder.parent.name, dataset=folder.name)
-    assert found is not None and found.tables
+    assert found is not None
+    assert found.tables
     assert found.manifest["parameters"]["dataset"] == folder.name
     assert all(len(table) for table in found.tables.values())
 

@@ -127,7 +127,8 @@ def test_stereochemistry_and_atom_order_are_those_of_the_smiles():
     again = Chem.Mol(relaxed.mol)
     Chem.AssignStereochemistryFrom3D(again)
     assert Chem.MolToSmiles(Chem.RemoveHs(again)) == relaxed.smiles
-    assert "@" in relaxed.smiles and "/" in relaxed.smiles
+    assert "@" in relaxed.smiles
+    assert "/" in relaxed.smiles
     expected = Chem.AddHs(Chem.MolFromSmiles(relaxed.smiles))
     assert relaxed.numbers.tolist() == [a.GetAtomicNum() for a in expected.GetAtoms()]
     assert Chem.MolToInchiKey(expected) == relaxed.inchikey
@@ -137,7 +138,7 @@ def test_an_impossible_cage_is_dropped_with_a_reason():
     mol = Chem.AddHs(Chem.MolFromSmiles("C12C3C1C23"))  # tetrahedrane, made trans by force
     for atom in list(mol.GetAtoms())[:4]:
         atom.SetChiralTag(Chem.ChiralType.CHI_TETRAHEDRAL_CW)
-    with pytest.raises(Dropped, match="embedding|force field"):
+    with pytest.raises(Dropped, match="embedding|force field"):  # noqa: PT012, by one of them
         for seed in range(20):
             embed(mol, seed)
 
@@ -218,7 +219,8 @@ def test_a_killed_run_continues_to_the_same_result(few_formulas, fresh, tmp_path
     # The workers hold the other end of the pipe: it closes when the last of them has gone.
     run.communicate(timeout=30)
     kept = {p.name: p.stat().st_mtime_ns for p in chunks.glob("*.npz")}
-    assert kept and not (tmp_path / "train.npz").exists()
+    assert kept
+    assert not (tmp_path / "train.npz").exists()
     command = few_formulas(tmp_path, "--n-conformers", 1)
     subprocess.run(command, check=True, capture_output=True, env=ENV)
     same(fresh, tmp_path, read.SPLITS)
@@ -248,7 +250,8 @@ def test_command_line_help_and_errors():
     bad = subprocess.run(
         [*base, "--out", "x", "--n-train", "0"], capture_output=True, text=True, env=ENV
     )
-    assert bad.returncode == 2 and "--n-train" in bad.stderr
+    assert bad.returncode == 2
+    assert "--n-train" in bad.stderr
 
 
 # --- the shipped data come out of the generator ------------------------------------------------

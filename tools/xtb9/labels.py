@@ -64,7 +64,7 @@ def calculator(
 
 
 def singlepoint(numbers: np.ndarray, positions: np.ndarray, *, method: str = "GFN2-xTB") -> Result:
-    """tblite's result object (atomic units) for a closed-shell neutral molecule."""
+    """Tblite's result object (atomic units) for a closed-shell neutral molecule."""
     return calculator(numbers, positions, method=method).singlepoint()
 
 

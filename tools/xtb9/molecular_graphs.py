@@ -184,7 +184,7 @@ class _Chain:
             if b == n and rng.random() < 0.5:
                 c, d = d, c
         # a-b, c-d become a-d, c-b; only b or d can be hydrogen.
-        if a == d or b == c or a == c or b == d:
+        if len({a, b, c, d}) < 4:
             return
         self._add(a, b, -1)
         self._add(c, d, -1)

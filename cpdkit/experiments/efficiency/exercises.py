@@ -132,9 +132,7 @@ def exercise_4_2(
     )
 
 
-def exercise_4_3(
-    answer: Any, *, laws: pd.DataFrame, representation: str, target: str
-) -> Feedback:
+def exercise_4_3(answer: Any, *, laws: pd.DataFrame, representation: str, target: str) -> Feedback:
     """Factor in structures that halves the distance of a curve to its limit.
 
     Parameters

@@ -84,9 +84,7 @@ def _spread(values: np.ndarray) -> float:
     return float(values.std(ddof=1)) if np.ptp(values) > 1e-12 else 0.0  # not rounding
 
 
-def crossing_size(
-    sizes: Sequence[int], curve: np.ndarray, level: np.ndarray | float
-) -> np.ndarray:
+def crossing_size(sizes: Sequence[int], curve: np.ndarray, level: np.ndarray | float) -> np.ndarray:
     """Size from which a curve stays at or above a level, interpolated in the logarithm of size.
 
     Parameters
@@ -115,9 +113,7 @@ def crossing_size(
     below = curve < goal[..., None]
     last = len(where) - 1 - np.argmax(below[..., ::-1], axis=-1)  # the last size below the level
     left = np.minimum(last, len(where) - 2)
-    a, b = (
-        np.take_along_axis(curve, (left + step)[..., None], axis=-1)[..., 0] for step in (0, 1)
-    )
+    a, b = (np.take_along_axis(curve, (left + step)[..., None], axis=-1)[..., 0] for step in (0, 1))
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):  # replaced below
         found = np.exp(where[left] + (goal - a) / (b - a) * (where[left + 1] - where[left]))
     found = np.where(below[..., -1], np.inf, found)
@@ -209,7 +205,10 @@ def _described(
             )
         low, high = (v if np.isfinite(v) else np.nan for v in (low, high))
     return {
-        "needed": found, "low": float(low), "high": float(high), "bound": bound,
+        "needed": found,
+        "low": float(low),
+        "high": float(high),
+        "bound": bound,
         "note": "; ".join(note),
     }
 
@@ -286,7 +285,9 @@ def fit_power_law(sizes: Sequence[int], error: Sequence[float] | np.ndarray) -> 
     best = int(np.argmin([solve(c)[1] for c in _GRID]))
     span = np.log(_GRID[[max(best - 1, 0), min(best + 1, len(_GRID) - 1)]])
     found = minimize_scalar(
-        lambda log_c: solve(np.exp(log_c))[1], bounds=tuple(span), method="bounded",
+        lambda log_c: solve(np.exp(log_c))[1],
+        bounds=tuple(span),
+        method="bounded",
         options={"xatol": 1e-6},
     )
     c = float(np.exp(found.x))
@@ -321,7 +322,7 @@ def power_law_table(
     rows = []
     for t, target in enumerate(curve.targets):
         if np.isnan(mean[:, t]).any():
-            gone = {name: np.nan for name in _COLUMNS}
+            gone = dict.fromkeys(_COLUMNS, np.nan)
             rows.append({"target": target, **gone, "note": "linear in composition: no score"})
             continue
         law = fit_power_law(curve.sizes, 1 - mean[:, t])
@@ -341,5 +342,15 @@ def power_law_table(
 
 
 _COLUMNS = (
-    "limit", "a", "a_low", "a_high", "b", "b_low", "b_high", "c", "c_low", "c_high", "misfit",
+    "limit",
+    "a",
+    "a_low",
+    "a_high",
+    "b",
+    "b_low",
+    "b_high",
+    "c",
+    "c_low",
+    "c_high",
+    "misfit",
 )

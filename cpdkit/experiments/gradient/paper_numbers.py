@@ -18,12 +18,12 @@ __all__ = ["REPORTED", "Reported", "definitions_of", "settled_sentences"]
 
 @dataclass(frozen=True)
 class Reported:
-    """A number of the paper.
+    r"""A number of the paper.
 
     Attributes
     ----------
     value : float
-        As printed, :math:`R^2_\\mathrm{geom}` of the HOMO-LUMO gap on QM9.
+        As printed, :math:`R^2_\mathrm{geom}` of the HOMO-LUMO gap on QM9.
     model : str
         What it was measured on.
     encoder, probe : str

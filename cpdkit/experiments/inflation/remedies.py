@@ -179,9 +179,7 @@ def minus_control(
 class _Residuals:
     """Features and targets of one outer fold, composition removed."""
 
-    def __init__(
-        self, remover: Any, given: Inputs, train: np.ndarray, test: np.ndarray
-    ) -> None:
+    def __init__(self, remover: Any, given: Inputs, train: np.ndarray, test: np.ndarray) -> None:
         self.remover, self.given, self.train, self.test = remover, given, train, test
         self._known: dict[tuple[bool, bytes], tuple[np.ndarray, np.ndarray]] = {}
 

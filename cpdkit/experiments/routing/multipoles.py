@@ -35,10 +35,13 @@ def multipole_targets(dataset: Dataset) -> dict[int, dict[str, np.ndarray]]:
     found: dict[int, dict[str, np.ndarray]] = {}
     if info is not None and set(_DIPOLE) <= set(info) and info[_DIPOLE].notna().all(axis=None):
         found[1] = {"dipole": info[_DIPOLE].to_numpy(dtype=np.float64)}
-    if info is not None and set(_QUADRUPOLE) <= set(info):
-        if info[_QUADRUPOLE].notna().all(axis=None):
-            tensors = info[_QUADRUPOLE].to_numpy(dtype=np.float64)
-            found[2] = {"quadrupole": l2_components(tensors)}
+    if (
+        info is not None
+        and set(_QUADRUPOLE) <= set(info)
+        and info[_QUADRUPOLE].notna().all(axis=None)
+    ):
+        tensors = info[_QUADRUPOLE].to_numpy(dtype=np.float64)
+        found[2] = {"quadrupole": l2_components(tensors)}
     return found
 
 

@@ -51,8 +51,10 @@ def test_every_repeat_takes_the_same_training_rows_and_no_test_row(n, seed, sche
     )
     train = set(range(n)) - set(subsets.test.tolist())
     for order in subsets.order:
-        assert set(order.tolist()) == train and len(order) == len(train)
-    assert subsets.sizes[0] == 15 and subsets.sizes[-1] == len(train)
+        assert set(order.tolist()) == train
+        assert len(order) == len(train)
+    assert subsets.sizes[0] == 15
+    assert subsets.sizes[-1] == len(train)
     assert list(subsets.sizes) == sorted(set(subsets.sizes))
     if scheme == "formula":
         assert not set(groups[subsets.test]) & set(groups[sorted(train)])
@@ -113,7 +115,8 @@ def test_identical_on_a_second_run_and_for_targets_alone_or_together(data, subse
     again = learning_curve(data.X, data.C, {"y": data.y}, subsets)
     assert np.allclose(again.joint[..., 0], curve.joint[..., 0], rtol=1e-9)
     both = learning_curve(data.X, data.C, {"y": data.y, "twice": 2 * data.y + 3}, subsets)
-    assert np.array_equal(both.joint, curve.joint) and np.array_equal(both.geom, curve.geom)
+    assert np.array_equal(both.joint, curve.joint)
+    assert np.array_equal(both.geom, curve.geom)
     assert np.array_equal(both.draws(n_draws=20), curve.draws(n_draws=20))
 
 
@@ -230,15 +233,20 @@ SIZES = [10, 100, 1000]
 def test_crossing(curve, level, expected):
     assert crossing_size(SIZES, np.array(curve), level) == pytest.approx(expected, nan_ok=True)
     many = crossing_size(SIZES, np.tile(curve, (2, 3, 1)), np.full((2, 3), level))
-    assert many.shape == (2, 3) and np.array_equal(many, np.full((2, 3), many[0, 0]), True)
+    assert many.shape == (2, 3)
+    assert np.array_equal(many, np.full((2, 3), many[0, 0]), True)
 
 
 def test_what_was_not_reached_is_nan_with_a_reason(curve):
     draws = curve.draws(n_draws=50)
     table = structures_needed(curve, draws, fractions=[0.01], levels=[0.999]).set_index("criterion")
     below, above = table.loc["1% of final"].iloc[0], table.loc["score 0.999"].iloc[0]
-    assert below.bound == "below" and np.isnan(below.needed) and "25 structures" in below.note
-    assert above.bound == "above" and np.isnan(above.needed) and "not reached" in above.note
+    assert below.bound == "below"
+    assert np.isnan(below.needed)
+    assert "25 structures" in below.note
+    assert above.bound == "above"
+    assert np.isnan(above.needed)
+    assert "not reached" in above.note
     exact = structures_needed(curve, draws, levels=[0.905]).query("bound == 'exact'")
     for row in exact.itertuples():
         assert curve.sizes[0] <= row.needed <= curve.sizes[-1]
@@ -277,7 +285,8 @@ def test_intervals_of_the_exponent_hold_the_planted_one():
     y = X @ [1.0, 0.5, -0.5, 0.2] + rng.normal(size=2000)
     curve = learning_curve(X, None, y, nested_subsets(2000, smallest=40), alphas=[1e-10])
     row = power_law_table(curve, curve.draws("r2_partial_fixed", n_draws=200)).iloc[0]
-    assert row.c_low <= 1.1 and row.c_high >= 1.0
+    assert row.c_low <= 1.1
+    assert row.c_high >= 1.0
     share = 1.54 / 2.54
     assert row.a_low <= 1 - share <= row.a_high
 
@@ -298,7 +307,8 @@ def test_a_flat_curve_has_no_exponent():
 def test_tables_and_figures(curve):
     draws = curve.draws(n_draws=40)
     table = curve_table(curve, draws).assign(representation="mine")
-    assert len(table) == 2 * len(curve.sizes) and (table.low <= table.high).all()
+    assert len(table) == 2 * len(curve.sizes)
+    assert (table.low <= table.high).all()
     assert table.groupby("target").sd.last().tolist() == [0.0, 0.0]  # the same rows each time
     laws = power_law_table(curve, curve.draws("r2_partial_fixed", n_draws=10))
     figure = curve_figure(table, laws.assign(representation="mine"))

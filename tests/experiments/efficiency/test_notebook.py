@@ -89,11 +89,15 @@ def test_identical_on_a_second_run(run, tmp_path):
 def test_profiles_name_encoders_and_the_notebook_no_solution():
     notebook = read_notebook(NOTEBOOK)
     full = profile_parameters(notebook, "full")
-    assert full["n_structures"] == 4200 and len(full["encoders"]) > 10
+    assert full["n_structures"] == 4200
+    assert len(full["encoders"]) > 10
     defaults = {p.name: p.default for p in notebook_parameters(notebook).values()}
-    assert len(defaults["encoders"]) <= 6 and defaults["repeats"] >= 10
+    assert len(defaults["encoders"]) <= 6
+    assert defaults["repeats"] >= 10
     source = "\n".join(cell.source for cell in notebook.cells)
-    assert "dropdown" not in source and "brentq" not in source and "2 ** (1" not in source
+    assert "dropdown" not in source
+    assert "brentq" not in source
+    assert "2 ** (1" not in source
 
 
 def test_the_solutions_of_the_book_are_right(run):

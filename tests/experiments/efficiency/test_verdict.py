@@ -33,12 +33,14 @@ def test_rho_is_scipys_and_lies_in_its_interval(n, seed):
 def test_the_p_value_is_exact_for_few_pairs():
     found = rank_correlation([1, 2, 3, 4, 5], [1, 2, 3, 4, 5])
     assert found.p == pytest.approx(2 / 120)
-    assert found.rho == pytest.approx(1) and found.low < 0.95  # five in a row are no proof
+    assert found.rho == pytest.approx(1)
+    assert found.low < 0.95
 
 
 def test_infinite_values_rank_at_the_ends_and_nan_is_left_out():
     found = rank_correlation([1, 2, 3, 4, 5, 9], [-np.inf, 30, 40, 50, np.inf, np.nan])
-    assert found.rho == pytest.approx(1) and found.n == 5
+    assert found.rho == pytest.approx(1)
+    assert found.n == 5
     assert np.isnan(rank_correlation([1, 2, 3], [np.inf] * 3).rho)
     assert np.isnan(rank_correlation([1, 2], [1, 2]).rho)
     with pytest.raises(ValueError, match="paired"):
@@ -62,8 +64,13 @@ def needed(pairs: dict[str, list[tuple[float, float]]]) -> pd.DataFrame:
     """A table of structures needed from (final, needed) for each width."""
     rows = [
         {
-            "representation": f"r{i}", "width": width, "target": "gap",
-            "criterion": "50% of final", "final": final, "needed": n, "bound": "exact",
+            "representation": f"r{i}",
+            "width": width,
+            "target": "gap",
+            "criterion": "50% of final",
+            "final": final,
+            "needed": n,
+            "bound": "exact",
         }
         for width, points in pairs.items()
         for i, (final, n) in enumerate(points)
@@ -93,8 +100,10 @@ MIXED = [(0.1 * i, 100.0 + (i * 5) % 8) for i in range(1, 9)]
 def test_the_verdict_follows_its_rule(own, channels, pca, outcome, reason):
     table = efficiency_correlations(needed({"all": own, "subset": channels, "pca": pca}))
     verdict = sample_efficiency(table, target="gap")
-    assert verdict.outcome == outcome and outcome in OUTCOMES
-    assert reason in verdict.sentence and "drawn at random" in verdict.sentence
+    assert verdict.outcome == outcome
+    assert outcome in OUTCOMES
+    assert reason in verdict.sentence
+    assert "drawn at random" in verdict.sentence
     assert f"Over {len(own)} representations" in verdict.sentence
 
 
@@ -103,10 +112,13 @@ def test_needs_outside_the_sizes_keep_their_rank():
     table.loc[[0, 7], "needed"] = np.nan
     table.loc[0, "bound"], table.loc[7, "bound"] = "above", "below"
     row = efficiency_correlations(table).iloc[0]
-    assert row.rho == pytest.approx(-1) and row.models == 8 and row.left_out == 0
+    assert row.rho == pytest.approx(-1)
+    assert row.models == 8
+    assert row.left_out == 0
     table.loc[7, "bound"] = "undefined"
     row = efficiency_correlations(table).iloc[0]
-    assert row.models == 7 and row.left_out == 1
+    assert row.models == 7
+    assert row.left_out == 1
 
 
 def test_missing_rows_and_columns_are_answered():

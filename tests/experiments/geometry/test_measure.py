@@ -96,7 +96,8 @@ def test_constitution_scores_exactly_zero():
         for pooled in (X, (X / X.sum(axis=1, keepdims=True)).astype(np.float32)):
             assert not centre_by_molecule(pooled, molecules).any()
             table = within_molecule_scores(pooled, targets, molecules)
-            assert (table["mean"].abs() < 1e-12).all() and (table["high"].abs() < 1e-12).all()
+            assert (table["mean"].abs() < 1e-12).all()
+            assert (table["high"].abs() < 1e-12).all()
 
 
 def test_rounding_is_not_geometry_and_small_changes_are():
@@ -126,9 +127,11 @@ def test_noise_scores_nothing_with_either_interval():
     noise = np.random.default_rng(1).normal(size=X.shape)
     for interval in ("corrected-t", "cluster-bootstrap"):
         row = within_molecule_scores(noise, y, molecules, interval=interval).iloc[0]
-        assert row.low < 0.03 and row["mean"] < 0.03
+        assert row.low < 0.03
+        assert row["mean"] < 0.03
         found = within_molecule_scores(X, y, molecules, interval=interval).iloc[0]
-        assert found.low > 0 and found.low < found["mean"] < found.high
+        assert found.low > 0
+        assert found.low < found["mean"] < found.high
 
 
 def test_lone_geometries_are_left_out():
@@ -137,7 +140,8 @@ def test_lone_geometries_are_left_out():
     with_lone = within_molecule_scores(
         np.vstack([X, X[:2] + 9]), np.concatenate([y, [1e6, -1e6]]), more, n_folds=3
     )
-    assert with_lone.attrs["molecules"] == 20 and with_lone.attrs["n"] == len(X)
+    assert with_lone.attrs["molecules"] == 20
+    assert with_lone.attrs["n"] == len(X)
     alone = within_molecule_scores(X, y, molecules, n_folds=3)
     np.testing.assert_allclose(with_lone["mean"], alone["mean"])
 

@@ -41,7 +41,8 @@ def judge(*rows):
 def test_outcomes_of_constructed_results(aev, mace, outcome):
     verdict = judge(result("aev", *aev), result("mace", *mace))
     assert verdict.outcome == outcome
-    assert f"{aev[0]:.2f}" in verdict.sentence and f"{mace[0]:.2f}" in verdict.sentence
+    assert f"{aev[0]:.2f}" in verdict.sentence
+    assert f"{mace[0]:.2f}" in verdict.sentence
     assert f"{mace[0] - aev[0]:+.2f}" in verdict.sentence
 
 

@@ -44,7 +44,8 @@ def test_widths_and_their_scores_are_drawn():
             np.testing.assert_allclose(points[:, 1], [0.1, 0.4])
     only = width_figure(WIDTHS[WIDTHS.probe == "trees"])
     (colour,) = xy(only.axes[0])
-    assert colour in xy(panels[0]) and colour != next(iter(xy(panels[0])))
+    assert colour in xy(panels[0])
+    assert colour != next(iter(xy(panels[0])))
 
 
 def test_means_over_targets_are_drawn_and_low_scores_stay_on_the_page():
@@ -56,7 +57,8 @@ def test_means_over_targets_are_drawn_and_low_scores_stay_on_the_page():
     left, right = inflation_figure(table).axes
     large = left.lines[-2].get_xdata()
     assert large == pytest.approx((0.5 - 0.6) / 2)
-    assert left.get_xlim()[0] < -0.6 and right.get_title() == "formula folds"
+    assert left.get_xlim()[0] < -0.6
+    assert right.get_title() == "formula folds"
 
 
 def test_truth_is_drawn_in_every_panel():

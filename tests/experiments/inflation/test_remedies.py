@@ -135,7 +135,8 @@ def test_composition_alone_scores_much_after_a_linear_projection():
     data = planted(n=400, seed=6)
     table = control_scores(composition_only(data.C, 16), data.C, data.formulas, probe=TREES)
     found = table[table.score == "r2_geom"].set_index("target")["mean"]
-    assert found["mass"] > 0.7 and found["mean_Z"] > 0.7
+    assert found["mass"] > 0.7
+    assert found["mean_Z"] > 0.7
 
 
 @settings(max_examples=4)
@@ -148,7 +149,8 @@ def test_projection_writes_composition_into_columns_that_never_held_it(seed):
     for name, removed in {"before": None, "after": data.C}.items():
         table = control_scores(rare, removed, data.formulas, probe=TREES, seed=seed)
         found[name] = table[table.score == "r2_geom"].set_index("target")["mean"]["heavy_atoms"]
-    assert found["before"] < 0.1 and found["after"] > 0.6
+    assert found["before"] < 0.1
+    assert found["after"] > 0.6
     quiet = (rare == 0).all(axis=1)
     projector = CompositionProjector().fit(rare, composition=data.C)
     residual = projector.transform(rare, composition=data.C)[quiet]
@@ -180,7 +182,8 @@ def test_rows_that_count_and_targets_of_which_nothing_is_left():
     assert linear.loc[("y", "r2_partial"), "n_used"] == 150
     for table in (within, linear):
         row = table.loc[("linear", "r2_partial")]
-        assert np.isnan(row["mean"]) and row["note"] == "the removal leaves nothing of the target"
+        assert np.isnan(row["mean"])
+        assert row["note"] == "the removal leaves nothing of the target"
 
 
 def test_several_probes_at_once_score_as_one_by_one():
@@ -216,7 +219,8 @@ def test_alarms_are_false_only_rarely_and_raised_where_composition_was_planted()
     data = planted(n=200, seed=9)
     draws = crossing_draws(data.C, n_draws=40, truth=1.0, strengths=(0.0,))
     rate = alarm_rates(draws).iloc[0]
-    assert rate.draws == 40 and rate.low < 0.05
+    assert rate.draws == 40
+    assert rate.low < 0.05
     assert draws.alarm.equals(draws.low > 0)
     probe = kernel(alpha=1e-4, width=1.0)
     planted_in = crossing_draws(

@@ -53,7 +53,8 @@ def test_controls_that_disagree_decide_nothing():
 
 def test_one_inflated_model_of_three_decides_nothing():
     verdict = judge(row("a", 0.9, 0.05), row("b", 0.0, 0.02), row("c", 0.0, 0.02))
-    assert verdict.outcome == "undecided" and "in 1 of 3 models" in verdict.sentence
+    assert verdict.outcome == "undecided"
+    assert "in 1 of 3 models" in verdict.sentence
 
 
 def test_other_targets_scores_and_probes_do_not_count():

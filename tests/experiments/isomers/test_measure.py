@@ -102,11 +102,13 @@ def test_bins_share_the_pairs_and_larger_differences_are_easier():
     mean = np.average(bins["accuracy"], weights=bins["n_pairs"])
     assert above.iloc[0]["accuracy"] == pytest.approx(mean)
     assert bins["accuracy"].is_monotonic_increasing
-    assert (table["low"] <= table["accuracy"]).all() and (table["accuracy"] <= table["high"]).all()
+    assert (table["low"] <= table["accuracy"]).all()
+    assert (table["accuracy"] <= table["high"]).all()
     row = above.iloc[2]
     size = pairs["planted"]["difference"].abs()
     chosen = pairs["planted"][size >= row["from_difference"]]
-    assert row["n_pairs"] == len(chosen) and row["accuracy"] == chosen["right"].mean()
+    assert row["n_pairs"] == len(chosen)
+    assert row["accuracy"] == chosen["right"].mean()
 
 
 def test_intervals_are_of_formulas_and_not_of_pairs():

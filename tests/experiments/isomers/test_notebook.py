@@ -26,7 +26,8 @@ def check(run, encoders, targets, baselines=BASELINES):
     assert set(table.representation) == {*encoders, *baselines}
     assert set(table.target) == set(targets)
     verdicts = pd.read_csv(run.directory / "07_verdict.csv")
-    assert set(verdicts.outcome) <= {"holds", "fails", "undecided"} and len(verdicts) == 2
+    assert set(verdicts.outcome) <= {"holds", "fails", "undecided"}
+    assert len(verdicts) == 2
     assert (run.directory / "07_sentence.txt").read_text() == in_words(verdicts.iloc[0].sentence)
     assert "94.6%" in verdicts.iloc[1].sentence
     assert (run.directory / "07_accuracy.svg").read_text().startswith("<?xml")
@@ -64,7 +65,8 @@ def test_bond_counts_by_hand():
                 tie = abs(guess[i] - guess[j]) < 1e-9  # of equal counts, to rounding
                 right.append(0.5 if tie else float((truth > 0) == (guess[i] > guess[j])))
     row = table[(table.target == "gap") & (table.representation == "bond counts")].iloc[0]
-    assert row.pairs == "above" and row.from_quantile == 0
+    assert row.pairs == "above"
+    assert row.from_quantile == 0
     assert row.n_pairs == len(right)
     assert row.accuracy == pytest.approx(np.mean(right), abs=1e-9)
 

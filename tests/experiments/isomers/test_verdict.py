@@ -68,7 +68,8 @@ def test_against_bonds(found, half, outcome):
     best = max(found, key=found.get)
     assert f"{best} puts {found[best]:.1%}" in verdict.sentence
     assert f"{100 * (found[best] - 0.77):+.1f} points" in verdict.sentence
-    assert "morgan 77.0%" in verdict.sentence and "3,059 pairs" in verdict.sentence
+    assert "morgan 77.0%" in verdict.sentence
+    assert "3,059 pairs" in verdict.sentence
 
 
 def test_only_those_that_beat_every_baseline_are_named():
@@ -89,7 +90,8 @@ def test_only_those_that_beat_every_baseline_are_named():
 def test_the_claimed_share(accuracy, half, outcome, said):
     table = accuracies({"aev": 0.7, "painn": accuracy}, half)
     verdict = claimed_accuracy(table, target="gap", representations=["aev", "painn"], unit="eV")
-    assert verdict.outcome == outcome and said in verdict.sentence
+    assert verdict.outcome == outcome
+    assert said in verdict.sentence
     assert f"painn comes to {accuracy:.1%}" in verdict.sentence
 
 

@@ -94,7 +94,8 @@ def test_a_subset_scores_as_cpd_on_those_columns():
             found = table.loc[(kind, "subset", target)]
             assert np.allclose(found["fold_values"], np.mean(expected, axis=0), atol=1e-9)
             assert np.isclose(found["draw_sd"], np.std(np.mean(expected, axis=1), ddof=1))
-            assert found["width"] == 5 and found["channels"] == features.shape[1]
+            assert found["width"] == 5
+            assert found["channels"] == features.shape[1]
 
 
 def test_principal_components_are_those_of_the_training_residual():
@@ -173,7 +174,8 @@ def test_turning_the_molecules_changes_no_score(molecules):
 def test_a_planted_dipole_is_read_from_vectors_alone():
     rep, _, _, dipole = planted_routing()
     table = vector_scores(rep, {"dipole": dipole}, l=1, width=4, n_draws=2, pooling="mean")
-    assert (table["mean"] > 0.95).all() and set(table["matched"]) == {"all", "subset"}
+    assert (table["mean"] > 0.95).all()
+    assert set(table["matched"]) == {"all", "subset"}
     assert vector_scores(rep, {"t": dipole}, l=2, width=4).empty
 
 

@@ -62,7 +62,8 @@ def test_outcomes_of_constructed_results(mace, visnet, outcome):
 def test_one_large_side_does_not_make_a_route():
     """The index alone is above zero, and still nothing is sent to l=0."""
     states = routing_states(index(mace_gap_0=[(0.9, -0.2)])).iloc[0]
-    assert states["low"] > 0 and states["state"] == "does not route"
+    assert states["low"] > 0
+    assert states["state"] == "does not route"
 
 
 def test_more_layers_are_not_more_chances():
@@ -80,7 +81,8 @@ def test_untrained_networks_are_told_and_do_not_count():
 
 def test_a_missing_model_decides_nothing():
     verdict = irrep_routing(index(mace_gap_0=[(UP, UP)], visnet_untrained=[(UP, UP)]))
-    assert verdict.outcome == "undecided" and "no trained ViSNet" in verdict.sentence
+    assert verdict.outcome == "undecided"
+    assert "no trained ViSNet" in verdict.sentence
     with pytest.raises(ValueError, match="nothing to judge"):
         irrep_routing(index(mace_gap_0=[(UP, UP)]).assign(l=2))
 
@@ -89,4 +91,5 @@ def test_names():
     assert [family(n) for n in ("zoo/dimenet++-gap-0", "mace-mp-0-small", "mace:a.model")] == [
         "dimenet++", "mace", "mace"
     ]  # fmt: skip
-    assert is_trained("sevennet-0") and not is_trained("zoo/mace-untrained-0")
+    assert is_trained("sevennet-0")
+    assert not is_trained("zoo/mace-untrained-0")

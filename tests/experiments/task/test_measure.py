@@ -88,9 +88,8 @@ def test_the_verdict_follows_the_interval(low, high, outcome):
     verdict = task_or_architecture(shares, target="gap")
     assert verdict.outcome == outcome
     agrees = task_or_architecture(shares, target="gap", others={"mu": shares})
-    assert agrees.outcome == outcome and "trained on: mu " in agrees.sentence
+    assert agrees.outcome == outcome
+    assert "trained on: mu " in agrees.sentence
     turned = shares.assign(low=-shares["high"], high=-shares["low"], mean=-shares["mean"])
-    assert (
-        task_or_architecture(shares, target="gap", others={"mu": turned}).outcome == "undecided"
-    )
+    assert task_or_architecture(shares, target="gap", others={"mu": turned}).outcome == "undecided"
     assert f"{(low + high) / 2:+.0%} ({low:+.0%} to {high:+.0%})" in verdict.sentence

@@ -24,7 +24,8 @@ def test_shares_add_up_and_decide(run):
     shares = pd.read_csv(run.directory / "05_shares.csv")
     parts = shares[~shares.effect.str.contains(" - ")]
     sums = parts.groupby(["target", "at"])["mean"].sum()
-    assert np.allclose(sums, 1.0) and len(sums) == 6
+    assert np.allclose(sums, 1.0)
+    assert len(sums) == 6
     assert set(parts[parts["at"] == "epoch 2"].effect) == {
         "architecture", "task", "interaction", "seed",
     }  # fmt: skip
