@@ -15,7 +15,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
 export PYTHONNOUSERSITE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help book test lint lock clean distclean
+.PHONY: help book test coverage lint lock clean distclean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -25,8 +25,11 @@ help: ## show this list
 book: $(STAMP) ## run the notebooks that changed, build the book, print its path
 	@$(PY) -m cpdkit book
 
-test: $(STAMP) ## run all tests: library, notebooks (nbval), README, book
-	@$(PY) -m pytest
+test: $(STAMP) ## run all tests, two at a time: library, notebooks, README, book
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile
+
+coverage: $(STAMP) ## the same, and the share of lines that ran (notebooks' own kernels apart)
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile --cov=cpdkit --cov-report=term:skip-covered
 
 lint: $(STAMP) ## style, formatting, types, and the direction of imports
 	$(PY) -m ruff check .
