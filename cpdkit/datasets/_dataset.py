@@ -100,11 +100,16 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of structures and targets: changes whenever a result could."""
+        """SHA-256 of structures and targets: changes whenever a result could.
+
+        Targets count to 32 bits, nine digits: the last ones of labels that are computed here, such as
+        rotational constants, differ by processor.
+        """
         digest = hashlib.sha256()
         parts = [self.atoms.n_atoms, self.atoms.numbers, self.atoms.positions]
         parts += [a for a in (self.atoms.cells, self.atoms.pbc) if a is not None]
-        parts.append(self.targets.to_numpy(dtype=np.float64))
+        mantissa, exponent = np.frexp(self.targets.to_numpy(dtype=np.float64))
+        parts += [np.rint(mantissa * 2**32), exponent]
         for part in parts:
             digest.update(np.ascontiguousarray(part).tobytes())
         digest.update("\0".join([*self.targets.columns, *self.ids.tolist()]).encode())

@@ -36,18 +36,19 @@ class FlatGraphs:
         self.n_atoms = atoms.n_atoms
         self._first_atom = atoms.offsets
         self._numbers = atoms.numbers.astype(np.int64)
-        self._positions = atoms.positions
-        edges, vectors = [], []
+        positions, edges, vectors = [], [], []
         for row in range(len(atoms)):
             try:
                 graph = encoder.graph(atoms[row])
             except ValueError as error:
                 raise ValueError(f"structure {row}: {error}") from error
+            positions.append(graph.positions)
             edges.append(graph.edges.astype(np.int32))
             vectors.append(graph.vectors.astype(np.float32 if self._single else np.float64))
         self.n_edges = np.array([e.shape[1] for e in edges], dtype=np.int64)
         self._first_edge = np.concatenate([[0], np.cumsum(self.n_edges)])
         self._edges = np.concatenate(edges, axis=1)
+        self._positions = np.concatenate(positions)
         self._vectors = np.concatenate(vectors)
 
     @property

@@ -142,7 +142,8 @@ def test_a_damaged_cache_is_made_again(served, tmp_path, damage):
     if damage == "other":
         np.savez(cache, a=np.zeros(3))
     elif damage == "pickle":
-        np.save(cache.open("wb"), np.array([{}]), allow_pickle=True)
+        with cache.open("wb") as file:
+            np.save(file, np.array([{}]), allow_pickle=True)
     else:
         flipped = data[:300] + bytes([data[300] ^ 1]) + data[301:]
         cut = data[: len(data) // 2]

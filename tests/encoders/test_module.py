@@ -402,7 +402,10 @@ def test_chance_is_noticed():
 def test_zeros_and_missing_geometry_are_remarked_on():
     with pytest.warns(UserWarning, match="2x1o of layer 'out' is zero for all atoms"):
         extract(written(lambda s, v: right(s, 0 * v)), molecules(4), progress=False)
-    with pytest.warns(UserWarning, match="no geometry .edges reach cutoff=0.4 Angstrom"):
+    with (
+        pytest.warns(UserWarning, match="is zero for all atoms"),
+        pytest.warns(UserWarning, match="no geometry .edges reach cutoff=0.4 Angstrom"),
+    ):
         extract(written(right, cutoff=0.4), molecules(4), progress=False)
     embedding = stream(check=True)
     with pytest.warns(UserWarning, match="they hold composition and no geometry .no cutoff= was"):

@@ -56,6 +56,7 @@ def test_refitting_on_the_residual_changes_nothing(problem):
     assert np.allclose(twice, once, rtol=0, atol=1e-12 * max(1.0, np.abs(X).max()))
 
 
+@pytest.mark.filterwarnings("ignore:The design matrix is rank-deficient")
 @given(problems())
 @settings(deadline=None, max_examples=40)
 def test_residual_equals_statsmodels_ols(problem):
