@@ -102,7 +102,7 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256 of structures and targets: changes whenever a result could.
 
-        Targets count to 32 bits, nine digits: the last ones of labels that are computed here, such as
+        Targets count to 32 bits, nine digits: the last of labels that are computed here, such as
         rotational constants, differ by processor.
         """
         digest = hashlib.sha256()
