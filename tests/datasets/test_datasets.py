@@ -95,7 +95,7 @@ def test_the_fingerprint_is_that_of_other_processors():
     """Labels that are computed here end differently in their last bits."""
     base = make()
     elsewhere = base.select(np.arange(12))
-    elsewhere.targets.iloc[:, :] = np.nextafter(elsewhere.targets.to_numpy(), np.inf)
+    elsewhere.targets.iloc[:, :] *= 1 + 4e-16
     assert elsewhere.fingerprint == base.fingerprint
     assert not elsewhere.targets.equals(base.targets)
 
