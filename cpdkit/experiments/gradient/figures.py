@@ -248,7 +248,7 @@ def architecture_figure(table: pd.DataFrame) -> Figure:
     rows = table[table["target"] == first]
     panels, lines = zip(*map(_panel_and_line, rows["encoder"]), strict=True)
     figure = layer_figure(rows.assign(target=panels, encoder=lines))
-    figure.suptitle(f"{label(first)}, from the first layer to the last")
+    figure.supxlabel(f"{label(first)}: first layer at 0, last at 1")
     return figure
 
 
