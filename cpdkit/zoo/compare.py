@@ -78,7 +78,7 @@ def recipe_exceptions(names: Sequence[str]) -> pd.DataFrame:
 
 def bond_errors(names: Sequence[str] | None = None) -> dict[str, float]:
     """By task, the error of a ridge on element and bond counts on the probe split."""
-    cards = [card for card in _cards(names) if card["task"] != UNTRAINED]
+    cards = _cards(trained_names(names))
     return {card["task"]: card["baselines"]["bonds"]["mae"] for card in cards}
 
 
