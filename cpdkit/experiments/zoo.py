@@ -1,4 +1,4 @@
-"""Figure of the zoo: error against epoch."""
+"""What the chapter on the zoo draws and says."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cpdkit.experiments.labels import label
+from cpdkit.experiments.labels import label, labelled
+from cpdkit.experiments.verdict import listed, number
 from cpdkit.figures import levels, looks, panels
 
-__all__ = ["learning_figure"]
+__all__ = ["exceptions_list", "learning_figure", "zoo_sentence"]
 
 
 def learning_figure(curves: pd.DataFrame, bonds: Mapping[str, float], unit: str = "eV") -> Figure:
@@ -26,9 +27,10 @@ def learning_figure(curves: pd.DataFrame, bonds: Mapping[str, float], unit: str 
         Of the errors.
     """
     tasks = levels(curves, "task")
+    titles = levels(labelled(curves), "task")
     look = looks(sorted(set(curves["architecture"])))
     figure, axes = panels(len(tasks), width=4.2, height=4, left=1, top=0, sharey=False)
-    for axis, task in zip(axes, tasks, strict=True):
+    for axis, task, title in zip(axes, tasks, titles, strict=True):
         rows = curves[curves["task"] == task]
         for (architecture, _), line in rows.groupby(["architecture", "seed"]):
             line = line.sort_values("epoch")
@@ -39,8 +41,49 @@ def learning_figure(curves: pd.DataFrame, bonds: Mapping[str, float], unit: str 
             )  # fmt: skip
         axis.axhline(bonds[task], color="0.3", linestyle="--", label="bond counts, ridge")
         axis.set(
-            xscale="log", yscale="log", title=task, xlabel="epochs",
+            xscale="log", yscale="log", title=title, xlabel="epochs",
             ylabel=f"mean absolute error on probe ({unit})",
         )  # fmt: skip
     axes[-1].legend(frameon=True, fontsize=8)
     return figure
+
+
+def exceptions_list(exceptions: pd.DataFrame) -> str:
+    """Models that were trained otherwise and why, as a Markdown list.
+
+    Parameters
+    ----------
+    exceptions : DataFrame
+        Of `cpdkit.zoo.compare.recipe_exceptions`.
+    """
+    lines = []
+    for (model, remark), rows in exceptions.groupby(["model", "remark"], sort=False):
+        changes = [f"{r.setting} {r.value} instead of {r.first}" for r in rows.itertuples()]
+        lines.append(f"- {label(model)}: {listed(changes)}. {remark}")
+    return "\n".join(lines) or "All models share one recipe."
+
+
+def zoo_sentence(table: pd.DataFrame) -> str:
+    """How large the models are and how good, and whether bond counts are as good as one of them.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `cpdkit.zoo.compare.overview`.
+    """
+    spans = [_span(str(task), rows) for task, rows in table.groupby("task", sort=False)]
+    below = table.loc[table["r2"] <= table["r2_bonds"], "model"].tolist()
+    end = f"not better than bond counts: {', '.join(below)}" if below else "all beat bond counts"
+    return (
+        f"{len(table)} models of {table['parameters'].min():,} to {table['parameters'].max():,} "
+        f"weights have mean absolute errors of {' and '.join(spans)}; {end}."
+    )
+
+
+def _span(task: str, rows: pd.DataFrame) -> str:
+    weakest = rows.loc[rows["r2"].idxmin()]
+    return (
+        f"{number(rows['mae'].min())} to {number(rows['mae'].max())} {weakest['unit']} for the "
+        f"{task} (lowest R² {number(weakest['r2'], 4)}, {label(weakest['architecture'])}; "
+        f"bond counts {number(weakest['r2_bonds'], 4)})"
+    )

@@ -2,25 +2,115 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
-from cpdkit.zoo.checkpoints import UNTRAINED, model_names, read_card
+from cpdkit.datasets import Dataset
+from cpdkit.zoo.checkpoints import UNTRAINED, load_model, model_names, read_card
 from cpdkit.zoo.recipe import ARCHITECTURES, TASKS
 
-__all__ = ["at_equal_error", "learning_curves", "overview"]
+__all__ = ["at_equal_error", "bond_errors", "errors_on", "learning_curves", "overview"]
+__all__ += ["recipe", "recipe_exceptions", "trained_names"]
 
 
-def _cards(names: list[str] | None) -> list[dict]:
+def _cards(names: Sequence[str] | None) -> list[dict]:
     return [read_card(name) for name in (model_names() if names is None else names)]
 
 
-def overview(names: list[str] | None = None) -> pd.DataFrame:
+def trained_names(names: Sequence[str] | None = None) -> list[str]:
+    """Names of the models that were trained.
+
+    Parameters
+    ----------
+    names : sequence of str, optional
+        Models; all by default.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    found = [card["name"] for card in _cards(names) if card["task"] != UNTRAINED]
+    if not found:
+        raise ValueError("none of these models was trained; see `cpdkit zoo list`.")
+    return found
+
+
+def recipe(name: str) -> pd.DataFrame:
+    """How a model was trained.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``setting`` and ``value`` (as text): the recipe, the cutoff and the number of
+        molecules.
+    """
+    card = read_card(name)
+    size = {"cutoff / Å": card["cutoff"], "molecules": card["data"]["molecules"]}
+    settings = card["recipe"] | size
+    return pd.DataFrame({"setting": list(settings), "value": list(map(str, settings.values()))})
+
+
+def recipe_exceptions(names: Sequence[str]) -> pd.DataFrame:
+    """Where the recipes of other models differ from that of the first.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Trained models.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``model, setting, value, first`` (the value of the first model) and ``remark``.
+    """
+    first, *others = _cards(names)
+    rows = [
+        (card["name"], setting, value, first["recipe"][setting], card["remark"])
+        for card in others
+        for setting, value in card["recipe"].items()
+        if value != first["recipe"][setting]
+    ]
+    return pd.DataFrame(rows, columns=["model", "setting", "value", "first", "remark"])
+
+
+def bond_errors(names: Sequence[str] | None = None) -> dict[str, float]:
+    """By task, the error of a ridge on element and bond counts on the probe split."""
+    cards = _cards(trained_names(names))
+    return {card["task"]: card["baselines"]["bonds"]["mae"] for card in cards}
+
+
+def errors_on(names: Sequence[str], ds: Dataset) -> pd.DataFrame:
+    """Errors of trained models on structures with labels, computed anew.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Trained models.
+    ds : Dataset
+        Structures with the targets of the models.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``model, molecules, mae`` and ``mae on the card``, which is that of all of the
+        probe split.
+    """
+    rows = []
+    for name, card in zip(names, _cards(names), strict=True):
+        error = np.abs(load_model(name).predict(ds.atoms) - ds.targets[card["target"]])
+        rows.append((name, len(ds), error.mean(), card["probe"]["mae"]))
+    return pd.DataFrame(rows, columns=["model", "molecules", "mae", "mae on the card"])
+
+
+def overview(names: Sequence[str] | None = None) -> pd.DataFrame:
     """One row per trained model: size, errors, and what composition and bonds reach.
 
     Parameters
     ----------
-    names : list of str, optional
+    names : sequence of str, optional
         Models; all by default.
 
     Returns
@@ -47,7 +137,7 @@ def overview(names: list[str] | None = None) -> pd.DataFrame:
     )
 
 
-def learning_curves(names: list[str] | None = None) -> pd.DataFrame:
+def learning_curves(names: Sequence[str] | None = None) -> pd.DataFrame:
     """Error against epoch: every kept set of weights on the probe split.
 
     Returns
@@ -79,7 +169,7 @@ def learning_curves(names: list[str] | None = None) -> pd.DataFrame:
 
 
 def at_equal_error(
-    task: str, *, names: list[str] | None = None, level: float | None = None
+    task: str, *, names: Sequence[str] | None = None, level: float | None = None
 ) -> pd.DataFrame:
     """For each model of a task, the kept weights whose validation error is nearest to `level`.
 
@@ -87,7 +177,7 @@ def at_equal_error(
     ----------
     task : str
         Of :data:`TASKS`.
-    names : list of str, optional
+    names : sequence of str, optional
         Models; all by default.
     level : float, optional
         Validation error in the target's unit; by default the final one of the worst model, which

@@ -22,8 +22,8 @@ from cpdkit.figures import (
     panels,
 )
 
-__all__ = ["gradient_figure", "heat_map", "ladder_figure", "layer_figure", "probe_figure"]
-__all__ += ["protocol_figure"]
+__all__ = ["architecture_figure", "gradient_figure", "heat_map", "ladder_figure", "ladder_map"]
+__all__ += ["layer_figure", "probe_figure", "protocol_figure"]
 
 _PARTIAL = r"$R^2_\mathrm{partial}$ (dimensionless)"
 _SCORES = {
@@ -197,6 +197,22 @@ def ladder_figure(table: pd.DataFrame) -> Figure:
     return _lines(table, "removed", levels(table, "removed"), "removed beside the mean")
 
 
+def ladder_map(table: pd.DataFrame) -> Figure:
+    """Heat map of the first target: one row per representation, one column per rung.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As for :func:`ladder_figure`.
+    """
+    needs(table, ["representation", "removed", "target", "score", "mean"])
+    first = table["target"].iloc[0]
+    rungs = table[table["target"] == first]
+    figure = heat_map(rungs.assign(target=rungs["removed"]))
+    figure.suptitle(f"{label(first)}, as more is removed")
+    return figure
+
+
 def layer_figure(table: pd.DataFrame) -> Figure:
     """``r2_partial`` from the first layer to the last, one line per encoder.
 
@@ -216,6 +232,31 @@ def layer_figure(table: pd.DataFrame) -> Figure:
     needs(table, ["encoder", "depth", "target", "score", "mean", "low", "high"])
     table = table.assign(representation=table["encoder"])
     return _lines(table, "depth", None, "relative depth")
+
+
+def architecture_figure(table: pd.DataFrame) -> Figure:
+    """As :func:`layer_figure` for the first target, with one panel per architecture of the zoo.
+
+    Colours tell what a model was trained for; models from elsewhere share a panel.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As for :func:`layer_figure`.
+    """
+    first = table["target"].iloc[0]
+    rows = table[table["target"] == first]
+    panels, lines = zip(*map(_panel_and_line, rows["encoder"]), strict=True)
+    figure = layer_figure(rows.assign(target=panels, encoder=lines))
+    figure.supxlabel(f"{label(first)}: first layer at 0, last at 1")
+    return figure
+
+
+def _panel_and_line(encoder: str) -> tuple[str, str]:
+    if not encoder.startswith("zoo/"):
+        return "trained elsewhere", encoder
+    architecture, task = label(encoder).split(", ", 1)
+    return architecture, task
 
 
 _LOWEST = -0.6  # a probe that went astray on few rows would hide all other lines

@@ -8,12 +8,23 @@ have produced the number, and one that is not listed is excluded for this encode
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["REPORTED", "Reported", "definitions_of", "settled_sentences"]
+from cpdkit.comparisons import stack
+from cpdkit.composition import composition_matrix
+from cpdkit.datasets import Dataset
+from cpdkit.decomposition import cpd
+from cpdkit.experiments.gradient.measure import Layer
+from cpdkit.experiments.labels import label
+from cpdkit.held_out.protocol import PROTOCOLS
+
+__all__ = ["REPORTED", "Reported", "definitions_of", "near", "settle", "settled_sentences"]
+__all__ += ["settled_list"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,56 @@ REPORTED = (
     Reported(0.784, "ANI-2x", "ani2x-aev", "mlp"),
 )
 _KEYS = ["composition", "protocol", "score"]
+_SETTLED = ["reported", "encoder", "probe", *_KEYS]
+_SETTLED += ["mean", "low", "high", "compatible", "above_ceiling"]
+
+
+def settle(
+    layers: Mapping[str, Layer],
+    ds: Dataset,
+    *,
+    target: str,
+    probes: Collection[str],
+    **settings: Any,
+) -> pd.DataFrame:
+    """Compute every definition of the reported numbers, and compare.
+
+    Composition is counts or fractions. Ridge is scored under all protocols, other probes under
+    ``sound`` and ``transductive``.
+
+    Parameters
+    ----------
+    layers : mapping of encoder to Layer
+        Of `measure.last_layers`.
+    ds : Dataset
+        The structures.
+    target : str
+        Which of its targets.
+    probes : collection of str
+        Probes that were asked for.
+    **settings
+        Further options of `cpdkit.cpd`.
+
+    Returns
+    -------
+    DataFrame
+        Of :func:`definitions_of`, without ``distance``, for every number whose encoder and probe
+        were asked for; empty where there is none.
+    """
+    wanted = [r for r in REPORTED if r.encoder in layers and r.probe in probes]
+    matrices = {kind: composition_matrix(ds, kind=kind) for kind in ("counts", "fractions")}
+    found = {}
+    for encoder, probe in ((r.encoder, r.probe) for r in wanted):
+        for kind, matrix in matrices.items():
+            for protocol in PROTOCOLS if probe == "ridge" else ("sound", "transductive"):
+                found[encoder, probe, kind, protocol] = cpd(
+                    layers[encoder].features, matrix, ds.targets[[target]],
+                    protocol=protocol, probe=probe, leak=False, **settings,
+                )  # fmt: skip
+    if not found:
+        return pd.DataFrame(columns=_SETTLED)
+    grid = stack(found, ["encoder", "probe", "composition", "protocol"])
+    return pd.concat([definitions_of(grid, r) for r in wanted], ignore_index=True)[_SETTLED]
 
 
 def definitions_of(grid: pd.DataFrame, reported: Reported) -> pd.DataFrame:
@@ -127,6 +188,52 @@ def settled_sentences(settled: pd.DataFrame, *, widest: float = 1.0) -> list[str
                 "scored against the raw target it lies above the ceiling here, which no residual "
                 "without composition passes"
             )
-        about = f"{rows['encoder'].iloc[0]}, {rows['probe'].iloc[0]}"
+        about = f"{label(rows['encoder'].iloc[0])}, {label(rows['probe'].iloc[0])}"
         sentences.append(f"**{value}** ({about}): {'; '.join(said)}.")
     return sentences
+
+
+def settled_list(settled: pd.DataFrame) -> str:
+    """The sentences of :func:`settled_sentences` as a Markdown list."""
+    if settled.empty:
+        return "The encoders and probes that the paper's numbers belong to were not asked for."
+    return "\n".join(f"- {sentence}" for sentence in settled_sentences(settled))
+
+
+def near(
+    ridge: pd.DataFrame,
+    probed: pd.DataFrame,
+    *,
+    target: str,
+    value: float = REPORTED[0].value,
+    widest: float = 0.3,
+    among: Sequence[str] = ("r2_geom", "r2_partial", "r2_full"),
+) -> pd.DataFrame:
+    """Scores whose interval holds a reported value and is narrow enough to say something.
+
+    Parameters
+    ----------
+    ridge : DataFrame
+        Columns ``representation, target, score, mean, low, high``.
+    probed : DataFrame
+        The same with ``probe``; its rows of ridge are left out.
+    target : str
+        Which target.
+    value : float
+        The reported value; by default that of the equivariant model.
+    widest : float, default 0.3
+        Intervals at least as wide are left out.
+    among : sequence of str
+        Which scores.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``score, probe, representation, mean, low, high``, sorted by score and probe.
+    """
+    rows = pd.concat([ridge.assign(probe="ridge"), probed[probed["probe"] != "ridge"]])
+    rows = rows[(rows["target"] == target) & rows["score"].isin(among)]
+    narrow = rows["high"] - rows["low"] < widest
+    rows = rows[(rows["low"] <= value) & (rows["high"] >= value) & narrow]
+    columns = ["score", "probe", "representation", "mean", "low", "high"]
+    return rows.sort_values(["score", "probe"], kind="stable", ignore_index=True)[columns]

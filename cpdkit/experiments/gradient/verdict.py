@@ -8,7 +8,10 @@ import pandas as pd
 
 from cpdkit.experiments.verdict import VERBS, Verdict, decide, difference, with_interval
 
-__all__ = ["disentanglement_gradient"]
+__all__ = ["NULLS", "crossings", "disentanglement_gradient", "judged"]
+
+NULLS = ("bond-counts", "random")
+"""Encoders that are neither a descriptor of geometry nor learned."""
 
 CLAIM = "Learned features keep geometry linearly accessible, handcrafted ones do not."
 _REASONS = {
@@ -16,6 +19,24 @@ _REASONS = {
     "holds": "no handcrafted descriptor keeps geometry linearly accessible, a learned one does",
     "undecided": "the intervals do not separate",
 }
+
+
+def judged(table: pd.DataFrame) -> pd.DataFrame:
+    """Scores of what the claim speaks of: no :data:`NULLS`, no untrained networks."""
+    encoders = table["encoder"]
+    return table[~encoders.isin(NULLS) & ~encoders.str.contains("untrained")]
+
+
+def crossings(table: pd.DataFrame) -> str:
+    """How many scores lie above their ceiling for certain, in a sentence.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``score`` and ``low``, with the score ``crossing``.
+    """
+    rows = table[table["score"] == "crossing"]
+    return f"Above the ceiling: {(rows['low'] > 0).sum()} of {len(rows)} scores of last layers."
 
 
 def disentanglement_gradient(

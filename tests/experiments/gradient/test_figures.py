@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cpdkit.experiments.gradient.figures import heat_map, ladder_figure, layer_figure, probe_figure
+from cpdkit.experiments.gradient.figures import (
+    architecture_figure,
+    heat_map,
+    ladder_figure,
+    ladder_map,
+    layer_figure,
+    probe_figure,
+)
 
 
 def rows(**columns):
@@ -44,6 +51,31 @@ def test_layers_lie_at_their_depth():
     assert axis.lines[0].get_xdata() == pytest.approx([0, 0.5, 1], abs=0.02)
 
 
+def test_a_map_of_the_ladder_shows_the_first_target_rung_by_rung():
+    table = rows(
+        representation="a", removed=["counts", "counts", "bonds", "bonds"],
+        target=["gap", "mu"] * 2, score="r2_partial", mean=[0.5, 0.9, 0.2, 0.8],
+    )  # fmt: skip
+    axis = ladder_map(table).axes[0]
+    assert [t.get_text() for t in axis.get_xticklabels()] == ["element counts", "bond counts"]
+    assert [t.get_text() for t in axis.texts] == ["0.50", "0.20"]
+
+
+def test_one_panel_per_architecture_and_one_line_per_task():
+    encoders = ["ani2x", "zoo/mace-gap-0", "zoo/mace-untrained-0", "zoo/painn-gap-0"]
+    table = pd.concat(
+        rows(
+            representation=name, encoder=name, depth=[0, 1], target=["gap", "gap"],
+            score="r2_partial", mean=[0.1, 0.2],
+        )
+        for name in encoders
+    )  # fmt: skip
+    axes = architecture_figure(table).axes
+    assert [axis.get_title() for axis in axes] == ["trained elsewhere", "MACE", "PaiNN"]
+    lines = [text.get_text() for text in axes[0].figure.legends[0].texts]
+    assert lines == ["ANI-2x network", "trained on the gap", "untrained"]
+
+
 def test_only_a_significant_crossing_is_filled():
     table = pd.concat(
         [
@@ -60,7 +92,7 @@ def test_only_a_significant_crossing_is_filled():
     assert [list(line.get_xdata()) for line in hollow] == [[0.62]]
 
 
-@pytest.mark.parametrize("draw", [heat_map, ladder_figure, layer_figure, probe_figure])
+@pytest.mark.parametrize("draw", [heat_map, ladder_figure, ladder_map, layer_figure, probe_figure])
 def test_a_missing_column_is_named(draw):
     with pytest.raises(ValueError, match="lacks the columns"):
         draw(pd.DataFrame({"target": ["gap"]}))

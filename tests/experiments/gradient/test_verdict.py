@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cpdkit.experiments.gradient.verdict import disentanglement_gradient
+from cpdkit.experiments.gradient.verdict import crossings, disentanglement_gradient, judged
 
 
 def result(encoder: str, mean: float, half: float, *, last: bool = True, target: str = "gap"):
@@ -69,3 +69,16 @@ def test_the_best_that_was_not_trained_on_the_target_is_named():
     assert "zoo/painn-gap-0 0.60" in told
     assert "not trained on gap the best is zoo/painn-energy-0, 0.20 (0.10 to 0.30)" in told
     assert "the difference is -0.10 (-0.10 to -0.10)" in told
+
+
+def test_nulls_and_untrained_networks_are_not_judged():
+    encoders = ["aev", "bond-counts", "random", "zoo/mace-untrained-0", "zoo/mace-gap-0"]
+    table = pd.DataFrame([result(name, 0.1, 0.1) for name in encoders])
+    table.attrs = {"n_folds": 5}
+    assert judged(table)["encoder"].tolist() == ["aev", "zoo/mace-gap-0"]
+    assert judged(table).attrs == table.attrs
+
+
+def test_only_a_crossing_that_is_certain_counts():
+    table = pd.DataFrame({"score": ["crossing"] * 3 + ["r2_geom"], "low": [0.1, -0.1, 0.0, 0.2]})
+    assert crossings(table) == "Above the ceiling: 1 of 3 scores of last layers."

@@ -1,0 +1,177 @@
+"""Features of every layer, and what chapter 1 scores beside the plain decomposition."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cpdkit._messages import unknown
+from cpdkit.comparisons import stack
+from cpdkit.composition import composition_matrix
+from cpdkit.datasets import Dataset
+from cpdkit.decomposition import cpd
+from cpdkit.encoders import load_encoder
+from cpdkit.extraction import extract
+from cpdkit.representation import Representation
+
+__all__ = ["Layer", "dealt_anew", "last_layers", "nuisances", "other_choices", "pooled_layers"]
+
+_NEEDS_SMILES = ("bonds", "morgan")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Pooled features of one layer.
+
+    Attributes
+    ----------
+    encoder : str
+        The encoder.
+    depth : float
+        0 for its first layer, 1 for its last.
+    features : Representation
+        Pooled as asked for.
+    otherwise : Representation
+        Pooled the other way: sum for mean, mean for sum.
+    """
+
+    encoder: str
+    depth: float
+    features: Representation
+    otherwise: Representation
+
+    @property
+    def last(self) -> bool:
+        """Whether it is the last layer of its encoder."""
+        return self.depth == 1.0
+
+
+def pooled_layers(
+    encoders: Sequence[str], ds: Dataset, *, pooling: str = "mean", layers: str = "last"
+) -> dict[str, Layer]:
+    """Encode structures with every encoder.
+
+    Parameters
+    ----------
+    encoders : sequence of str
+        Names that `cpdkit.load_encoder` knows.
+    ds : Dataset
+        The structures.
+    pooling : {"mean", "sum"}
+        Over the atoms of a structure.
+    layers : {"last", "all"}
+        Which layers to keep.
+
+    Returns
+    -------
+    dict of str to Layer
+        By the name of the encoder, followed by that of the layer where several are kept.
+
+    Raises
+    ------
+    ValueError
+        If an option is not known.
+    """
+    other = {"mean": "sum", "sum": "mean"}
+    if pooling not in other:
+        raise ValueError(unknown("pooling", pooling, other))
+    if layers not in ("all", "last"):
+        raise ValueError(f'layers={layers!r}: give "all" or "last".')
+    found = {}
+    for encoder in encoders:
+        both = extract(load_encoder(encoder), ds, pooling=["mean", "sum"])
+        asked, otherwise = (both.select(pooling=p) for p in (pooling, other[pooling]))
+        steps = len(asked.layers) - 1
+        depths = {name: i / steps if steps else 1.0 for i, name in enumerate(asked.layers)}
+        kept = asked.layers if layers == "all" else asked.layers[-1:]
+        for name in kept:
+            parts = [part.select(layer=name) for part in (asked, otherwise)]
+            title = encoder if len(kept) == 1 else f"{encoder} / {name}"
+            found[title] = Layer(encoder, depths[name], *parts)
+    return found
+
+
+def last_layers(layers: Mapping[str, Layer]) -> dict[str, Layer]:
+    """The last layer of every encoder, by the encoder's name."""
+    return {layer.encoder: layer for layer in layers.values() if layer.last}
+
+
+def dealt_anew(targets: pd.DataFrame, *, seed: int) -> pd.DataFrame:
+    """Targets dealt anew among all structures, whole rows at once: there is nothing to find.
+
+    `cpdkit.controls.null_scores` deals them within formulas, which leaves composition's share.
+    """
+    order = np.random.default_rng(seed).permutation(len(targets))
+    return targets.iloc[order].reset_index(drop=True)
+
+
+def nuisances(ladder: Sequence[str], ds: Dataset) -> dict[str, np.ndarray]:
+    """What each rung removes; rungs that need SMILES are left out where there are none.
+
+    Parameters
+    ----------
+    ladder : sequence of str
+        Kinds of `cpdkit.composition.composition_matrix`.
+    ds : Dataset
+        The structures.
+    """
+    rungs = [rung for rung in ladder if ds.smiles is not None or rung not in _NEEDS_SMILES]
+    if len(rungs) < len(ladder):
+        warnings.warn(f"{ds.name} has no SMILES: bonds are left out.", stacklevel=2)
+    return {rung: composition_matrix(ds, kind=rung) for rung in rungs}
+
+
+def other_choices(
+    layers: Mapping[str, Layer],
+    ds: Dataset,
+    targets: Sequence[str],
+    *,
+    removed: str,
+    folds: str,
+    **settings: Any,
+) -> pd.DataFrame:
+    """Scores of last layers where one choice at a time is made the other way.
+
+    Parameters
+    ----------
+    layers : mapping of encoder to Layer
+        Of :func:`last_layers`.
+    ds : Dataset
+        The structures.
+    targets : sequence of str
+        Which of its targets.
+    removed : {"counts", "fractions"}
+        What is removed.
+    folds : {"random", "formula"}
+        Scheme of the folds.
+    **settings
+        Further options of `cpdkit.cpd`.
+
+    Returns
+    -------
+    DataFrame
+        With the columns ``representation`` and ``choice``: ``"as above"``, ``"the other
+        composition"``, ``"the other pooling"`` or ``"the other folds"``.
+    """
+    other = "fractions" if removed == "counts" else "counts"
+    matrices = {kind: composition_matrix(ds, kind=kind) for kind in (removed, other)}
+    other_folds = "formula" if folds == "random" else "random"
+    found = {}
+    for name, layer in layers.items():
+        choices = {
+            "as above": (layer.features, removed, folds),
+            "the other composition": (layer.features, other, folds),
+            "the other pooling": (layer.otherwise, removed, folds),
+            "the other folds": (layer.features, removed, other_folds),
+        }
+        for choice, (features, kind, scheme) in choices.items():
+            found[name, choice] = cpd(
+                features, matrices[kind], ds.targets[list(targets)],
+                folds=scheme, leak=False, **settings,
+            )  # fmt: skip
+    return stack(found, ["representation", "choice"])

@@ -1,0 +1,136 @@
+"""What chapter 1 tabulates around its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from cpdkit.comparisons import stack
+from cpdkit.datasets import Dataset
+from cpdkit.experiments.gradient.measure import Layer
+
+__all__ = ["beside_ridge", "channels", "first_targets", "last_layers", "pick"]
+__all__ += ["several_layers", "spreads", "with_layers"]
+
+_PROBED = ["representation", "probe", "target", "score", "mean", "low", "high"]
+
+
+def first_targets(targets: Sequence[str], n: int) -> list[str]:
+    """The first `n` targets, which are drawn; ValueError where there would be none."""
+    if n < 1:
+        raise ValueError(f"shown={n}: give the number of targets to draw, at least 1.")
+    return list(targets[:n])
+
+
+def spreads(ds: Dataset) -> pd.DataFrame:
+    """Mean, standard deviation and range of each target."""
+    found = ds.targets.describe().T[["mean", "std", "min", "max"]]
+    return found.rename_axis("target").reset_index()
+
+
+def channels(layers: Mapping[str, Layer]) -> pd.DataFrame:
+    """Channels of each representation, and how many are almost constant.
+
+    These spread over all structures by less than 1 % of the root-mean-square spread of the
+    representation's channels, where the sound probe puts its floor.
+    """
+    rows = []
+    for name, layer in layers.items():
+        spread = layer.features.features.std(axis=0)
+        constant = int((spread < 0.01 * (spread**2).mean() ** 0.5).sum())
+        rows.append((name, len(spread), constant))
+    return pd.DataFrame(rows, columns=["representation", "channels", "almost constant"])
+
+
+def with_layers(table: pd.DataFrame, layers: Mapping[str, Layer]) -> pd.DataFrame:
+    """Scores with encoder and depth of their representation in front.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With the columns ``representation`` and ``protocol``.
+    layers : mapping of representation to Layer
+        Of `measure.pooled_layers`.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``representation, encoder, depth, protocol``, those of `table`, and ``last``:
+        whether it is the last layer.
+    """
+    found = [layers[name] for name in table["representation"]]
+    table = table.assign(
+        encoder=[layer.encoder for layer in found],
+        depth=[layer.depth for layer in found],
+        last=[layer.last for layer in found],
+    )
+    front = ["representation", "encoder", "depth", "protocol"]
+    return table[[*front, *table.columns.drop(front)]]
+
+
+def last_layers(table: pd.DataFrame) -> pd.DataFrame:
+    """Scores of last layers under the sound protocol, named by their encoder.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of :func:`with_layers`, or ``01_gradient.csv`` of a record.
+    """
+    rows = table[(table["protocol"] == "sound") & (table["depth"] == 1.0)]
+    return rows.assign(representation=rows["encoder"])
+
+
+def several_layers(table: pd.DataFrame) -> pd.DataFrame:
+    """``r2_partial`` under the sound protocol of encoders with several layers.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As for :func:`last_layers`.
+    """
+    rows = table[(table["protocol"] == "sound") & (table["score"] == "r2_partial")]
+    return rows[rows.groupby("encoder")["depth"].transform("nunique") > 1]
+
+
+def pick(
+    table: pd.DataFrame, scores: Sequence[str], *, targets: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Rows of some scores, in the order of `scores`, and of some targets.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``score`` and ``target``.
+    scores : sequence of str
+        Which scores.
+    targets : sequence of str, optional
+        Which targets; all by default.
+    """
+    if targets is not None:
+        table = table[table["target"].isin(targets)]
+    rows = table[table["score"].isin(scores)]
+    return rows.sort_values("score", key=lambda s: s.map(list(scores).index), kind="stable")
+
+
+def beside_ridge(
+    ridge: pd.DataFrame, others: Mapping[tuple[str, str], pd.DataFrame]
+) -> pd.DataFrame:
+    """Scores of other probes below those of ridge.
+
+    Parameters
+    ----------
+    ridge : DataFrame
+        Scores of ridge, with the column ``representation``.
+    others : mapping of (representation, probe) to DataFrame
+        Scores of the others; there may be none.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``representation, probe, target, score, mean, low, high``.
+    """
+    tables = [ridge.assign(probe="ridge")]
+    if others:
+        tables.append(stack(others, ["representation", "probe"]))
+    return pd.concat(tables, ignore_index=True)[_PROBED]
