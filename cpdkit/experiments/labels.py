@@ -153,10 +153,15 @@ def _task(name: str) -> str:
     return _TASKS.get(name, name)
 
 
+def _layer(name: str) -> str:
+    return _LAYER_IN_TEXT.sub(r"\1 \2", name)
+
+
 COLUMNS: Mapping[str, Callable[[str], str]] = {
     **dict.fromkeys(("representation", "encoder", "model", "a", "b", "untrained"), label),
     **dict.fromkeys(("architecture", "target", "removed", "baseline"), label),
     "task": _task,
+    "name": _layer,
 }
 """How :func:`labelled` names what is in a column."""
 
@@ -168,7 +173,8 @@ def labelled(table: pd.DataFrame, *, units: Mapping[str, str] | None = None) -> 
     ----------
     table : DataFrame
         Names in the columns ``representation, encoder, model, architecture, task, target,
-        removed, baseline, untrained, a`` and ``b`` are replaced, as far as the table has them.
+        removed, baseline, untrained, a`` and ``b`` are replaced, and layers in ``name``, as far as
+        the table has them.
     units : mapping of str to str, optional
         Units of targets, written behind them.
 

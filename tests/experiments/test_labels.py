@@ -52,12 +52,19 @@ def test_no_two_names_share_a_label() -> None:
 
 def test_a_labelled_table_keeps_all_but_its_names() -> None:
     table = pd.DataFrame(
-        {"representation": ["soap", "mine"], "target": "mu", "task": "gap", "mean": [0.1, 0.2]},
+        {
+            "representation": ["soap", "mine"],
+            "name": ["block_1", ""],
+            "target": "mu",
+            "task": "gap",
+            "mean": [0.1, 0.2],
+        },
         index=[3, 5],
     )
     table.attrs = {"n": 7}
     shown = labelled(table, units={"mu": "D"})
     assert shown["representation"].tolist() == ["SOAP descriptor", "mine"]
+    assert shown["name"].tolist() == ["block 1", ""]
     assert set(shown["target"]) == {"dipole moment (D)"}
     assert set(shown["task"]) == {"trained on the gap"}
     assert shown.attrs == table.attrs

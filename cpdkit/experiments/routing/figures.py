@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -16,7 +18,7 @@ __all__ = ["index_figure", "score_heatmap", "vector_figure"]
 _QUANTITIES = ("vector side", "scalar side", "index")
 
 
-def index_figure(index: pd.DataFrame) -> Figure:
+def index_figure(index: pd.DataFrame, *, targets: Sequence[str] | None = None) -> Figure:
     """Both sides of the routing index of l=1 and their sum, for each layer of each encoder.
 
     Parameters
@@ -24,6 +26,8 @@ def index_figure(index: pd.DataFrame) -> Figure:
     index : DataFrame
         From `measure.routing_index`, with a column ``encoder``; untrained networks are
         drawn hollow.
+    targets : sequence of str, optional
+        The vector's norm and the scalar first; by default what `index` says of itself.
 
     Returns
     -------
@@ -38,11 +42,12 @@ def index_figure(index: pd.DataFrame) -> Figure:
     here = index[index["l"] == 1]
     if here.empty:
         raise ValueError("no row has l=1; no encoder of this table has vectors.")
-    vector, scalar = (index.attrs.get(k, k) for k in ("vector", "scalar"))
+    known = [index.attrs.get(k, k) for k in ("vector", "scalar")] if targets is None else targets
+    vector, scalar = map(label, known[:2])
     titles = {
-        "vector side": f"{vector}: $\\ell=1$ minus $\\ell=0$",
-        "scalar side": f"{scalar}: $\\ell=0$ minus $\\ell=1$",
-        "index": "routing index: their sum",
+        "vector side": f"{vector}:\n$\\ell=1$ minus $\\ell=0$",
+        "scalar side": f"{scalar}:\n$\\ell=0$ minus $\\ell=1$",
+        "index": "routing index:\ntheir sum",
     }
     rows = here.assign(row=_label(here) + " (" + here["irrep"] + ")")
     names = levels(rows, "row")

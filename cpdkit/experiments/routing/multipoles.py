@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 from ase.data import atomic_masses
 
+from cpdkit.datasets import load_dataset
 from cpdkit.datasets._dataset import AtomsSequence, Dataset
 
-__all__ = ["element_moments", "l2_components", "multipole_targets"]
+__all__ = ["element_moments", "l2_components", "multipole_targets", "with_vectors"]
 
 _DIPOLE = ["dipole_x", "dipole_y", "dipole_z"]
 _QUADRUPOLE = [f"quadrupole_{pair}" for pair in ("xx", "xy", "yy", "xz", "yz", "zz")]
@@ -43,6 +44,27 @@ def multipole_targets(dataset: Dataset) -> dict[int, dict[str, np.ndarray]]:
         tensors = info[_QUADRUPOLE].to_numpy(dtype=np.float64)
         found[2] = {"quadrupole": l2_components(tensors)}
     return found
+
+
+def with_vectors(ds: Dataset, *, split: str, at_most: int, seed: int) -> Dataset:
+    """Structures with vector labels: QM9 has them in a split of their own.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Given back as it is, if it has such labels or is not QM9.
+    split : str
+        Of QM9.
+    at_most, seed : int
+        Of the draw from those rows of the split that have dipole vectors.
+    """
+    if multipole_targets(ds) or ds.name != "qm9" or ds.split == "file":
+        return ds
+    every = load_dataset("qm9", split=split)
+    if every.info is None:
+        raise ValueError(f"split {split!r} of {ds.name!r} has no dipole vectors.")
+    every = every.select(every.info["dipole_x"].notna().to_numpy())
+    return every.sample(min(at_most, len(every)), seed=seed)
 
 
 def l2_components(tensors: np.ndarray) -> np.ndarray:

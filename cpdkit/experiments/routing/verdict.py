@@ -10,7 +10,7 @@ import pandas as pd
 from cpdkit.experiments.verdict import VERBS, Verdict, decide, difference, signed, with_interval
 from cpdkit.intervals import corrected_t
 
-__all__ = ["STATES", "family", "irrep_routing", "is_trained", "routing_states"]
+__all__ = ["STATES", "family", "irrep_routing", "is_trained", "origin", "routing_states"]
 
 STATES = ("routes", "does not route", "open")
 CLAIM = "MACE sends the dipole to l=1 and the gap to l=0; ViSNet does not."
@@ -151,6 +151,26 @@ def irrep_routing(index: pd.DataFrame) -> Verdict:
         ]
         sentence += f" Without training, {'; '.join(told)}."
     return Verdict(CLAIM, outcome, sentence)
+
+
+def origin(pooled: pd.DataFrame, atomic: pd.DataFrame, choices: pd.DataFrame) -> str:
+    """Say how many networks route where norms are taken of pooled vectors, or atom by atom.
+
+    Parameters
+    ----------
+    pooled, atomic : DataFrame
+        From `measure.routing_index`, with either kind of norm.
+    choices : DataFrame
+        From `tables.choices`.
+    """
+    states = [routing_states(index)["state"] for index in (pooled, atomic)]
+    routing = [(state == "routes").sum() for state in states]
+    return (
+        f"Where the norm is taken of pooled vectors, {routing[0]} of {len(states[0])} networks "
+        f"route; where it is taken atom by atom, {routing[1]} do. Of {len(choices)} ways of making "
+        f"degrees comparable, {(choices['claim'] == 'holds').sum()} say that the claim holds, "
+        f"{(choices['claim'] == 'fails').sum()} that it fails."
+    )
 
 
 def _reason(mace: pd.DataFrame, visnet: pd.DataFrame) -> str:

@@ -6,18 +6,24 @@ removed from the representation and the model's own readout, unchanged, predicts
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
+import pandas as pd
 import torch
 from scipy.stats import special_ortho_group
 
+from cpdkit.datasets import Dataset
 from cpdkit.datasets._dataset import AtomsSequence
 from cpdkit.encoders._graph import collate
+from cpdkit.folds import make_folds
 from cpdkit.projection.linear import CompositionProjector
+from cpdkit.zoo import TASKS, load_model
 from cpdkit.zoo.model import ZooModel
 
-__all__ = ["Erased", "erase_then_predict"]
+__all__ = ["Erased", "erase_then_predict", "erasures"]
 
 
 @dataclass(frozen=True)
@@ -128,3 +134,58 @@ def erase_then_predict(
         rotated=predict(shift @ rotation),
         rank=rank,
     )
+
+
+def erasures(
+    architectures: Sequence[str],
+    tasks: Sequence[str],
+    ds: Dataset,
+    nuisances: Mapping[str, np.ndarray],
+    *,
+    training: int = 0,
+    errors: bool = True,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """What erasing does to the predictions of each network.
+
+    Parameters
+    ----------
+    architectures, tasks : sequence of str
+        Of the zoo; tasks whose target `ds` lacks are left out.
+    ds : Dataset
+        Molecules and targets.
+    nuisances : mapping of str to ndarray of shape (n_molecules, k)
+        What is erased, by name; other directions stand beside the first only.
+    training : int, default 0
+        Seed of the trainings.
+    errors : bool, default True
+        Whether the labels of `ds` are those of the zoo, so that errors mean something.
+    seed : int, default 0
+        Of the folds.
+
+    Returns
+    -------
+    DataFrame
+        One row per model: mean absolute errors and mean absolute changes of its predictions.
+    """
+    fold = make_folds(len(ds), scheme="random", ids=ds.ids, seed=seed)[0]
+    rows = []
+    for architecture, task in product(architectures, tasks):
+        if TASKS[task].target not in ds.targets:
+            continue
+        name = f"{architecture}-{task}-{training}"
+        model, truth = load_model(name), ds.targets[TASKS[task].target].to_numpy()
+        row: dict[str, str | float] = {"model": name}
+        for i, (what, nuisance) in enumerate(nuisances.items()):
+            found = erase_then_predict(model, ds.atoms, nuisance, fold)
+            erased = {f"{what} erased": found.after}
+            another = {f"{what} of another": found.control}
+            turned = {"other directions": found.rotated} if i == 0 else {}
+            if errors:
+                row["error"] = np.abs(found.before - truth).mean()
+                for how, predicted in (erased | turned).items():
+                    row[f"error, {how}"] = np.abs(predicted - truth).mean()
+            for how, predicted in (erased | another | turned).items():
+                row[f"change, {how}"] = np.abs(predicted - found.before).mean()
+        rows.append(row)
+    return pd.DataFrame(rows, columns=None if rows else ["model"])

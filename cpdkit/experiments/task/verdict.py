@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from cpdkit.experiments.verdict import VERBS, Verdict, decide, with_interval
+from cpdkit.zoo import TASKS
 
-__all__ = ["task_or_architecture"]
+__all__ = ["at_last_epoch", "task_or_architecture", "untaught"]
 
 CLAIM = "The training task explains more of what a representation keeps than the architecture."
 
@@ -56,6 +57,34 @@ def task_or_architecture(
             else ""
         ),
     )
+
+
+def at_last_epoch(shares: pd.DataFrame, *, targets: Sequence[str]) -> Verdict:
+    """Judge the shares of the first target at the last epoch, beside those of `untaught` ones.
+
+    Parameters
+    ----------
+    shares : DataFrame
+        Of `tables.shares`.
+    targets : sequence of str
+        What was probed.
+    """
+    last = shares[shares["at"] == "last epoch"]
+    of = {name: last[last["target"] == name] for name in targets}
+    beside = {name: of[name] for name in untaught(targets[1:]) if len(of[name])}
+    return task_or_architecture(of[targets[0]], target=targets[0], others=beside)
+
+
+def untaught(targets: Sequence[str]) -> list[str]:
+    """Those of `targets` that no network of the zoo was trained on, by whatever name.
+
+    Examples
+    --------
+    >>> untaught(["gap", "u0", "mu"])
+    ['mu']
+    """
+    taught = {task.target for task in TASKS.values()} | {"u0"}  # QM9's energy
+    return [name for name in targets if name not in taught]
 
 
 def _points(row: pd.Series) -> str:

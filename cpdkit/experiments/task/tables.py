@@ -1,0 +1,129 @@
+"""What chapter 5 tabulates of the scores of `models.score_models`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from cpdkit.comparisons import paired_difference, stack
+from cpdkit.experiments.task.measure import effect_shares
+
+__all__ = ["PAPER", "differences_elsewhere", "drops", "shares"]
+
+PAPER = {"painn": (0.53, 0.31), "mace": (0.44, 0.08)}
+"""R2_geom of the gap in version 2 of the paper: trained for the gap, and for energies."""
+
+
+def shares(*stages: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
+    """Shares of architecture and task in the spread of ``r2_partial``.
+
+    Parameters
+    ----------
+    *stages : DataFrame
+        Scores of one or several stages of training.
+    tasks : sequence of str
+        What the networks that count were trained for.
+
+    Returns
+    -------
+    DataFrame
+        Of `measure.effect_shares`, with the columns ``target`` and ``at``.
+    """
+    found = {}
+    for stage in stages:
+        counted = stage[(stage["score"] == "r2_partial") & stage["task"].isin(tasks)]
+        for at, target in dict.fromkeys(zip(counted["at"], counted["target"], strict=True)):
+            cell = counted[(counted["at"] == at) & (counted["target"] == target)]
+            found[target, at] = effect_shares(cell, test_share=1 / (stage.attrs["n_folds"] - 1))
+    return stack(found, ["target", "at"])
+
+
+def drops(*stages: pd.DataFrame, tasks: Sequence[str], target: str) -> pd.DataFrame:
+    """How far scores fall from networks trained for one task to those trained for another.
+
+    Parameters
+    ----------
+    *stages : DataFrame
+        Scores, each of one stage of training.
+    tasks : sequence of str
+        The first two count.
+    target : str
+        What was probed.
+
+    Returns
+    -------
+    DataFrame
+        For every architecture, stage and score, ``r2_geom`` or ``r2_partial``: the means over
+        seeds, their paired difference ``drop`` with its interval, the least and the most of single
+        seeds, and at the last epoch what the paper reports.
+    """
+    first, second = tasks[:2]
+    rows = []
+    for stage in stages:
+        here = stage[(stage["target"] == target) & stage["task"].isin([first, second])]
+        for architecture in here["architecture"].unique():
+            ours = here[here["architecture"] == architecture]
+            for score in ("r2_geom", "r2_partial"):
+                one, other = (_by_seed(ours, task, score) for task in (first, second))
+                each = (one - other).mean(axis=1)
+                drop = paired_difference(
+                    one.mean(axis=0), other.mean(axis=0), n_folds=stage.attrs["n_folds"]
+                )
+                at = ours["at"].iloc[0]
+                known = score == "r2_geom" and at == "last epoch"
+                paper = PAPER.get(architecture) if known else None
+                rows.append(
+                    {
+                        "architecture": architecture,
+                        "at": at,
+                        "seeds": len(each),
+                        "score": score,
+                        f"for {first}": one.mean(),
+                        f"for {second}": other.mean(),
+                        "drop": drop["mean"],
+                        "low": drop["low"],
+                        "high": drop["high"],
+                        "least of seeds": each.min(),
+                        "most of seeds": each.max(),
+                        "paper, for gap": paper[0] if paper else np.nan,
+                        "paper, for energy": paper[1] if paper else np.nan,
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def differences_elsewhere(scores: pd.DataFrame) -> pd.DataFrame:
+    """``r2_partial`` of published networks minus the mean of those trained here for energies.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Of both, on the same folds.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``model, target, r2_partial, minus ours, low, high``; without rows where there are
+        no published networks.
+    """
+    partial = scores[scores["score"] == "r2_partial"]
+    ours = partial[(partial["at"] == "last epoch") & (partial["task"] == "energy")]
+    rows = []
+    for row in partial[partial["at"] == "published"].to_dict("records"):
+        here = ours.loc[ours["target"] == row["target"], "fold_values"]
+        gain = paired_difference(
+            row["fold_values"], np.mean(here.tolist(), axis=0), n_folds=scores.attrs["n_folds"]
+        )
+        about = (row["architecture"], row["target"], row["mean"])
+        rows.append((*about, gain["mean"], gain["low"], gain["high"]))
+    return pd.DataFrame(
+        rows, columns=["model", "target", "r2_partial", "minus ours", "low", "high"]
+    )
+
+
+def _by_seed(rows: pd.DataFrame, task: str, score: str) -> np.ndarray:
+    """Fold values of every seed, in the order of the seeds."""
+    chosen = rows[(rows["task"] == task) & (rows["score"] == score)].sort_values("seed")
+    return np.array(chosen["fold_values"].tolist())

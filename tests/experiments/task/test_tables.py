@@ -1,0 +1,157 @@
+"""Tables of chapter 5: the networks by name, and differences that are paired fold by fold."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import cpdkit
+from cpdkit.comparisons import compare, stack
+from cpdkit.composition import composition_matrix
+from cpdkit.experiments.task import models, tables
+from cpdkit.experiments.task.erase import erasures
+from cpdkit.experiments.task.verdict import at_last_epoch, untaught
+
+SETTINGS = {"n": 100, "folds": "random", "n_folds": 5, "repeats": 1, "seed": 0, "level": 0.95}
+
+
+def scores(design, *, at="last epoch", seed=0):
+    """Random fold values of ``r2_partial`` and ``r2_geom`` of two targets."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for (architecture, task, training), target, score in product(
+        design, ("gap", "mu"), ("r2_partial", "r2_geom")
+    ):
+        values = rng.normal(size=5)
+        rows.append(
+            {
+                "architecture": architecture,
+                "task": task,
+                "seed": training,
+                "at": at,
+                "target": target,
+                "score": score,
+                "mean": values.mean(),
+                "fold_values": tuple(values),
+            }
+        )
+    table = pd.DataFrame(rows)
+    table.attrs = dict(SETTINGS)
+    return table
+
+
+def cell(table, **chosen):
+    for column, value in chosen.items():
+        table = table[table[column] == value]
+    return table
+
+
+def test_networks_by_name():
+    (early,) = models.trained_here(["painn"], ["gap"], [1], epochs=2)
+    assert (early.encoder, early.at) == ("zoo/painn-gap-1@2", "epoch 2")
+    last = models.trained_here(["painn", "mace"], ["gap", "untrained"], [0])
+    assert [model.encoder for model in last] == [
+        "zoo/painn-gap-0", "zoo/painn-untrained-0", "zoo/mace-gap-0", "zoo/mace-untrained-0",
+    ]  # fmt: skip
+    assert {model.at for model in last} == {"last epoch"}
+    (other,) = models.trained_elsewhere(["chgnet"])
+    assert (other.architecture, other.task) == ("chgnet", "energy elsewhere")
+
+
+def test_at_equal_error_the_worst_model_is_as_it_ended():
+    chosen = models.equal_error(["painn", "schnet"], ["gap", "energy"], [0])
+    assert chosen.groupby("task", sort=False)["architecture"].agg(list).to_dict() == {
+        "gap": ["painn", "schnet"], "energy": ["painn", "schnet"],
+    }  # fmt: skip
+    assert np.allclose(chosen.groupby("task")["ratio"].apply(lambda r: abs(r - 1).min()), 0)
+    taken = models.chosen_models(chosen)
+    assert [model.encoder for model in taken] == [f"zoo/{name}" for name in chosen["model"]]
+
+
+def test_scores_are_those_of_cpd_on_the_last_layer():
+    ds = cpdkit.load_dataset("xtb9", n=60, targets=["gap"])
+    C = composition_matrix(ds.atoms)
+    one = models.trained_here(["schnet"], ["gap"], [0])
+    table = models.score_models(one, ds, C, repeats=2)
+    last = cpdkit.extract(cpdkit.load_encoder("zoo/schnet-gap-0"), ds).select(layer=-1)
+    expected = cpdkit.cpd(last, C, ds.targets, ids=ds.ids, repeats=2, leak=False)
+    assert table["mean"].tolist() == expected["mean"].tolist()
+    assert set(table["channels"]) == {last.features.shape[1]}
+    assert table.attrs["n_folds"] == 5
+    assert list(models.score_models([], ds, C)) == list(table)
+
+
+def test_a_drop_with_one_seed_is_a_comparison():
+    """And the interval of several is that of their mean, fold by fold."""
+    table = scores(product(["painn", "schnet"], ["gap", "energy", "untrained"], [0]))
+    found = tables.drops(table, tasks=["gap", "energy"], target="gap")
+    assert found["architecture"].tolist() == ["painn", "painn", "schnet", "schnet"]
+    for row in found.itertuples():
+        ours = cell(table, architecture=row.architecture, target="gap")
+        pair = {task: cell(ours, task=task) for task in ("gap", "energy")}
+        expected = compare(pair, score=row.score).iloc[0]
+        assert [row.drop, row.low, row.high] == pytest.approx(
+            expected[["difference", "low", "high"]].tolist()
+        )
+    paper = found.set_index(["architecture", "score"])["paper, for gap"]
+    assert paper.dropna().to_dict() == {("painn", "r2_geom"): 0.53}
+
+    early = scores(product(["painn"], ["energy", "gap"], [1, 0]), at="epoch 2", seed=1)
+    both = tables.drops(early, tasks=["gap", "energy"], target="gap").set_index("score")
+    here = cell(early, target="gap", score="r2_partial").set_index(["task", "seed"])["mean"]
+    each = [here["gap", seed] - here["energy", seed] for seed in (0, 1)]
+    row = both.loc["r2_partial"]
+    assert row[["least of seeds", "drop", "most of seeds"]].tolist() == pytest.approx(
+        [min(each), np.mean(each), max(each)]
+    )
+    assert row["seeds"] == 2
+
+
+def test_published_networks_are_compared_with_the_mean_of_ours():
+    ours = scores(product(["painn", "schnet"], ["gap", "energy"], [0]))
+    other = scores([("chgnet", "energy elsewhere", 0)], at="published", seed=1)
+    table = stack({0: ours, 1: other}, "part")
+    found = tables.differences_elsewhere(table).set_index("target")
+    assert list(found.index) == ["gap", "mu"]
+    energy = cell(ours, task="energy", target="mu", score="r2_partial")["mean"]
+    theirs = cell(other, target="mu", score="r2_partial")["mean"].item()
+    assert found.loc["mu", "minus ours"] == pytest.approx(theirs - energy.mean())
+    assert tables.differences_elsewhere(ours).empty
+
+
+def test_shares_of_every_stage_and_the_verdict_on_the_last():
+    last = scores(product(["painn", "schnet"], ["gap", "energy", "untrained"], [0]))
+    early = scores(product(["painn", "schnet"], ["gap", "energy"], [0, 1]), at="epoch 2", seed=1)
+    found = tables.shares(last, early, last.iloc[:0], tasks=["gap", "energy"])
+    assert found[["target", "at"]].drop_duplicates().to_numpy().tolist() == [
+        ["gap", "last epoch"], ["mu", "last epoch"], ["gap", "epoch 2"], ["mu", "epoch 2"],
+    ]  # fmt: skip
+    parts = found[~found["effect"].str.contains(" - ")]
+    assert np.allclose(parts.groupby(["target", "at"])["mean"].sum(), 1)
+    verdict = at_last_epoch(found, targets=["gap", "mu"])
+    share = cell(found, target="gap", at="last epoch", effect="task")["mean"].item()
+    assert f"the task explains {share:.0%}" in verdict.sentence
+    assert "nobody was trained on: mu " in verdict.sentence
+    assert "nobody" not in at_last_epoch(found, targets=["gap"]).sentence
+    assert untaught(["atomization_energy", "alpha", "u0", "gap"]) == ["alpha"]
+
+
+def test_erasures_need_a_label_and_errors_that_mean_something():
+    ds = cpdkit.load_dataset("xtb9", n=40, targets=["gap", "mu"])
+    C = composition_matrix(ds.atoms)
+    nuisances = {"composition": C, "all": np.hstack([C, C**2])}
+    table = erasures(["schnet"], ["gap", "energy"], ds, nuisances)
+    assert table["model"].tolist() == ["schnet-gap-0"]
+    assert list(table) == [
+        "model", "error", "error, composition erased", "error, other directions",
+        "change, composition erased", "change, composition of another", "change, other directions",
+        "error, all erased", "change, all erased", "change, all of another",
+    ]  # fmt: skip
+    blind = erasures(["schnet"], ["gap"], ds, nuisances, errors=False)
+    assert not [name for name in blind if name.startswith("error")]
+    shared = [name for name in blind if name != "model"]
+    assert np.array_equal(blind[shared], table[shared])
+    assert list(erasures(["schnet"], ["energy"], ds, nuisances)) == ["model"]
