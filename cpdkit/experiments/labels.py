@@ -28,6 +28,7 @@ _ENCODERS = {
     "sevennet-0": "SevenNet-0",
     "sevennet-l3i5": "SevenNet-l3i5",
     "bond-counts": "near-pair counts",
+    "so3lr": "SO3LR",
     "random": "random features",
     **{
         f"mace-{family}-{size}": f"MACE-{family.upper()} ({size})"
