@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cpdkit._messages import unknown
-from cpdkit.controls import LEAK_SCORE, formula_means, leak_targets
+from cpdkit.controls.leak import LEAK_SCORE, formula_means, leak_targets
 from cpdkit.held_out.engine import engine_for
 from cpdkit.held_out.inputs import Inputs, check_inputs
 from cpdkit.held_out.protocol import get_protocol

@@ -5,8 +5,6 @@ was removed; `nulls` replace targets or features by chance.
 """
 
 from cpdkit.controls.leak import (
-    LEAK_SCORE,
-    formula_means,
     leak_targets,
     other_parametrisations,
 )
@@ -14,12 +12,10 @@ from cpdkit.controls.nulls import formula_labels, null_scores, permuted_within, 
 from cpdkit.controls.targets import LINEAR_TARGETS, compositional_targets, control_scores
 
 __all__ = [
-    "LEAK_SCORE",
     "LINEAR_TARGETS",
     "compositional_targets",
     "control_scores",
     "formula_labels",
-    "formula_means",
     "leak_targets",
     "null_scores",
     "other_parametrisations",
