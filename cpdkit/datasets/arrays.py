@@ -308,8 +308,9 @@ def _parquet(path: Path) -> pd.DataFrame:
 
 
 def _check_unique(names: Sequence[str]) -> None:
-    if twice := [name for i, name in enumerate(names) if name in names[:i]]:
-        raise ValueError(f"the column {twice[0]!r} stands there twice")
+    twice = pd.Index(names).duplicated()
+    if twice.any():
+        raise ValueError(f"the column {names[int(twice.argmax())]!r} stands there twice")
 
 
 def _of_table(frame: pd.DataFrame) -> Stored:
