@@ -110,7 +110,10 @@ def _add_probe(commands: Any) -> None:
         help="deal the folds anew so often; means get steadier, intervals too narrow",
     )  # fmt: skip
     add("--seed", type=_at_least(0), default=0, metavar="N", help="of folds and probe")
-    add("--probe", choices=("ridge", "mlp", "trees", "knn", "kernel"), default="ridge")
+    add(
+        "--probe", choices=("ridge", "mlp", "trees", "knn", "kernel"), default="ridge",
+        help="what reads targets from features; ridge by default",
+    )  # fmt: skip
     add("-o", "--output", type=Path, metavar="FOLDER", help="write scores.csv and scores.svg there")
     add("--json", action="store_true", help="as JSON")
 

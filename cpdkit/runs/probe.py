@@ -106,12 +106,15 @@ def probe_arrays(
         As from `cpdkit.cpd`.
     """
     formulas = None if arrays.formulas is None else canonical_formulas(arrays.formulas)
-    groups = formulas if arrays.groups is None else canonical_groups(arrays.groups)
+    groups: Any = formulas if arrays.groups is None else canonical_groups(arrays.groups)
     if folds == "formula" and groups is None:
         raise WrongCall("formula folds need the array 'formulas' or 'groups' in the file.")
-    C = composition_matrix(formulas) if arrays.composition is None else arrays.composition
+    C = arrays.composition
+    if C is None:
+        C = composition_matrix([] if formulas is None else formulas.tolist())
+    ids: Any = arrays.ids
     table = cpd(
-        arrays.features, C, arrays.targets, groups=groups, ids=arrays.ids,
+        arrays.features, C, arrays.targets, groups=groups, ids=ids,
         folds=folds, n_folds=n_folds, repeats=repeats, seed=seed, probe=probe,
         leak=groups is None or _all_formulas(groups),
     )  # fmt: skip
@@ -179,8 +182,8 @@ def _of_data(C: np.ndarray, n_formulas: int, n_folds: int) -> list[str]:
     if rank * ROWS_PER_COLUMN > train:
         found.append(
             f"more composition columns than the rows carry: {rank} independent ones for {train} "
-            f"training rows, fewer than {ROWS_PER_COLUMN} rows for each. Composition is then fitted "
-            "badly: r2_comp comes out too low and r2_partial too high."
+            f"training rows, fewer than {ROWS_PER_COLUMN} rows for each. Composition is fitted badly "
+            "then: r2_comp comes out too low and r2_partial too high."
         )
     return found
 
@@ -233,7 +236,7 @@ def shown(findings: Findings) -> str:
 
 
 def _value(row: pd.Series) -> str:
-    return f"{with_interval(row)}{f': {row.note}' if row['note'] else ''}"
+    return f"{with_interval(row)}{f' ({row.note})' if row['note'] else ''}"
 
 
 def as_json(findings: Findings) -> str:
