@@ -35,6 +35,7 @@ ROWS_PER_COLUMN = 10
 """Training rows that least squares on composition needs for each independent column."""
 LEAKS = 0.25
 """From here on a residual holds composition in another form."""
+ROUNDING = 1e-6
 
 MEANING = {
     "r2_comp": "composition alone",
@@ -182,8 +183,8 @@ def _of_data(C: np.ndarray, n_formulas: int, n_folds: int) -> list[str]:
     if rank * ROWS_PER_COLUMN > train:
         found.append(
             f"more composition columns than the rows carry: {rank} independent ones for {train} "
-            f"training rows, fewer than {ROWS_PER_COLUMN} rows for each. Composition is fitted badly "
-            "then: r2_comp comes out too low and r2_partial too high."
+            f"training rows, fewer than {ROWS_PER_COLUMN} rows for each. Composition is then poorly "
+            "fitted: r2_comp comes out too low and r2_partial too high."
         )
     return found
 
@@ -209,7 +210,7 @@ def _of_target(name: str, scores: pd.DataFrame) -> list[str]:
             f"{name}: wide interval. r2_partial lies between {number(partial['low'])} and "
             f"{number(partial['high'])}; more rows would narrow it."
         )
-    if crossing["low"] > 0:
+    if crossing["low"] > ROUNDING:
         found.append(
             f"{name}: above the ceiling. r2_geom exceeds what a residual without composition can "
             f"reach by {with_interval(crossing)}: the probe has found composition again."
