@@ -229,7 +229,7 @@ def _opened(path: Path, *, alone: str) -> Iterator[Stored]:
                 archive = stack.enter_context(np.load(path, allow_pickle=False))
                 stored: Stored = {name: partial(archive.__getitem__, name) for name in archive}
             elif ending == ".npy":
-                whole = np.load(path, allow_pickle=False, mmap_mode="r")
+                whole = np.lib.format.open_memmap(path, mode="r")  # no longer than the file
                 stored = {alone: lambda: np.array(whole)}
             elif ending == ".txt":
                 lines = path.read_text(encoding="utf-8").split("\n")
@@ -270,7 +270,7 @@ def _damaged(path: Path, error: Exception, name: str = "") -> Exception:
         return error
     reason = (str(error) or type(error).__name__).strip().rstrip(".")
     of = f"{name!r} in {str(path)!r}" if name else repr(str(path))
-    if "allow_pickle" in reason:
+    if "allow_pickle" in reason or "Python objects" in reason:
         return ValueError(
             f"{of} holds Python objects, which are never unpickled; save text as "
             "np.array(values, dtype=str) and numbers as np.array(values, dtype=float)."
@@ -283,11 +283,13 @@ def _csv(path: Path) -> pd.DataFrame:
     header = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, **options)
     names = header.iloc[0].tolist()
     _check_unique(names)
-    # Text as it stands: 'NaN' is sodium nitride, and 007 no number.
-    text = {name: str.strip for name in names if name in _OF_TABLES}
-    frame = pd.read_csv(path, converters=text, low_memory=False, **options)
+    frame = pd.read_csv(path, low_memory=False, **options)
     if not isinstance(frame.index, pd.RangeIndex):
         raise ValueError(f"its rows have more fields than its header, which has {len(names)}")
+    text = [name for name in names if name in _OF_TABLES]
+    if text:  # as it stands: 'NaN' is sodium nitride, and 007 no number
+        as_is = pd.read_csv(path, usecols=text, dtype=str, na_filter=False, **options)
+        frame = frame.assign(**{name: as_is[name].str.strip() for name in text})
     return frame
 
 

@@ -183,8 +183,8 @@ def _of_data(C: np.ndarray, n_formulas: int, n_folds: int) -> list[str]:
     if rank * ROWS_PER_COLUMN > train:
         found.append(
             f"more composition columns than the rows carry: {rank} independent ones for {train} "
-            f"training rows, fewer than {ROWS_PER_COLUMN} rows for each. Composition is then poorly "
-            "fitted: r2_comp comes out too low and r2_partial too high."
+            f"training rows, fewer than {ROWS_PER_COLUMN} rows for each. Composition is fitted "
+            "poorly then: r2_comp comes out too low and r2_partial too high."
         )
     return found
 

@@ -8,6 +8,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import dedent
 
 import numpy as np
 import pandas as pd
@@ -148,9 +149,8 @@ def test_help_shows_a_file_that_works(here: Path, capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit) as stop:
         main(["probe", "--help"])
     assert stop.value.code == 0
-    lines = capsys.readouterr().out.partition("To write one:\n")[2].split("\n\n")[0].splitlines()
-    lines = [line.strip() for line in (lines or [])] or []
-    code = "\n".join(lines).replace('["CH4", "C2H6O", ...]', "given")
+    lines = capsys.readouterr().out.partition("To write one:\n\n")[2].split("\n\n")[0].splitlines()
+    code = dedent("\n".join(lines)).replace('["CH4", "C2H6O", ...]', "given")
     assert len(lines) == 4
     exec(code, {"given": list(DATA.formulas), "X": DATA.X, "y": DATA.y})
     assert main(["probe", "arrays.npz"]) == 0
@@ -198,7 +198,9 @@ def too_many_columns() -> Findings:
 
 def leaking() -> Findings:
     size = COUNTS.sum(axis=1, keepdims=True)
-    return probe_arrays(Arrays(np.hstack([DATA.X, COUNTS / size]), TARGETS, formulas=DATA.formulas))
+    return probe_arrays(
+        Arrays(np.hstack([DATA.X, 100 * COUNTS / size]), TARGETS, formulas=DATA.formulas)
+    )
 
 
 @pytest.mark.parametrize(
@@ -331,7 +333,7 @@ def test_what_is_not_named_does_not_matter(here: Path) -> None:
         ("formula;feature_0;gap\nCH4;1;2\n", "holds no 'features', but 'formula;feature_0;gap'"),
         ("formula,feature_0,gap,features\nCH4,1,2,3\n", "the column 'features' has no place"),
         ("formula,feature_0,gap\n,1,2\n", "'' is no chemical formula"),
-        ("formula,feature_0,gap\nCH4,1,2\n", "constant"),
+        ("formula,feature_0,gap\nCH4,1,2\n", "1 rows cannot fill 5 folds"),
     ],
 )
 def test_odd_tables_are_answered(
