@@ -73,7 +73,7 @@ def check_inputs(
     if _are_formulas(composition):
         formulas = canonical_formulas(composition)
         composition = composition_matrix(formulas)
-        groups = formulas if groups is None else groups
+        groups = formulas.tolist() if groups is None else groups
     C = check_composition(composition, n)
     frame = check_targets(targets, n)
     labels = check_groups(groups, n)

@@ -197,10 +197,9 @@ def too_many_columns() -> Findings:
 
 
 def leaking() -> Findings:
-    size = COUNTS.sum(axis=1, keepdims=True)
-    return probe_arrays(
-        Arrays(np.hstack([DATA.X, 100 * COUNTS / size]), TARGETS, formulas=DATA.formulas)
-    )
+    """Fractions leave the size of a structure in features that hold counts."""
+    fractions = COUNTS / COUNTS.sum(axis=1, keepdims=True)
+    return probe_arrays(Arrays(DATA.X, TARGETS, composition=fractions, formulas=DATA.formulas))
 
 
 @pytest.mark.parametrize(
