@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -230,10 +231,16 @@ def shown(findings: Findings) -> str:
     if len(other):
         lines += ["", "composition left in the features, r2_leak of"]
         lines += [f"  {row['target']:<17}{_value(row)}" for _, row in other.iterrows()]
-    lines += ["", *findings.sentences.values()]
+    lines += ["", *map(_wrapped, findings.sentences.values())]
     if findings.warnings:
-        lines += ["", *(f"Warning: {text}" for text in findings.warnings)]
+        lines += ["", *(_wrapped(f"Warning: {text}") for text in findings.warnings)]
     return "\n".join(lines)
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(
+        text, 100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _value(row: pd.Series) -> str:

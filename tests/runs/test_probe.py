@@ -384,7 +384,7 @@ def test_no_more_is_read_than_the_bound(
 
 
 def test_an_archive_that_swells_is_refused_before_it_is_unpacked(
-    here: Path, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with zipfile.ZipFile("a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("features.npy", bytes(10**6))
@@ -392,12 +392,8 @@ def test_an_archive_that_swells_is_refused_before_it_is_unpacked(
     at = data.index(b"PK\x01\x02") + 24  # the size that the directory states
     data[at : at + 4] = (2**32 - 2).to_bytes(4, "little")
     Path("a.npz").write_bytes(data)
-    limit = module.LARGEST
-    try:
-        module.LARGEST = 2**31
-        assert main(["probe", "a.npz"]) == 1
-    finally:
-        module.LARGEST = limit
+    monkeypatch.setattr(module, "LARGEST", 2**31)
+    assert main(["probe", "a.npz"]) == 1
     assert "unpacks to 4,294,967,294 bytes" in capsys.readouterr().err
 
 
