@@ -119,7 +119,7 @@ def needed_by_criterion(needed: pd.DataFrame) -> pd.DataFrame:
     """
     keys = ["target", "representation", "criterion"]
     cells = needed_in_words(needed).set_index(keys)["structures"]
-    return cells.unstack(sort=False).rename_axis(columns=None).reset_index()
+    return _together(cells.unstack(sort=False).rename_axis(columns=None).reset_index(), "target")
 
 
 def correlations_by_score(needs: pd.DataFrame) -> pd.DataFrame:
@@ -143,8 +143,7 @@ def correlations_in_words(correlations: pd.DataFrame) -> pd.DataFrame:
     """Correlations with their intervals, those of a criterion and a target together."""
     told = [with_interval(row, "rho", style="signed") for _, row in correlations.iterrows()]
     columns = ["criterion", "target", "width", "rho", "p", "models", "left_out"]
-    table = correlations.assign(rho=told)[columns]
-    return table.sort_values(["criterion", "target"], kind="stable")
+    return _together(correlations.assign(rho=told)[columns], "criterion", "target")
 
 
 def unstructured_needs(needed: pd.DataFrame, *, channels: int) -> pd.DataFrame:
@@ -168,7 +167,7 @@ def unstructured_needs(needed: pd.DataFrame, *, channels: int) -> pd.DataFrame:
         float(crossing_size(sizes, isotropic_r2(sizes, channels=channels, share=final), goal))
         for final, goal in zip(known["final"], known["goal"], strict=True)
     ]
-    return known.assign(unstructured=np.round(would_need).astype(int))
+    return _together(known.assign(unstructured=np.round(would_need).astype(int)), "target")
 
 
 def laws_in_words(laws: pd.DataFrame) -> pd.DataFrame:
@@ -177,9 +176,18 @@ def laws_in_words(laws: pd.DataFrame) -> pd.DataFrame:
         {"mean": laws["limit"], "low": 1 - laws["a_high"], "high": 1 - laws["a_low"]}
     )
     exponents = pd.DataFrame({"mean": laws["c"], "low": laws["c_low"], "high": laws["c_high"]})
-    return laws[["target", "representation"]].assign(
+    table = laws[["target", "representation"]].assign(
         limit=[with_interval(row) for _, row in limits.iterrows()],
         exponent=[with_interval(row) for _, row in exponents.iterrows()],
         misfit=laws["misfit"],
         note=laws["note"],
+    )
+    return _together(table, "target")
+
+
+def _together(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """Rows of one value together, values in the order in which they first appear."""
+    ranks = {c: {v: i for i, v in enumerate(dict.fromkeys(table[c]))} for c in columns}
+    return table.sort_values(
+        list(columns), key=lambda values: values.map(ranks[str(values.name)]), kind="stable"
     )
