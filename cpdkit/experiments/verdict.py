@@ -11,7 +11,17 @@ import pandas as pd
 
 from cpdkit.intervals import corrected_t
 
-__all__ = ["OUTCOMES", "STYLES", "VERBS", "Verdict", "decide", "difference", "listed", "number"]
+__all__ = [
+    "OUTCOMES",
+    "STYLES",
+    "VERBS",
+    "Verdict",
+    "badge",
+    "decide",
+    "difference",
+    "listed",
+    "number",
+]
 __all__ += ["points", "signed", "with_interval"]
 
 OUTCOMES = ("holds", "fails", "undecided")
@@ -47,6 +57,30 @@ def decide(*, holds: bool, fails: bool) -> str:
     ('fails', 'undecided')
     """
     return "fails" if fails else "holds" if holds else "undecided"
+
+
+def badge(outcomes: Collection[str]) -> str:
+    """What became of a claim on several data sets, in a word.
+
+    Parameters
+    ----------
+    outcomes : collection of str
+        Of :data:`OUTCOMES`, one for each data set.
+
+    Returns
+    -------
+    str
+        ``"reproduced"`` if it holds on all, ``"partly"`` if on some, ``"not reproduced"`` if it
+        holds on none and fails on some, else ``"open"``.
+
+    Examples
+    --------
+    >>> badge(["holds", "undecided"]), badge(["fails", "undecided"]), badge([])
+    ('partly', 'not reproduced', 'open')
+    """
+    if "holds" in outcomes:
+        return "reproduced" if set(outcomes) == {"holds"} else "partly"
+    return "not reproduced" if "fails" in outcomes else "open"
 
 
 def number(value: float, digits: int = 2) -> str:

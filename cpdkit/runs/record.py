@@ -94,8 +94,8 @@ def recorded_tables(notebook: str, *, dataset: str) -> Recorded | None:
 
 def recorded_outcomes(
     notebook: str, *, datasets: Sequence[str] = ("xtb9", "qm9"), row: int = 0
-) -> str:
-    """What the recorded runs of a notebook say of its claim, in a few words.
+) -> dict[str, str]:
+    """What the recorded runs of a notebook say of its claim.
 
     Parameters
     ----------
@@ -109,17 +109,16 @@ def recorded_outcomes(
 
     Returns
     -------
-    str
-        Such as ``"xtb9: fails; qm9: undecided"``.
+    dict of str to str
+        The outcome on each data set, such as ``{"xtb9": "fails", "qm9": "undecided"}``.
     """
     found = {name: recorded_tables(notebook, dataset=name) for name in datasets}
     verdict = f"{notebook.partition('_')[0]}_verdict.csv"
-    said = [
-        f"{name}: {record.tables[verdict].iloc[row]['outcome']}"
+    return {
+        name: record.tables[verdict].iloc[row]["outcome"]
         for name, record in found.items()
         if record is not None
-    ]
-    return "; ".join(said) or "not recorded"
+    }
 
 
 def bundle(notebook: str, path: str | Path, *, figures: Mapping[str, Figure] | None = None) -> Path:

@@ -7,7 +7,7 @@ rows only. All are scored on one test set.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,6 +29,7 @@ __all__ = [
     "LearningCurve",
     "isotropic_r2",
     "learning_curve",
+    "learning_curves",
 ]
 
 CURVE_SCORES = ("r2_partial", "r2_partial_fixed", "r2_geom")
@@ -245,6 +246,41 @@ def learning_curve(
         joint=joint,
         alphas=chosen,
     )
+
+
+def learning_curves(
+    features: Mapping[str, Any],
+    composition: Any,
+    targets: Any,
+    subsets: Subsets,
+    *,
+    width: int,
+    matched: Sequence[str],
+    seed: int,
+) -> dict[tuple[str, str], LearningCurve]:
+    """Curves of every representation with all channels and in each way of matching widths.
+
+    Parameters
+    ----------
+    features : mapping of representation to features
+        What `learning_curve` takes.
+    composition, targets, subsets, width, seed
+        As in `learning_curve`.
+    matched : sequence of str
+        Ways of matching widths.
+
+    Returns
+    -------
+    dict of (representation, way) to LearningCurve
+        ``"all"`` is the first way.
+    """
+    return {
+        (name, how): learning_curve(
+            X, composition, targets, subsets, width=width, matched=how, seed=seed
+        )
+        for name, X in features.items()
+        for how in ("all", *matched)
+    }
 
 
 def isotropic_r2(n: np.ndarray | float, *, channels: int, share: float) -> np.ndarray:

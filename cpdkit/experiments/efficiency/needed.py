@@ -21,6 +21,7 @@ __all__ = [
     "curve_table",
     "fit_power_law",
     "power_law_table",
+    "share_of_final",
     "structures_needed",
 ]
 
@@ -84,12 +85,14 @@ def _spread(values: np.ndarray) -> float:
     return float(values.std(ddof=1)) if np.ptp(values) > 1e-12 else 0.0  # not rounding
 
 
-def crossing_size(sizes: Sequence[int], curve: np.ndarray, level: np.ndarray | float) -> np.ndarray:
+def crossing_size(
+    sizes: Sequence[float] | np.ndarray, curve: np.ndarray, level: np.ndarray | float
+) -> np.ndarray:
     """Size from which a curve stays at or above a level, interpolated in the logarithm of size.
 
     Parameters
     ----------
-    sizes : sequence of int, shape (n_sizes,)
+    sizes : sequence of float, shape (n_sizes,)
         Ascending sizes.
     curve : ndarray of shape (..., n_sizes)
         Scores.
@@ -119,6 +122,11 @@ def crossing_size(sizes: Sequence[int], curve: np.ndarray, level: np.ndarray | f
     found = np.where(below[..., -1], np.inf, found)
     found = np.where(below.any(axis=-1), found, -np.inf)
     return np.where(np.isnan(goal) | np.isnan(curve).any(axis=-1), np.nan, found)[()]
+
+
+def share_of_final(fraction: float) -> str:
+    """How tables name a share of the final score, such as ``"50% of final"``."""
+    return f"{fraction:.0%} of final"
 
 
 def structures_needed(
@@ -160,7 +168,7 @@ def structures_needed(
     mean = curve.scores(score).mean(axis=0)
     least = np.quantile(draws[:, -1], (1 - level) / 2, axis=0)
     rows = []
-    goals = [(f"{f:.0%} of final", f, True) for f in fractions]
+    goals = [(share_of_final(f), f, True) for f in fractions]
     goals += [(f"score {g:g}", g, False) for g in levels]
     for t, target in enumerate(curve.targets):
         final, finals = mean[-1, t], draws[:, -1, t]

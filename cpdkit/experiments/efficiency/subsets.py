@@ -41,6 +41,9 @@ class Subsets:
         """Number of repeats."""
         return len(self.order)
 
+    def __str__(self) -> str:
+        return f"test set: {len(self.test)}; subsets: {', '.join(map(str, self.sizes))}"
+
 
 def nested_subsets(
     n: int,

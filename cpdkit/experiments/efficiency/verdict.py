@@ -8,10 +8,8 @@ import pandas as pd
 from cpdkit.comparisons import rank_correlation
 from cpdkit.experiments.verdict import VERBS, Verdict, decide, with_interval
 
-__all__ = [
-    "efficiency_correlations",
-    "sample_efficiency",
-]
+__all__ = ["efficiency_correlations", "fewer_than_unstructured", "in_one_line"]
+__all__ += ["sample_efficiency", "without_trained"]
 
 CLAIM = "Linearly disentangled representations need fewer samples."
 
@@ -136,13 +134,67 @@ def sample_efficiency(
         f"{criterion.replace('of final', 'of it')} is {_rho(own)}; at one width, {others}."
     )
     if without is not None:
-        left = without[(without["target"] == target) & (without["criterion"] == criterion)]
-        if len(left):
-            told = ", ".join(f"{row['width']} {_rho(row)}" for _, row in left.iterrows())
-            sentence += (
-                f" Without the networks trained on {target} ({left['models'].min()} left): {told}."
-            )
+        sentence += without_trained(without, target=target, criterion=criterion)
     return Verdict(CLAIM, outcome, sentence)
+
+
+def without_trained(without: pd.DataFrame, *, target: str, criterion: str) -> str:
+    """A sentence on the correlations without the networks that were trained on the target.
+
+    Parameters
+    ----------
+    without : DataFrame
+        Of `efficiency_correlations`, without these networks.
+    target, criterion : str
+        Which rows.
+
+    Returns
+    -------
+    str
+        With a space before it, to be set behind another; empty where there is no such row.
+    """
+    rows = without[(without["target"] == target) & (without["criterion"] == criterion)]
+    if rows.empty:
+        return ""
+    return (
+        f" Without the networks trained on {target} ({rows['models'].min()} left): {_told(rows)}."
+    )
+
+
+def fewer_than_unstructured(needs: pd.DataFrame) -> str:
+    """How many representations need fewer structures than features without structure would.
+
+    Parameters
+    ----------
+    needs : DataFrame
+        Of `tables.unstructured_needs`.
+    """
+    fewer = needs["needed"].fillna(needs["smallest"]) < needs["unstructured"]
+    count = int(fewer[needs["bound"] != "above"].sum())
+    return f"Fewer structures than unstructured features need: {count} of {len(needs)}."
+
+
+def in_one_line(
+    verdict: Verdict, correlations: pd.DataFrame, *, target: str, criterion: str
+) -> str:
+    """The outcome with the correlations it rests on.
+
+    Parameters
+    ----------
+    verdict, correlations, target, criterion
+        Of `sample_efficiency`, and what it was given.
+    """
+    rows = correlations[
+        (correlations["target"] == target) & (correlations["criterion"] == criterion)
+    ]
+    return (
+        f"Claim 4: {verdict.outcome}; rank correlation of score and need for {target}: "
+        f"{_told(rows)}."
+    )
+
+
+def _told(rows: pd.DataFrame) -> str:
+    return ", ".join(f"{row['width']} {_rho(row)}" for _, row in rows.iterrows())
 
 
 def _rho(row: pd.Series) -> str:

@@ -35,29 +35,35 @@ def _errorbars(axis: Axes, rows: pd.DataFrame, at: np.ndarray, probe: str, *, fl
     intervals(axis, shown, at, _look(probe), upright=not flat, **line)
 
 
-def mechanism_figure(
-    residuals: dict[str, tuple[np.ndarray, np.ndarray]], colour: np.ndarray, *, label: str
-) -> Figure:
+def mechanism_figure(table: pd.DataFrame, *, colour: str) -> Figure:
     """Two residual channels against each other, coloured by what they ought not to know.
 
     Parameters
     ----------
-    residuals : dict of str to pair of ndarray, shape (n,)
-        Two columns of the residual for each panel, by its title.
-    colour : ndarray of shape (n,)
+    table : DataFrame
+        Columns ``planted``, which names the panels, ``channel_1``, ``channel_2`` and `colour`.
+    colour : str
         A compositional target.
-    label : str
-        Its name, with unit.
 
     Returns
     -------
     matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If a column is missing.
     """
-    figure, axes = panels(len(residuals), width=3.6, height=3.6, left=1, top=0, sharey=False)
-    for axis, (title, (a, b)) in zip(axes, residuals.items(), strict=True):
-        points = axis.scatter(a, b, c=colour, cmap="viridis", s=12, linewidths=0)
-        axis.set(title=title, xlabel="residual of channel 1", ylabel="residual of channel 2")
-    figure.colorbar(points, ax=axes, label=label)
+    needs(table, ["planted", "channel_1", "channel_2", colour])
+    kinds = levels(table, "planted")
+    figure, axes = panels(len(kinds), width=3.6, height=3.6, left=1, top=0, sharey=False)
+    for axis, kind in zip(axes, kinds, strict=True):
+        rows = table[table["planted"] == kind]
+        points = axis.scatter(
+            rows["channel_1"], rows["channel_2"], c=rows[colour], cmap="viridis", s=12, linewidths=0
+        )
+        axis.set(title=kind, xlabel="residual of channel 1", ylabel="residual of channel 2")
+    figure.colorbar(points, ax=axes, label=label(colour))
     return figure
 
 

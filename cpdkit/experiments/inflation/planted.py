@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from cpdkit._checks import check_composition
+from cpdkit.comparisons import stack
+from cpdkit.composition import composition_matrix
+from cpdkit.controls import compositional_targets
+from cpdkit.datasets import Dataset
+from cpdkit.projection.linear import CompositionProjector
 
-__all__ = ["Planted", "composition_only", "plant"]
+__all__ = ["NoGeometry", "Planted", "PlantedQuestions", "composition_only", "plant"]
+__all__ += ["residual_channels", "without_geometry"]
+
+SMOOTH, RARE = "functions of composition", "rare random events"
+"""Representations that hold no geometry, as tables name them."""
 
 _LATENT = 4
+_RARITY = 0.05  # share of structures for which a coin falls heads
 
 
 @dataclass(frozen=True)
@@ -141,3 +153,111 @@ def plant(
     linear = c @ rng.normal(size=c.shape[1])
     linear *= np.sqrt(composition_share / (1 - composition_share)) / linear.std()
     return Planted(mixed + strength * curved, linear + beyond, truth)
+
+
+@dataclass(frozen=True, eq=False)
+class NoGeometry:
+    """Representations of real structures that hold no geometry, and a target to look for.
+
+    Attributes
+    ----------
+    composition : ndarray of shape (n, n_elements)
+        Element counts.
+    formulas : sequence of str, shape (n,)
+        Formulas.
+    control : Series of shape (n,)
+        A compositional target.
+    coins : ndarray of shape (n, width)
+        Heads for one structure in twenty, independent of everything.
+    noise : ndarray of shape (2, n)
+        Standard normal.
+    seed : int
+        Of the draws, and of the functions of composition.
+    """
+
+    composition: np.ndarray
+    formulas: Sequence[str]
+    control: pd.Series
+    coins: np.ndarray
+    noise: np.ndarray
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Of the control."""
+        return str(self.control.name)
+
+    def features(self, width: int) -> dict[str, np.ndarray]:
+        """Smooth random functions of the counts, and coins, each of `width` channels."""
+        smooth = composition_only(self.composition, width, seed=self.seed)
+        return {SMOOTH: smooth, RARE: self.coins[:, :width]}
+
+
+def without_geometry(ds: Dataset, *, width: int, control: str, seed: int) -> NoGeometry:
+    """Draw representations of at most `width` channels that hold no geometry.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Structures whose composition is used.
+    width : int
+        Most channels.
+    control : str
+        Of the `cpdkit.controls.compositional_targets`.
+    seed : int
+        Of all draws.
+    """
+    rng = np.random.default_rng(seed)
+    coins = (rng.random((len(ds), width)) < _RARITY).astype(float)
+    noise = rng.normal(size=(2, len(ds)))
+    formulas = ds.formulas.tolist()
+    target = compositional_targets(formulas)[control]
+    return NoGeometry(composition_matrix(ds.atoms), formulas, target, coins, noise, seed)
+
+
+def residual_channels(empty: NoGeometry) -> pd.DataFrame:
+    """First two channels of each residual, beside the control that they ought not to know."""
+    found = {}
+    for name, X in empty.features(empty.coins.shape[1]).items():
+        residual = CompositionProjector().fit_transform(X, composition=empty.composition)
+        about = {"channel_1": residual[:, 0], "channel_2": residual[:, 1]}
+        found[name] = pd.DataFrame({**about, empty.name: empty.control})
+    return stack(found, "planted")[["planted", "channel_1", "channel_2", empty.name]]
+
+
+@dataclass(frozen=True, eq=False)
+class PlantedQuestions:
+    """Features of geometry, curved composition and rare events, and three targets.
+
+    Attributes
+    ----------
+    features : ndarray of shape (n, d)
+        What is probed.
+    composition : ndarray of shape (n, n_elements)
+        Element counts.
+    targets : DataFrame of shape (n, 3)
+        ``linear`` and ``curved``, of which nothing is to be found beyond composition, and
+        ``planted``: geometry decides half of what composition leaves of it.
+    formulas : sequence of str, shape (n,)
+        Formulas.
+    """
+
+    features: np.ndarray
+    composition: np.ndarray
+    targets: pd.DataFrame
+    formulas: Sequence[str]
+
+    @classmethod
+    def beside(cls, empty: NoGeometry) -> PlantedQuestions:
+        """Plant geometry beside 16 curved functions of composition and the first 16 coins."""
+        C = empty.composition
+        known = plant(C, n_channels=32, strength=1.0, truth=0.5, seed=empty.seed)
+        smooth = composition_only(C, 16, seed=empty.seed + 1)
+        curved = compositional_targets(empty.formulas)["mean_Z"]
+        targets = {
+            "linear": empty.control,
+            "curved": curved / curved.std() + 0.5 * empty.noise[1],
+            "planted": known.target,
+        }
+        features = np.hstack([known.features, smooth, empty.coins[:, :16]])
+        return cls(features, C, pd.DataFrame(targets), empty.formulas)

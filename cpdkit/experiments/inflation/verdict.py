@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from cpdkit.experiments.inflation.planted import RARE, SMOOTH
 from cpdkit.experiments.verdict import VERBS, Verdict, number, with_interval
 
-__all__ = ["inflated_trees", "safe_widths"]
+__all__ = ["caught_by_trees", "control_recovered", "inflated_trees", "made_by_projection"]
+__all__ += ["models_above_ceiling", "recommended_remedy", "safe_after_projection", "safe_widths"]
 
 CLAIM = "Boosted trees on projected residuals are inflated: they find composition again."
 PAPER = (0.68, 0.95)
@@ -119,6 +121,118 @@ def safe_widths(table: pd.DataFrame, *, bound: float = 0.1) -> pd.DataFrame:
         width = int(kept.max()) if len(kept) else 0
         rows.append({"planted": kind, "probe": probe, "width": width})
     return pd.DataFrame(rows)
+
+
+def made_by_projection(widths: pd.DataFrame, unprojected: float, *, control: str) -> str:
+    """What trees find in coins before and after the projection, in a sentence.
+
+    Parameters
+    ----------
+    widths : DataFrame
+        Of `measure.scores_by_width`; the largest width counts. Without trees among its probes the
+        sentence says only what is found before.
+    unprojected : float
+        R2 before the projection, of `measure.unprojected_score`.
+    control : str
+        The target.
+    """
+    width = widths["width"].max()
+    rows = widths[(widths["planted"] == RARE) & (widths["probe"] == "trees")]
+    after = rows.loc[rows["width"] == width, "mean"]
+    told = [
+        f"Trees on {width} coins that know nothing: {number(unprojected)} before the projection",
+        *(f"{number(value)} after it" for value in after),
+    ]
+    return f"{', '.join(told)} ({control.replace('_', ' ')}; the truth is 0)."
+
+
+def control_recovered(models: pd.DataFrame, *, target: str, folds: str, bound: float) -> str:
+    """How much trees recover of what was removed from the target itself, in a sentence.
+
+    Parameters
+    ----------
+    models : DataFrame
+        Of `measure.model_scores`.
+    target, folds : str
+        What was probed, and by which folds.
+    bound : float
+        R2 from which a score counts.
+    """
+    rows = models[(models["score"] == "control") & (models["probe"] == "trees")]
+    return (
+        f"Of what the projection removed from the {target} itself, trees recover an R2 of "
+        f"{number(rows['mean'].min())} to {number(rows['mean'].max())} with {folds} folds, with "
+        f"the whole interval above {bound:g} in {(rows['low'] > bound).sum()} of {len(rows)} "
+        "models."
+    )
+
+
+def models_above_ceiling(models: pd.DataFrame, *, n: int) -> str:
+    """How many of n structures count within formulas, and how many scores cross the ceiling."""
+    crossing = models[models["score"] == "crossing"]
+    return (
+        f"{models['n_used'].iloc[-1]} of {n} structures have a companion of their formula in "
+        f"their fold. Above the ceiling: {(crossing['low'] > 0).sum()} of {len(crossing)} scores."
+    )
+
+
+def safe_after_projection(safe: pd.DataFrame, *, widths: Sequence[int]) -> str:
+    """Up to which width each probe is safe after the linear projection alone, in a sentence.
+
+    Parameters
+    ----------
+    safe : DataFrame
+        Of `tables.safe_widths_by_probe`.
+    widths : sequence of int
+        Widths that were tried.
+    """
+    least = safe[[SMOOTH, RARE]].min(axis=1).astype(int)
+    told = "; ".join(f"{probe} safe up to {width}" for probe, width in least.items())
+    return f"After a linear projection, with up to {max(widths)} channels tried: {told}."
+
+
+def recommended_remedy(remedies: pd.DataFrame) -> str:
+    """Formula means, with what probes find before and after them, in a sentence.
+
+    Parameters
+    ----------
+    remedies : DataFrame
+        Of `measure.remedy_scores`, with one kind of folds.
+    """
+    told = []
+    for probe in ("trees", "kernel", "mlp"):
+        rows = remedies[remedies["probe"] == probe]
+        nothing = rows[rows["truth"] == 0].groupby("remedy")["mean"].max().clip(lower=0)
+        got = rows[(rows["truth"] > 0) & (rows["remedy"] == "formula means")]["mean"].iloc[0]
+        told.append(
+            f"{probe} {number(nothing['linear'])} before, {number(nothing['formula means'])} "
+            f"after, and {number(got)} where 0.50 is true"
+        )
+    return (
+        "Recommended: subtract formula means from features, target and predictions, with formula "
+        f"folds. Of planted nothing it finds: {'; '.join(told)}."
+    )
+
+
+def caught_by_trees(controls: pd.DataFrame, *, control: str, bound: float) -> str:
+    """Models in which trees find the control, the worst first, a line for each kind of folds.
+
+    Parameters
+    ----------
+    controls : DataFrame
+        Of `measure.inflation_scores`.
+    control : str
+        A compositional target.
+    bound : float
+        The interval of a model that is caught lies above.
+    """
+    rows = controls[(controls["score"] == "r2_geom") & (controls["target"] == control)]
+    lines = []
+    for kind, part in rows[rows["probe"] == "trees"].groupby("folds", sort=False):
+        caught = part[part["low"] > bound].sort_values("mean", ascending=False)
+        told = [f"{row['representation']} {number(row['mean'])}" for _, row in caught.iterrows()]
+        lines.append(f"{kind} folds, trees above {bound:g}: {', '.join(told) or 'none'}")
+    return "\n\n".join(lines)
 
 
 def _named(row: pd.Series) -> str:

@@ -15,6 +15,7 @@ from cpdkit.experiments.efficiency.measure import learning_curve
 from cpdkit.experiments.efficiency.subsets import nested_subsets
 from cpdkit.experiments.efficiency.verdict import efficiency_correlations, sample_efficiency
 from cpdkit.experiments.exercises import check
+from cpdkit.experiments.labels import in_words
 from cpdkit.runs.run import notebook_parameters, profile_parameters, read_notebook, run_notebook
 
 NOTEBOOK = ROOT / "notebooks" / "04_sample_efficiency.ipynb"
@@ -64,7 +65,7 @@ def test_correlations_and_verdict_follow_from_the_needs(run):
     assert np.allclose(found.rho, again.rho, atol=1e-3, equal_nan=True)
     verdict = read(run, "verdict").iloc[0]
     assert verdict.outcome == sample_efficiency(again, target="gap").outcome
-    assert (run.directory / "04_sentence.txt").read_text() == verdict.sentence
+    assert (run.directory / "04_sentence.txt").read_text() == in_words(verdict.sentence)
     assert needed.loc[needed.bound != "exact", "needed"].isna().all()
     assert needed.loc[needed.bound != "exact", "note"].str.len().min() > 10
     assert set(needed.channels[needed.width != "all"]) == {28}

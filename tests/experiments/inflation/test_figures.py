@@ -74,14 +74,20 @@ def test_truth_is_drawn_in_every_panel():
 def test_missing_columns_are_named():
     with pytest.raises(ValueError, match=r"lacks the columns \['planted'\]"):
         width_figure(WIDTHS.drop(columns="planted"))
-    for draw in (inflation_figure, lambda t: remedy_figure(t, questions=["a"])):
+    for draw in (
+        inflation_figure,
+        lambda t: remedy_figure(t, questions=["a"]),
+        lambda t: mechanism_figure(t, colour="mass"),
+    ):
         with pytest.raises(ValueError, match="lacks the columns"):
             draw(WIDTHS)
 
 
 def test_points_are_coloured_by_what_they_should_not_know():
-    a, b, colour = np.arange(5.0), np.arange(5.0) ** 2, np.arange(5)
-    figure = mechanism_figure({"x": (a, b)}, colour, label="heavy atoms")
+    a, b, count = np.arange(5.0), np.arange(5.0) ** 2, np.arange(5)
+    table = pd.DataFrame({"planted": "x", "channel_1": a, "channel_2": b, "heavy_atoms": count})
+    figure = mechanism_figure(table, colour="heavy_atoms")
     points = figure.axes[0].collections[0]
     np.testing.assert_allclose(points.get_offsets(), np.transpose([a, b]))
-    np.testing.assert_allclose(points.get_array(), colour)
+    np.testing.assert_allclose(points.get_array(), count)
+    assert figure.axes[-1].get_ylabel() == "heavy atoms"

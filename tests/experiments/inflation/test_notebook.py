@@ -23,7 +23,7 @@ NOTEBOOK = ROOT / "notebooks" / "03_gbt_inflation.ipynb"
 TABLES = ("03_controls.csv", "03_widths.csv", "03_alarms.csv", "03_remedies.csv", "03_models.csv")
 SMALL = {
     "n_structures": 100, "n_planted": 80, "probes": ["ridge", "trees"], "n_trees": 10,
-    "widths": [2, 16], "n_simulations": 2, "schemes": ["formula"],
+    "widths": [2, 16], "n_simulations": 2, "folds": ["formula"],
 }  # fmt: skip
 
 
@@ -37,7 +37,7 @@ def test_tables_hold_every_representation_probe_and_scheme(first):
     table = pd.read_csv(first.directory / "03_controls.csv")
     assert set(table.representation) == set(given["encoders"])
     assert set(table.probe) == set(given["probes"])
-    assert set(table.folds) == set(given["schemes"])
+    assert set(table.folds) == set(given["folds"])
     assert {"heavy_atoms", "mass", "mean_Z", "x_H", "unsaturation", "log_N"} == set(table.target)
     verdict = pd.read_csv(first.directory / "03_verdict.csv").iloc[0]
     assert verdict.outcome in {"holds", "fails", "undecided"}

@@ -1,0 +1,193 @@
+"""What chapter 4 tabulates of its learning curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from cpdkit.comparisons import stack
+from cpdkit.experiments.efficiency.measure import CURVE_SCORES, LearningCurve, isotropic_r2
+from cpdkit.experiments.efficiency.needed import (
+    crossing_size,
+    curve_table,
+    power_law_table,
+    structures_needed,
+)
+from cpdkit.experiments.efficiency.verdict import efficiency_correlations
+from cpdkit.experiments.verdict import with_interval
+
+__all__ = [
+    "CurveTables",
+    "correlations_by_score",
+    "correlations_in_words",
+    "laws_in_words",
+    "needed_by_criterion",
+    "needed_in_words",
+    "score_curves",
+    "unstructured_needs",
+    "untaught",
+]
+
+_ABOUT = ("representation", "width", "channels")
+_LAW_SCORE = "r2_partial_fixed"  # one yardstick for all sizes
+
+
+class CurveTables(NamedTuple):
+    """What learning curves say.
+
+    Attributes
+    ----------
+    curves : DataFrame
+        Of `needed.curve_table`.
+    needs : DataFrame
+        Of `needed.structures_needed`, with the ``score`` and the ``smallest`` and ``largest`` size.
+    laws : DataFrame
+        Of `needed.power_law_table`, with all channels.
+    """
+
+    curves: pd.DataFrame
+    needs: pd.DataFrame
+    laws: pd.DataFrame
+
+
+def score_curves(
+    curves: Mapping[tuple[str, str], LearningCurve],
+    *,
+    groups: Sequence[str],
+    fractions: Sequence[float],
+    levels: Sequence[float],
+    n_draws: int,
+    seed: int,
+) -> CurveTables:
+    """Tables of all curves and scores, each with ``representation``, ``width`` and ``channels``.
+
+    Parameters
+    ----------
+    curves : mapping of (representation, way of matching widths) to LearningCurve
+        Of `measure.learning_curves`.
+    groups, n_draws, seed
+        As in `LearningCurve.draws`.
+    fractions, levels
+        As in `needed.structures_needed`.
+    """
+    tables, needs, laws = {}, {}, {}
+    for (name, how), curve in curves.items():
+        about = (name, how, curve.width)
+        for score in CURVE_SCORES:
+            draws = curve.draws(score, groups=groups, n_draws=n_draws, seed=seed)
+            tables[*about, score] = curve_table(curve, draws, score=score)
+            need = structures_needed(curve, draws, score=score, fractions=fractions, levels=levels)
+            needs[score, *about, curve.sizes[0], curve.sizes[-1]] = need
+            if how == "all" and score == _LAW_SCORE:
+                laws[about] = power_law_table(curve, draws, score=score)
+    return CurveTables(
+        stack(tables, [*_ABOUT, "score"]),
+        stack(needs, ["score", *_ABOUT, "smallest", "largest"]),
+        stack(laws, _ABOUT),
+    )
+
+
+def needed_in_words(needed: pd.DataFrame) -> pd.DataFrame:
+    """The table with a column ``structures``: how many, with their interval, or a bound."""
+    return needed.assign(structures=[_structures(row) for _, row in needed.iterrows()])
+
+
+def _structures(row: pd.Series) -> str:
+    below, above = f"< {row['smallest']}", f"> {row['largest']}"
+    if row["bound"] != "exact":
+        return {"undefined": "no score", "below": below, "above": above}[row["bound"]]
+    low = below if np.isnan(row["low"]) else f"{row['low']:.0f}"
+    high = above if np.isnan(row["high"]) else f"{row['high']:.0f}"
+    return f"{row['needed']:.0f} ({low} to {high})"
+
+
+def needed_by_criterion(needed: pd.DataFrame) -> pd.DataFrame:
+    """Structures needed in words, a row for each target and representation.
+
+    Parameters
+    ----------
+    needed : DataFrame
+        Of `score_curves`, for one score and one width.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``target``, ``representation`` and each criterion.
+    """
+    keys = ["target", "representation", "criterion"]
+    cells = needed_in_words(needed).set_index(keys)["structures"]
+    return _together(cells.unstack(sort=False).rename_axis(columns=None).reset_index(), "target")
+
+
+def correlations_by_score(needs: pd.DataFrame) -> pd.DataFrame:
+    """Correlations of `verdict.efficiency_correlations` for every score of the curves."""
+    return stack(
+        {
+            score: efficiency_correlations(part)
+            for score, part in needs.groupby("score", sort=False)
+        },
+        "score",
+    )
+
+
+def untaught(needs: pd.DataFrame, target: str) -> pd.DataFrame:
+    """Correlations for a target without the networks that were trained on it."""
+    part = needs[(needs["score"] == "r2_partial") & (needs["target"] == target)]
+    return efficiency_correlations(part[~part["representation"].str.contains(f"-{target}-")])
+
+
+def correlations_in_words(correlations: pd.DataFrame) -> pd.DataFrame:
+    """Correlations with their intervals, those of a criterion and a target together."""
+    told = [with_interval(row, "rho", style="signed") for _, row in correlations.iterrows()]
+    columns = ["criterion", "target", "width", "rho", "p", "models", "left_out"]
+    return _together(correlations.assign(rho=told)[columns], "criterion", "target")
+
+
+def unstructured_needs(needed: pd.DataFrame, *, channels: int) -> pd.DataFrame:
+    """What isotropic Gaussian features would need for the same final score, beside what was needed.
+
+    Parameters
+    ----------
+    needed : DataFrame
+        Of `score_curves`, for one score, one criterion and one matched width.
+    channels : int
+        That width.
+
+    Returns
+    -------
+    DataFrame
+        Rows with a final score, with the columns ``structures``, in words, and ``unstructured``.
+    """
+    sizes = np.geomspace(channels + 3, 1e7, 4000)
+    known = needed_in_words(needed[needed["bound"] != "undefined"])
+    would_need = [
+        float(crossing_size(sizes, isotropic_r2(sizes, channels=channels, share=final), goal))
+        for final, goal in zip(known["final"], known["goal"], strict=True)
+    ]
+    return _together(known.assign(unstructured=np.round(would_need).astype(int)), "target")
+
+
+def laws_in_words(laws: pd.DataFrame) -> pd.DataFrame:
+    """Limit and exponent of each power law with their intervals."""
+    limits = pd.DataFrame(
+        {"mean": laws["limit"], "low": 1 - laws["a_high"], "high": 1 - laws["a_low"]}
+    )
+    exponents = pd.DataFrame({"mean": laws["c"], "low": laws["c_low"], "high": laws["c_high"]})
+    table = laws[["target", "representation"]].assign(
+        limit=[with_interval(row) for _, row in limits.iterrows()],
+        exponent=[with_interval(row) for _, row in exponents.iterrows()],
+        misfit=laws["misfit"],
+        note=laws["note"],
+    )
+    return _together(table, "target")
+
+
+def _together(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """Rows of one value together, values in the order in which they first appear."""
+    ranks = {c: {v: i for i, v in enumerate(dict.fromkeys(table[c]))} for c in columns}
+    return table.sort_values(
+        list(columns), key=lambda values: values.map(ranks[str(values.name)]), kind="stable"
+    )
