@@ -47,13 +47,13 @@ def cpd(
     ----------
     features : array of shape (n, d) or Representation
         Pooled features.
-    composition : array of shape (n, k) or None
-        Nuisance C without intercept (`cpdkit.composition.composition_matrix`); None removes the
-        mean only.
+    composition : array of shape (n, k), sequence of str of shape (n,), or None
+        Nuisance C without intercept (`cpdkit.composition.composition_matrix`); formulas stand for
+        their element counts; None removes the mean only.
     targets : DataFrame, Series, mapping of columns, or array of shape (n,) or (n, t)
         Numbers to predict.
     groups : sequence of str, shape (n,), optional
-        Formula of each row. Needed for formula folds, the cluster bootstrap and ``r2_leak``.
+        Formulas, by default those of `composition`. For formula folds, bootstrap and ``r2_leak``.
     ids : sequence of int or str, shape (n,), optional
         Row ids that random folds are hashed from; by default the row numbers.
     folds : {"random", "formula"} or ndarray of int, shape (n,) or (repeats, n)

@@ -25,7 +25,7 @@ def notebook(tmp_path: Path) -> Path:
     return tmp_path / "double.ipynb"
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["book"], ["datasets"], ["encoders"]])
+@pytest.mark.parametrize("command", [[], ["run"], ["book"], ["probe"], ["datasets"], ["encoders"]])
 def test_help_is_there(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main([*command, "--help"])

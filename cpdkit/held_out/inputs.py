@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from cpdkit._checks import check_composition, check_features, check_groups, check_targets
+from cpdkit.composition.matrix import composition_matrix
+from cpdkit.datasets.formulas import canonical_formulas
 from cpdkit.folds import make_folds
 
 __all__ = ["Inputs", "check_inputs", "fold_labels"]
@@ -68,6 +70,10 @@ def check_inputs(
     """Check what was given and deal out the folds; arguments and errors as in `cpdkit.cpd`."""
     X = check_features(features)
     n = len(X)
+    if _are_formulas(composition):
+        formulas = canonical_formulas(composition)
+        composition = composition_matrix(formulas)
+        groups = formulas.tolist() if groups is None else groups
     C = check_composition(composition, n)
     frame = check_targets(targets, n)
     labels = check_groups(groups, n)
@@ -83,6 +89,14 @@ def check_inputs(
         "seed": seed,
     }
     return Inputs(X, C, frame, labels, split, about)
+
+
+def _are_formulas(composition: Any) -> bool:
+    """Whether composition is text in one dimension; a row that is no formula is refused later."""
+    kinds = Sequence | np.ndarray | pd.Series | pd.Index | pd.api.extensions.ExtensionArray
+    if not isinstance(composition, kinds) or getattr(composition, "ndim", 1) != 1:
+        return False
+    return isinstance(composition, str) or any(isinstance(row, str) for row in composition)
 
 
 def fold_labels(
