@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cpdkit._arrays import check_same_rows
 from cpdkit.datasets._atoms import AtomsSequence, list_of_atoms
 from cpdkit.datasets._parts import (
-    check_same_rows,
     data_frame,
     row_names,
     target_frame,
@@ -82,7 +82,8 @@ class Dataset:
         empty = np.flatnonzero(self.atoms.n_atoms == 0)
         if len(empty):
             raise ValueError(f"atoms: structure {empty[0]} has no atoms; remove it.")
-        check_same_rows(given, self.ids)
+        positions = [str(i) for i in range(n)]
+        check_same_rows(given, [positions, self.ids.tolist()])
 
     def __len__(self) -> int:
         return len(self.atoms)

@@ -230,7 +230,7 @@ class _Residuals:
 def _splits(folds: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Training rows, inner test rows among them, and test rows."""
     for fold in folds:
-        labels = np.unique(fold)
+        labels = np.unique(fold[fold >= 0])
         for i, k in enumerate(labels.tolist()):
             yield fold != k, fold == labels[(i + 1) % len(labels)], fold == k
 
