@@ -199,7 +199,9 @@ def validate_rows(
 def nuisance_array(composition: Any, n: int | None) -> np.ndarray:
     """What a projector is given as composition, as finite float64; no columns where it is None."""
     if composition is None:
-        return np.empty((n or 0, 0))
+        if n is None:
+            raise ValueError("without composition the number of rows n is needed.")
+        return np.empty((n, 0))
     check_real(composition, "composition")
     C = check_array(composition, dtype=np.float64, input_name="composition")
     check_scale(C, "composition", column_names(composition) or range(C.shape[1]))
@@ -225,10 +227,11 @@ def column_names(composition: Any) -> list[str] | None:
     return None
 
 
-def check_columns(composition: Any, n_columns: int, seen: list[str] | None) -> None:
-    """Refuse other columns than fit saw."""
+def check_columns(composition: Any, n_columns: int | None, seen: list[str] | None) -> None:
+    """Refuse other columns than fit saw, whose number is None where it was given none at all."""
+    check_given(composition, seen=n_columns is not None)
     names, shape = column_names(composition), np.shape(composition)
-    if len(shape) == 2 and shape[1] != n_columns:
+    if len(shape) == 2 and n_columns is not None and shape[1] != n_columns:
         raise ValueError(
             f"composition has {shape[1]} columns, but fit saw {n_columns}; build both with the "
             "same elements= argument."

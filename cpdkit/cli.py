@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0, or 1 after an error that is told in one sentence.
+        Exit status: 0, 1 after an error that is told in one sentence, or 130 after Ctrl-C.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -95,6 +95,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, OSError, RuntimeError) as error:
         print(f"cpdkit: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(
+            "cpdkit: stopped by Ctrl-C; nothing was kept of what was unfinished.", file=sys.stderr
+        )
+        return 130
     return 0
 
 
@@ -105,6 +110,8 @@ def _run(options: argparse.Namespace) -> None:
         for p in notebook_parameters(read_notebook(options.notebook)).values():
             print(f"{p.name}: {p.type_name} = {p.default!r}" + (f"  # {p.help}" if p.help else ""))
         return
+    if options.output is not None:
+        _check_output(options.notebook, options.output)
     run = run_notebook(
         options.notebook,
         _given(options),
@@ -120,6 +127,14 @@ def _run(options: argparse.Namespace) -> None:
     print(f"{state}\n{executed}\n{manifest}")
     if options.output is not None:
         print(f"tables and figures: {run.directory}")
+
+
+def _check_output(notebook: Path, output: Path) -> None:
+    """Refuse a place for the executed notebook where it cannot or must not lie."""
+    if output.is_dir():
+        raise ValueError(f"-o {output} is a folder; give a file, such as {output / notebook.name}.")
+    if output.exists() and notebook.exists() and output.samefile(notebook):
+        raise ValueError(f"-o {output} is the notebook itself; give another file.")
 
 
 def _given(options: argparse.Namespace) -> dict[str, object]:

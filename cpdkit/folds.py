@@ -53,8 +53,7 @@ def hash_buckets(keys: Sequence[object] | np.ndarray, *, n_buckets: int = N_BUCK
     """
     check_count(n_buckets, "n_buckets")
     names, inverse = np.unique(np.asarray(keys).astype(str), return_inverse=True)
-    spellings = (spelled(name).encode() for name in names.tolist())
-    digest = (hashlib.blake2b(name, digest_size=8).digest() for name in spellings)
+    digest = [hashlib.blake2b(spelled(n).encode(), digest_size=8).digest() for n in names.tolist()]
     values = np.array([int.from_bytes(d, "little") % n_buckets for d in digest], dtype=np.int64)
     return values[inverse.ravel()]
 

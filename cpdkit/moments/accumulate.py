@@ -89,8 +89,10 @@ class MomentAccumulator:
         check_same_rows(given | {"keys": keys, "buckets": buckets})
         X, C, Y = np.asarray(X), as_matrix(composition, len(X)), as_matrix(Y, len(X))
         self._check(X, C, Y)
-        if keys is not None and np.shape(keys) != (len(X),):
-            raise ValueError(f"{len(X)} rows, but keys or buckets of shape {np.shape(keys)}.")
+        if keys is not None and np.asarray(keys).shape != (len(X),):
+            raise ValueError(
+                f"{len(X)} rows, but keys or buckets of shape {np.asarray(keys).shape}."
+            )
         if buckets is None:
             names: Any = range(self.n_rows, self.n_rows + len(X))
             names = names if keys is None else check_labels(keys, "keys", len(X))

@@ -9,14 +9,7 @@ import scipy.linalg
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from cpdkit._checks import (
-    CONSTANT,
-    check_columns,
-    check_given,
-    column_names,
-    nuisance_array,
-    validate_rows,
-)
+from cpdkit._checks import CONSTANT, check_columns, column_names, nuisance_array, validate_rows
 
 __all__ = ["CompositionProjector", "RANK_TOLERANCE"]
 
@@ -161,10 +154,8 @@ class CompositionProjector(TransformerMixin, BaseEstimator):
         return self.fit(X, y, composition=composition).transform(X, composition=composition)
 
     def _composition(self, composition: Any, n: int | None) -> np.ndarray:
-        check_given(composition, seen=self.has_composition_)
-        if n is None and composition is None:
-            raise ValueError("without composition the number of rows n is needed.")
-        check_columns(composition, len(self.composition_mean_), self.composition_names_)
+        n_columns = len(self.composition_mean_) if self.has_composition_ else None
+        check_columns(composition, n_columns, self.composition_names_)
         return nuisance_array(composition, n)
 
 
