@@ -96,9 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"cpdkit: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(
-            "cpdkit: stopped by Ctrl-C; nothing was kept of what was unfinished.", file=sys.stderr
-        )
+        print("cpdkit: stopped; what was unfinished is not kept.", file=sys.stderr)
         return 130
     return 0
 

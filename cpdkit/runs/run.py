@@ -123,7 +123,7 @@ def read_notebook(path: str | Path) -> NotebookNode:
 
 def _read(path: Path) -> NotebookNode | None:
     if path.suffix == ".ipynb":
-        notebook = nbformat.read(path, as_version=4)
+        notebook = nbformat.from_dict(nbformat.read(path, as_version=4))  # of one class throughout
         nbformat.validate(notebook)
         return notebook
     if path.suffix == ".md":
