@@ -51,9 +51,9 @@ def check_level(level: Any) -> None:
 
 def check_alphas(alphas: Any) -> tuple[float, ...]:
     """Penalties to choose from: at least one, each positive and finite."""
-    given = alphas if isinstance(alphas, Iterable) and not isinstance(alphas, str) else [alphas]
+    given = alphas if isinstance(alphas, Iterable) else [alphas]
     try:
-        found = tuple(float(alpha) for alpha in given)
+        found = () if isinstance(alphas, str) else tuple(float(alpha) for alpha in given)
     except (TypeError, ValueError):
         found = ()
     if not found or not all(0 < alpha < np.inf for alpha in found):

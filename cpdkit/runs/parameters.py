@@ -302,8 +302,8 @@ def absolute_files(declared: Mapping[str, Parameter], values: Mapping[str, Any])
 def named_files(values: Any) -> list[str]:
     """Existing files that values name, in lists and other containers too."""
     if isinstance(values, str):
-        found = _file_in(values) if os.path.isabs((_file_in(values) or ("", "", ""))[1]) else None
-        return [found[1]] if found else []
+        found = _file_in(values)
+        return [found[1]] if found and os.path.isabs(found[1]) else []
     if isinstance(values, Mapping):
         values = list(values.values())
     if isinstance(values, list | tuple):
