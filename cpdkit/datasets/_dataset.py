@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from cpdkit._arrays import check_same_rows
+from cpdkit._options import check_seed
 from cpdkit.datasets._atoms import AtomsSequence, list_of_atoms
 from cpdkit.datasets._parts import (
     data_frame,
@@ -141,8 +142,7 @@ class Dataset:
                 f"n={n} structures asked for, but {self.name!r} ({self.split}) has {len(self)}; "
                 f"give 1 <= n <= {len(self)} or n=None for all."
             )
-        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-            raise ValueError(f"seed={seed!r} must be a whole number from 0.")
+        check_seed(seed)
         rows = np.random.default_rng(seed).choice(len(self), size=n, replace=False)
         return self.select(np.sort(rows))
 
