@@ -138,7 +138,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0, or 1 after an error that is told in one sentence, or 2 if the call is wrong.
+        Exit status: 0, 1 after an error that is told in one sentence, 2 if the call is wrong, 130
+        after Ctrl-C.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -153,6 +154,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, OSError, RuntimeError) as error:
         print(f"cpdkit: {error}", file=sys.stderr)
         return 2 if isinstance(error, WrongCall) else 1
+    except KeyboardInterrupt:
+        print("cpdkit: stopped; what was unfinished is not kept.", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -163,6 +167,8 @@ def _run(options: argparse.Namespace) -> None:
         for p in notebook_parameters(read_notebook(options.notebook)).values():
             print(f"{p.name}: {p.type_name} = {p.default!r}" + (f"  # {p.help}" if p.help else ""))
         return
+    if options.output is not None:
+        _check_output(options.notebook, options.output)
     run = run_notebook(
         options.notebook,
         _given(options),
@@ -178,6 +184,14 @@ def _run(options: argparse.Namespace) -> None:
     print(f"{state}\n{executed}\n{manifest}")
     if options.output is not None:
         print(f"tables and figures: {run.directory}")
+
+
+def _check_output(notebook: Path, output: Path) -> None:
+    """Refuse a place for the executed notebook where it cannot or must not lie."""
+    if output.is_dir():
+        raise ValueError(f"-o {output} is a folder; give a file, such as {output / notebook.name}.")
+    if output.exists() and notebook.exists() and output.samefile(notebook):
+        raise ValueError(f"-o {output} is the notebook itself; give another file.")
 
 
 def _given(options: argparse.Namespace) -> dict[str, object]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from sklearn.decomposition import PCA
 
+from cpdkit._arrays import check_same_rows
 from cpdkit._checks import check_composition, check_features, check_targets
 from cpdkit._messages import unknown
 from cpdkit.experiments.efficiency.subsets import Subsets
@@ -202,6 +203,7 @@ def learning_curve(
         For bad input as in `cpdkit.cpd`, subsets of other rows, a way of matching that is not
         known, or a width that the features do not have.
     """
+    check_same_rows({"features": features, "composition": composition, "targets": targets})
     X = check_features(features)
     C = check_composition(composition, len(X))
     frame = check_targets(targets, len(X))

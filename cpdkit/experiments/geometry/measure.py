@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cpdkit._arrays import check_same_rows
 from cpdkit._checks import check_features, check_groups, check_targets
 from cpdkit._messages import unknown
 from cpdkit.folds import make_folds
@@ -124,6 +125,7 @@ def within_molecule_scores(
         For NaN or mismatched input, a target that does not vary within molecules, too few
         molecules for the folds, or an unknown option.
     """
+    check_same_rows({"features": features, "targets": targets, "molecules": molecules})
     X = check_features(features)
     labels = check_groups(molecules, len(X))
     if labels is None:
