@@ -18,7 +18,7 @@ import numpy as np
 from cpdkit._arrays import check_labels
 from cpdkit._messages import unknown
 from cpdkit._options import check_count, check_seed
-from cpdkit.datasets.formulas import canonical_groups, spelled
+from cpdkit.datasets.formulas import canonical_groups
 
 __all__ = [
     "N_BUCKETS",
@@ -41,8 +41,7 @@ def hash_buckets(keys: Sequence[object] | np.ndarray, *, n_buckets: int = N_BUCK
     Parameters
     ----------
     keys : sequence of int or str, shape (n_rows,)
-        Formulas or row ids. All spellings of a formula fall into the same bucket, and so do an
-        integer and its decimal string.
+        Formulas or row ids. An integer and its decimal string fall into the same bucket.
     n_buckets : int, default 50
         Number of buckets.
 
@@ -53,7 +52,7 @@ def hash_buckets(keys: Sequence[object] | np.ndarray, *, n_buckets: int = N_BUCK
     """
     check_count(n_buckets, "n_buckets")
     names, inverse = np.unique(np.asarray(keys).astype(str), return_inverse=True)
-    digest = [hashlib.blake2b(spelled(n).encode(), digest_size=8).digest() for n in names.tolist()]
+    digest = [hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names.tolist()]
     values = np.array([int.from_bytes(d, "little") % n_buckets for d in digest], dtype=np.int64)
     return values[inverse.ravel()]
 

@@ -19,11 +19,9 @@ __all__ = [
     "hill_formula",
     "listed_formulas",
     "parse_formula",
-    "spelled",
 ]
 
 _PART = re.compile(r"(?:([A-Z][a-z]?)|(\()|(\)))([0-9]{0,9})")
-_LIKE_A_FORMULA = re.compile(r"\s*[A-Z(][A-Za-z0-9()₀-₉]*\s*")
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _ISOTOPES = {"D": "deuterium", "T": "tritium"}
 _REASONS = {
@@ -179,7 +177,10 @@ def listed_formulas(formulas: Iterable[Any]) -> list[str]:
 
 
 def canonical_groups(labels: Iterable[Any]) -> np.ndarray:
-    """Labels of groups: in one spelling if all are formulas, else as they stand.
+    """Labels of groups, where all are formulas with one label for each.
+
+    A formula that occurs in several spellings is written as Hill has it; what has one spelling, and
+    labels of which some are no formulas, stay as they stand.
 
     Parameters
     ----------
@@ -192,19 +193,13 @@ def canonical_groups(labels: Iterable[Any]) -> np.ndarray:
     """
     given = labels if isinstance(labels, np.ndarray) else np.asarray(list(labels))
     try:
-        return canonical_formulas(given.tolist())
+        hill = canonical_formulas(given.tolist())
     except (ValueError, TypeError):
         return given
-
-
-def spelled(label: str) -> str:
-    """A label in Hill's spelling if it is a formula, else as it stands."""
-    if not _LIKE_A_FORMULA.fullmatch(label):
-        return label
-    try:
-        return _hill(parse_formula(label))
-    except ValueError:
-        return label
+    text = given.astype(str)
+    pairs = set(zip(hill.tolist(), text.tolist(), strict=True))
+    times = Counter(formula for formula, _ in pairs)
+    return np.where([times[formula] > 1 for formula in hill.tolist()], hill, text)
 
 
 def formula_counts(formulas: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:

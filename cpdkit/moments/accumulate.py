@@ -10,6 +10,7 @@ from scipy.linalg import blas
 
 from cpdkit._arrays import check_labels, check_real, check_same_rows, check_scale
 from cpdkit._options import check_count
+from cpdkit.datasets.formulas import canonical_groups
 from cpdkit.folds import N_BUCKETS, hash_buckets
 from cpdkit.moments.moments import Moments
 
@@ -66,8 +67,8 @@ class MomentAccumulator:
         Y : array of shape (n,) or (n, n_targets)
             Targets.
         keys : sequence of int or str, shape (n,), optional
-            Formulas in any spelling, or row ids, hashed into buckets; by default rows are
-            numbered on.
+            Formulas or row ids, hashed into buckets; by default rows are numbered on. Formulas
+            must have one spelling in all chunks (`cpdkit.datasets.canonical_formulas`).
         buckets : ndarray of int, shape (n,), optional
             Bucket numbers instead of keys.
 
@@ -95,7 +96,7 @@ class MomentAccumulator:
             )
         if buckets is None:
             names: Any = range(self.n_rows, self.n_rows + len(X))
-            names = names if keys is None else check_labels(keys, "keys", len(X))
+            names = names if keys is None else canonical_groups(check_labels(keys, "keys", len(X)))
             empty = np.empty(0, dtype=np.int64)
             buckets = hash_buckets(names, n_buckets=self.n_buckets) if len(X) else empty
         buckets = np.asarray(buckets)
