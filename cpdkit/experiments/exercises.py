@@ -24,18 +24,10 @@ EXERCISES: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Feedback:
-    """What became of an answer.
-
-    Attributes
-    ----------
-    right : bool
-        Whether the answer is right.
-    why : str
-        The reason, and for a wrong answer what to look at.
-    """
+    """What became of an answer."""
 
     right: bool
-    why: str
+    why: str  # and for a wrong answer what to look at
 
     def __str__(self) -> str:
         return f"{'Right' if self.right else 'Not yet'}: {self.why}"
@@ -45,33 +37,9 @@ class Feedback:
 
 
 def check(name: str, answer: Any, **data: Any) -> Feedback:
-    """Check the answer to an exercise.
+    """Check an answer, given the data that the text of the exercise names.
 
-    Parameters
-    ----------
-    name : str
-        Number of the exercise, such as ``"3.1"``.
-    answer : object
-        What the exercise asks for; None while there is none.
-    **data : object
-        What the exercise was solved on, by the names that its text gives.
-
-    Returns
-    -------
-    Feedback
-        Right or wrong, and why. A wrong type or shape is a wrong answer, not an error.
-
-    Raises
-    ------
-    ValueError
-        If there is no such exercise.
-    TypeError
-        If the data are not those that the exercise needs.
-
-    Examples
-    --------
-    >>> print(check("3.1", None))
-    Not yet: no answer yet. Replace None by yours and run the cell again.
+    A wrong type or shape is a wrong answer, not an error.
     """
     if name not in EXERCISES:
         raise ValueError(unknown("exercise", name, EXERCISES))
