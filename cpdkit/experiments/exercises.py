@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 from cpdkit._messages import unknown
 
-__all__ = ["EXERCISES", "Feedback", "check"]
+__all__ = ["EXERCISES", "Feedback", "Wrong", "check", "one_number"]
 
 EXERCISES: dict[str, str] = {
     **{f"3.{i}": f"cpdkit.experiments.inflation.exercises:exercise_3_{i}" for i in (1, 2, 3)},
@@ -36,6 +38,23 @@ class Feedback:
         return f"**{'Right' if self.right else 'Not yet'}**: {self.why}"
 
 
+class Wrong(Exception):
+    """Why an answer is wrong; a checker that does not raise it returns why the answer is right."""
+
+
+def one_number(answer: Any) -> float:
+    """The answer as a finite number."""
+    try:
+        if isinstance(answer, bool) or np.ndim(answer) != 0:
+            raise TypeError
+        value = float(answer)
+    except (TypeError, ValueError):
+        raise Wrong(f"one number was expected, got {type(answer).__name__}.") from None
+    if not np.isfinite(value):
+        raise Wrong(f"{value} is no finite number.")
+    return value
+
+
 def check(name: str, answer: Any, **data: Any) -> Feedback:
     """Check an answer, given the data that the text of the exercise names.
 
@@ -46,5 +65,8 @@ def check(name: str, answer: Any, **data: Any) -> Feedback:
     if answer is None:
         return Feedback(False, "no answer yet. Replace None by yours and run the cell again.")
     module, _, function = EXERCISES[name].partition(":")
-    checker: Callable[..., Feedback] = getattr(import_module(module), function)
-    return checker(answer, **data)
+    checker: Callable[..., str] = getattr(import_module(module), function)
+    try:
+        return Feedback(True, checker(answer, **data))
+    except Wrong as wrong:
+        return Feedback(False, str(wrong))
