@@ -36,43 +36,39 @@ _SCORES = {
 }
 
 
-def gradient_figure(
-    table: pd.DataFrame, *, scores: Sequence[str] = ("r2_partial", "r2_geom")
-) -> Figure:
+def gradient_figure(table: pd.DataFrame) -> Figure:
     """What each representation keeps once composition is removed, one panel per target."""
     needs(table, ["representation", "target", "score", "mean", "low", "high"])
     if "protocol" in table and table["protocol"].nunique() > 1:
         raise ValueError("the table holds several protocols; draw them with protocol_figure.")
     table = labelled(table)
     names = levels(table, "representation")
-    targets = levels(table[(table["score"] == scores[0]) & table["mean"].notna()], "target")
+    targets = levels(table[(table["score"] == "r2_partial") & table["mean"].notna()], "target")
     figure, axes = named_rows(len(targets), names, **_ROWS)
-    drawn = looks(scores)
+    drawn = looks(_SCORES)
     for axis, target in zip(axes, targets, strict=True):
         here = table[table["target"] == target].set_index(["score", "representation"])
         for line, (name, style) in enumerate({"r2_comp": ":", "ceiling": "--"}.items()):
             row = here.loc[name].iloc[0]
             axis.axvline(row["mean"], color="0.35", linestyle=style, linewidth=1.5, zorder=1)
             axis.axvspan(row["low"], row["high"], color="0.5", alpha=0.12 + 0.06 * line, zorder=0)
-        for i, score in enumerate(scores):
-            shift = 0.18 * (i - (len(scores) - 1) / 2)
+        for i, (score, look) in enumerate(drawn.items()):
             rows = here.loc[score].reindex(names)
-            intervals(axis, rows, np.arange(len(names)) + shift, drawn[score])
+            intervals(axis, rows, np.arange(len(names)) + 0.18 * (i - 0.5), look)
         axis.axvline(0, color="0.2", linewidth=0.8)
         axis.set(title=target, xlabel=r"held-out $R^2$ (dimensionless)")
     lines = [
         Line2D([], [], color="0.35", linestyle=":", label="composition alone"),
         Line2D([], [], color="0.35", linestyle="--", label=r"ceiling of $R^2_\mathrm{geom}$"),
     ]
-    named = {_SCORES.get(s, s): look for s, look in drawn.items()}
-    legend(figure, named, also=lines, line="-")
+    legend(figure, {_SCORES[score]: look for score, look in drawn.items()}, also=lines, line="-")
     return figure
 
 
-def protocol_figure(table: pd.DataFrame, *, score: str = "r2_geom") -> Figure:
-    """One score under several protocols, fold by fold; the axis is linear near zero only."""
+def protocol_figure(table: pd.DataFrame) -> Figure:
+    """``r2_geom`` under several protocols, fold by fold; the axis is linear near zero only."""
     needs(table, ["representation", "protocol", "target", "score", "mean", "fold_values"])
-    chosen = labelled(table[table["score"] == score])
+    chosen = labelled(table[table["score"] == "r2_geom"])
     names, protocols, targets = levels(chosen, "representation", "protocol", "target")
     figure, axes = named_rows(len(targets), names, **_ROWS)
     for axis, target in zip(axes, targets, strict=True):
@@ -100,10 +96,10 @@ def protocol_figure(table: pd.DataFrame, *, score: str = "r2_geom") -> Figure:
     return figure
 
 
-def heat_map(table: pd.DataFrame, *, score: str = "r2_partial") -> Figure:
-    """One score for every representation (rows) and target (columns)."""
+def heat_map(table: pd.DataFrame) -> Figure:
+    """``r2_partial`` for every representation (rows) and target (columns)."""
     needs(table, ["representation", "target", "score", "mean"])
-    chosen = labelled(table[table["score"] == score])
+    chosen = labelled(table[table["score"] == "r2_partial"])
     names, targets = levels(chosen, "representation", "target")
     grid = chosen.pivot(index="representation", columns="target", values="mean")
     grid = grid.reindex(index=names, columns=targets)
@@ -113,7 +109,7 @@ def heat_map(table: pd.DataFrame, *, score: str = "r2_partial") -> Figure:
         axis = figure.subplots()
     sns.heatmap(
         grid, ax=axis, annot=True, fmt=".2f", vmin=0, vmax=1, cmap="viridis", linewidths=0.5,
-        cbar_kws={"label": _PARTIAL if score == "r2_partial" else f"{score} (dimensionless)"},
+        cbar_kws={"label": _PARTIAL},
     )  # fmt: skip
     axis.set(xlabel="", ylabel="")
     axis.tick_params(axis="y", rotation=0)

@@ -109,7 +109,7 @@ class NoGeometry:
 
     @property
     def name(self) -> str:
-        """Of the control."""
+        """Name of the control."""
         return str(self.control.name)
 
     def features(self, width: int) -> dict[str, np.ndarray]:

@@ -142,7 +142,7 @@ class _Residuals:
     def _removed(
         self, fit: np.ndarray, at: np.ndarray, *, of_target: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Of rows `fit` and of rows `at`; a flexible remover is too slow to refit idly."""
+        """Rows `fit` and rows `at`, kept: a flexible remover is too slow to refit idly."""
         key = (of_target, fit.tobytes())
         if key not in self._known:
             values = self.given.Y if of_target else self.given.X

@@ -24,13 +24,7 @@ _WORDS = {
 
 
 def family(encoder: str) -> str:
-    """Architecture an encoder's name begins with.
-
-    Examples
-    --------
-    >>> family("zoo/mace-gap-0"), family("mace:my.model"), family("soap[n_max=4]")
-    ('mace', 'mace', 'soap')
-    """
+    """Architecture an encoder's name begins with: *mace* for ``"zoo/mace-gap-0"``."""
     return re.split(r"[-:\[]", encoder.removeprefix("zoo/"))[0]
 
 

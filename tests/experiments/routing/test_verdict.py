@@ -88,6 +88,5 @@ def test_a_missing_model_decides_nothing():
 
 
 def test_names():
-    assert [family(n) for n in ("zoo/dimenet++-gap-0", "mace-mp-0-small", "mace:a.model")] == [
-        "dimenet++", "mace", "mace"
-    ]  # fmt: skip
+    names = ("zoo/dimenet++-gap-0", "mace-mp-0-small", "mace:a.model", "soap[n_max=4]")
+    assert [family(name) for name in names] == ["dimenet++", "mace", "mace", "soap"]
