@@ -1,15 +1,20 @@
-"""Checks on what is handed to `cpd`, with sentences that say what to do."""
+"""Checks on what is handed to `cpd` and to estimators, with sentences that say what to do."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.validation import check_array
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_array, validate_data
+
+from cpdkit._arrays import check_labels, check_real, check_same_rows, check_scale, real_array
 
 __all__ = [
+    "CONSTANT",
     "check_columns",
     "check_composition",
     "check_features",
@@ -18,7 +23,15 @@ __all__ = [
     "check_targets",
     "column_names",
     "nuisance_array",
+    "plain_features",
+    "validate_rows",
 ]
+
+CONSTANT = 1e-13
+"""A column whose spread is a smaller share of its root mean square varies by rounding only."""
+
+# Columns of a smaller spread are centred before anything is computed from them.
+_FAR = 1e-5
 
 
 def _finite(array: np.ndarray, name: str, advice: str) -> None:
@@ -31,19 +44,9 @@ def _finite(array: np.ndarray, name: str, advice: str) -> None:
         )
 
 
-def _numeric(values: Any, name: str) -> np.ndarray:
-    try:
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be numbers: {error}") from None
-
-
 def check_features(features: Any) -> np.ndarray:
     """Features as a finite float64 matrix; a Representation gives its own."""
-    matrix = features if isinstance(features, np.ndarray | pd.DataFrame) else None
-    if matrix is None:
-        matrix = getattr(features, "features", features)
-    X = _numeric(matrix, "features")
+    X = real_array(plain_features(features), "features")
     if X.ndim != 2 or X.shape[1] == 0:
         raise ValueError(
             f"features have shape {X.shape}; expected (n_structures, n_channels) with at least "
@@ -52,14 +55,26 @@ def check_features(features: Any) -> np.ndarray:
     if len(X) == 0:
         raise ValueError("features have no rows: the data set is empty.")
     _finite(X, "features", "look at the encoder's output for these structures or drop them.")
+    check_scale(X, "features")
     return X
 
 
+def plain_features(features: Any) -> Any:
+    """The array or data frame that stands behind features."""
+    if isinstance(features, np.ndarray | pd.DataFrame):
+        return features
+    return getattr(features, "features", features)
+
+
 def check_composition(composition: Any, n: int) -> np.ndarray | None:
-    """Nuisance matrix as finite float64 of `n` rows that are not all alike."""
+    """Nuisance matrix as finite float64 of `n` rows that are not all alike.
+
+    A column that lies far from zero and hardly varies is centred, which changes nothing but what
+    rounding does to it.
+    """
     if composition is None:
         return None
-    C = _numeric(composition, "composition")
+    C = real_array(composition, "composition")
     if C.ndim != 2 or len(C) != n:
         raise ValueError(
             f"features have {n} rows, but composition has shape {C.shape}; expected "
@@ -72,23 +87,37 @@ def check_composition(composition: Any, n: int) -> np.ndarray | None:
             "project out; use data with several formulas, or composition=None to probe the "
             "features as they are."
         )
-    return C
+    names: list[Any] = column_names(composition) or list(range(C.shape[1]))
+    check_scale(C, "composition", names)
+    centred = C - C.mean(axis=0)
+    spread, size = np.linalg.norm(centred, axis=0), np.linalg.norm(C, axis=0)
+    rounding = (np.ptp(C, axis=0) > 0) & (spread <= CONSTANT * size)
+    if rounding.any():
+        warnings.warn(
+            f"columns {[names[i] for i in np.flatnonzero(rounding)]} of composition vary by "
+            "rounding only and are not removed; subtract their offset before it costs all digits.",
+            stacklevel=4,
+        )
+    far = (spread <= _FAR * size) & (spread > CONSTANT * size)
+    return np.where(far, centred, C) if far.any() else C
 
 
 def check_targets(targets: Any, n: int) -> pd.DataFrame:
     """Targets as a data frame of finite, varying float64 columns of `n` rows."""
+    check_same_rows({"targets": targets})
     if isinstance(targets, pd.DataFrame):
+        check_real(targets, "targets")
         frame = targets.reset_index(drop=True)
-    elif isinstance(targets, pd.Series):
-        frame = targets.reset_index(drop=True).to_frame(targets.name or "y")
     elif isinstance(targets, Mapping):
-        frame = pd.DataFrame(dict(targets))
+        frame = pd.DataFrame({k: _column(column, k, n) for k, column in targets.items()})
     else:
-        array = _numeric(targets, "targets")
+        array = real_array(targets, "targets")
         array = array[:, None] if array.ndim == 1 else array
         if array.ndim != 2:
             raise ValueError(f"targets have shape {array.shape}; expected (n,) or (n, n_targets).")
         names = ["y"] if array.shape[1] == 1 else [f"y{i}" for i in range(array.shape[1])]
+        if isinstance(targets, pd.Series):
+            names = [targets.name or "y"]
         frame = pd.DataFrame(array, columns=names)
     if len(frame) != n or frame.shape[1] == 0:
         raise ValueError(
@@ -98,7 +127,7 @@ def check_targets(targets: Any, n: int) -> pd.DataFrame:
     frame.columns = [str(column) for column in frame.columns]
     if frame.columns.duplicated().any():
         raise ValueError(f"target names repeat: {list(frame.columns)}; give each its own.")
-    values = _numeric(frame, "targets")
+    values = real_array(frame, "targets")
     for i, name in enumerate(frame.columns):
         missing = ~np.isfinite(values[:, i])
         if missing.any():
@@ -111,27 +140,71 @@ def check_targets(targets: Any, n: int) -> pd.DataFrame:
             raise ValueError(
                 f"target {name!r} is constant ({values[0, i]:g}): R2 is undefined; drop it."
             )
+    check_scale(values, "targets", list(frame.columns))
     return pd.DataFrame(values, columns=frame.columns)
 
 
+def _column(values: Any, name: Any, n: int) -> np.ndarray:
+    """One target of a mapping, where its rows are: pandas would move them by their index."""
+    column = real_array(values, f"targets[{name!r}]")
+    if column.shape != (n,):
+        raise ValueError(
+            f"features have {n} rows, but targets[{name!r}] has shape {column.shape}; expected "
+            f"({n},)."
+        )
+    return column
+
+
 def check_groups(groups: Sequence[str] | None, n: int) -> np.ndarray | None:
-    """Group labels as an array of `n` strings."""
+    """Group labels as an array of `n` strings, none missing."""
     if groups is None:
         return None
-    labels = np.asarray(groups)
-    if labels.shape != (n,):
+    if np.shape(groups) != (n,):
         raise ValueError(
-            f"features have {n} rows, but groups have shape {labels.shape}; expected ({n},), the "
-            "formula of each structure (ds.formulas)."
+            f"features have {n} rows, but groups have shape {np.shape(groups)}; expected ({n},), "
+            "the formula of each structure (ds.formulas)."
         )
-    return labels.astype(str)
+    return check_labels(groups, "groups", n)
+
+
+def validate_rows(
+    estimator: BaseEstimator,
+    X: Any,
+    y: Any = "no_validation",
+    *,
+    composition: Any = None,
+    reset: bool = True,
+) -> Any:
+    """What an estimator is given, as scikit-learn's `validate_data` has it: X, or X and y.
+
+    Before that, `cpdkit._arrays` refuses what NumPy would misread, and rows that disagree.
+    """
+    alone = isinstance(y, str) and y == "no_validation"
+    given = {"X": X, "y": None if alone else y, "composition": composition}
+    for name, values in given.items():
+        if values is not None:
+            check_real(values, name)
+    check_same_rows(given)
+    if alone:
+        X = validate_data(estimator, X, dtype=np.float64, reset=reset)
+        check_scale(X, "X")
+        return X
+    X, y = validate_data(
+        estimator, X, y, dtype=np.float64, multi_output=True, y_numeric=True, reset=reset
+    )
+    check_scale(X, "X")
+    return X, y
 
 
 def nuisance_array(composition: Any, n: int | None) -> np.ndarray:
     """What a projector is given as composition, as finite float64; no columns where it is None."""
     if composition is None:
-        return np.empty((n or 0, 0))
+        if n is None:
+            raise ValueError("without composition the number of rows n is needed.")
+        return np.empty((n, 0))
+    check_real(composition, "composition")
     C = check_array(composition, dtype=np.float64, input_name="composition")
+    check_scale(C, "composition", column_names(composition) or range(C.shape[1]))
     if n is not None and len(C) != n:
         raise ValueError(f"X has {n} rows and composition has {len(C)}; give one row for each.")
     return C
@@ -154,10 +227,11 @@ def column_names(composition: Any) -> list[str] | None:
     return None
 
 
-def check_columns(composition: Any, n_columns: int, seen: list[str] | None) -> None:
-    """Refuse other columns than fit saw."""
+def check_columns(composition: Any, n_columns: int | None, seen: list[str] | None) -> None:
+    """Refuse other columns than fit saw, whose number is None where it was given none at all."""
+    check_given(composition, seen=n_columns is not None)
     names, shape = column_names(composition), np.shape(composition)
-    if len(shape) == 2 and shape[1] != n_columns:
+    if len(shape) == 2 and n_columns is not None and shape[1] != n_columns:
         raise ValueError(
             f"composition has {shape[1]} columns, but fit saw {n_columns}; build both with the "
             "same elements= argument."

@@ -33,3 +33,7 @@ def unknown(kind: str, given: object, known: Iterable[str]) -> str:
     hint = f"; did you mean {near[0]!r}?" if near else "."
     listed = ", ".join(repr(name) for name in names) or "none"
     return f"unknown {kind} {given!r}{hint} Known: {listed}."
+
+
+class WrongCall(ValueError):
+    """What was asked for is wrong, not what was found: the command line ends with status 2."""

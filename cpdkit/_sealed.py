@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,7 @@ def read_sealed(
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no {what} at {path}.")
+    sys.audit("open", str(path), "rb", os.O_RDONLY)  # Python does not see what safetensors opens
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}

@@ -9,8 +9,31 @@ from pathlib import Path
 from typing import Any
 
 import cpdkit
+from cpdkit._messages import WrongCall
 
 __all__ = ["main"]
+
+_PROBE = """\
+Scores of arrays of your own, with and without what composition decides. No model is needed.
+"""
+_ARRAYS = """\
+FILE has one row for each structure. To write one:
+
+    import numpy as np
+    formulas = np.array(["CH4", "C2H6O", ...], dtype=str)    # n formulas
+    np.savez("arrays.npz", features=X, formulas=formulas,    # X: numbers, (n, d)
+             gap=y)                                          # a target, n numbers; others likewise
+
+.npz, .h5  arrays 'features'; 'formulas', or 'composition' of (n, k) numbers, or both; perhaps
+           'groups' (what formula folds keep together) and 'ids' (what random folds are drawn
+           from). 'targets' of (n, t) with 'target_names', and every other array, are targets.
+.csv, .parquet
+           columns feature_0, feature_1, ...; formula, or composition_H, composition_C, ...;
+           perhaps group and id. Every other column is a target.
+.npy       features alone: --formulas and --targets then name the files of the rest.
+
+exit status: 0; 1 if the file cannot be read or nothing computed from it; 2 if the call is wrong.
+"""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -42,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 
     book = command("book", _book, "run what changed and build the book")
     book("root", type=Path, nargs="?", default=Path("."), help="the repository")
+    _add_probe(commands)
     command("datasets", _datasets, "list the data sets")
     encoders = command("encoders", _encoders, "say what there is to know of the encoders")
     encoders(
@@ -69,6 +93,40 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_probe(commands: Any) -> None:
+    probe = commands.add_parser(
+        "probe", help="score arrays of your own", description=_PROBE, epilog=_ARRAYS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    probe.set_defaults(action=_probe)
+    add = probe.add_argument
+    add("file", type=Path, metavar="FILE", help=".npz, .csv, .parquet, .h5 or .npy; see below")
+    add("--targets", metavar="NAMES|FILE", help="targets by name, with commas; or a file of them")
+    add("--formulas", type=Path, metavar="FILE", help="where they stand: .npy, .csv or .txt")
+    add("--folds", choices=("random", "formula"), default="random", help="who is tested on whom")
+    add("--n-folds", type=_at_least(3), default=5, metavar="N", help="5 by default")
+    add(
+        "--repeats", type=_at_least(1), default=1, metavar="N",
+        help="deal the folds anew so often; means get steadier, intervals too narrow",
+    )  # fmt: skip
+    add("--seed", type=_at_least(0), default=0, metavar="N", help="of folds and probe")
+    add(
+        "--probe", choices=("ridge", "mlp", "trees", "knn", "kernel"), default="ridge",
+        help="what reads targets from features; ridge by default",
+    )  # fmt: skip
+    add("-o", "--output", type=Path, metavar="FOLDER", help="write scores.csv and scores.svg there")
+    add("--json", action="store_true", help="as JSON")
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def whole(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least}")
+        return int(text)
+
+    return whole
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
@@ -80,7 +138,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0, or 1 after an error that is told in one sentence.
+        Exit status: 0, 1 after an error that is told in one sentence, 2 if the call is wrong, 130
+        after Ctrl-C.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -94,7 +153,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except (ValueError, TypeError, OSError, RuntimeError) as error:
         print(f"cpdkit: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, WrongCall) else 1
+    except KeyboardInterrupt:
+        print("cpdkit: stopped; what was unfinished is not kept.", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -105,6 +167,8 @@ def _run(options: argparse.Namespace) -> None:
         for p in notebook_parameters(read_notebook(options.notebook)).values():
             print(f"{p.name}: {p.type_name} = {p.default!r}" + (f"  # {p.help}" if p.help else ""))
         return
+    if options.output is not None:
+        _check_output(options.notebook, options.output)
     run = run_notebook(
         options.notebook,
         _given(options),
@@ -120,6 +184,14 @@ def _run(options: argparse.Namespace) -> None:
     print(f"{state}\n{executed}\n{manifest}")
     if options.output is not None:
         print(f"tables and figures: {run.directory}")
+
+
+def _check_output(notebook: Path, output: Path) -> None:
+    """Refuse a place for the executed notebook where it cannot or must not lie."""
+    if output.is_dir():
+        raise ValueError(f"-o {output} is a folder; give a file, such as {output / notebook.name}.")
+    if output.exists() and notebook.exists() and output.samefile(notebook):
+        raise ValueError(f"-o {output} is the notebook itself; give another file.")
 
 
 def _given(options: argparse.Namespace) -> dict[str, object]:
@@ -150,6 +222,27 @@ def _book(options: argparse.Namespace) -> None:
     from cpdkit.runs.book import build_book
 
     print(build_book(options.root))
+
+
+def _probe(options: argparse.Namespace) -> None:
+    from cpdkit.datasets.arrays import ENDINGS, read_arrays
+    from cpdkit.runs.probe import as_json, probe_arrays, shown, write
+
+    in_file = options.targets is not None and options.targets.lower().endswith(ENDINGS)
+    arrays = read_arrays(
+        options.file,
+        targets=None if in_file or options.targets is None else options.targets.split(","),
+        formulas_file=options.formulas,
+        targets_file=options.targets if in_file else None,
+    )
+    found = probe_arrays(
+        arrays, folds=options.folds, n_folds=options.n_folds, repeats=options.repeats,
+        seed=options.seed, probe=options.probe,
+    )  # fmt: skip
+    files = [] if options.output is None else write(found, options.output)
+    print(as_json(found) if options.json else shown(found))
+    if files and not options.json:
+        print("", *files, sep="\n")
 
 
 def _datasets(options: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from cpdkit._messages import unknown
+from cpdkit._options import check_count, check_level, check_seed
 from cpdkit.scores import summarise
 
 __all__ = ["RankCorrelation", "compare", "holm", "paired_difference", "rank_correlation", "stack"]
@@ -38,6 +39,8 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
        of Statistics 6, 65 (1979).
     """
     p = np.asarray(p_values, dtype=np.float64)
+    if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():
+        raise ValueError("p-values must be a list of numbers from 0 to 1; leave NaN out.")
     order = np.argsort(p)
     steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
     adjusted = np.empty_like(p)
@@ -68,6 +71,11 @@ def paired_difference(
     dict
         ``mean, low, high, fold_values`` of one minus other (`cpdkit.scores.summarise`).
     """
+    if np.shape(one) != np.shape(other) or np.ndim(one) != 1:
+        raise ValueError(
+            f"scores of shapes {np.shape(one)} and {np.shape(other)} cannot be paired; give the "
+            "fold values of both on the same folds."
+        )
     return summarise(np.subtract(one, other), n_folds=n_folds, level=level)
 
 
@@ -97,6 +105,7 @@ def compare(
         If there are fewer than two tables, the score is not known, or the tables are of other
         structures, folds or targets.
     """
+    check_level(level)
     if len(tables) < 2:
         raise ValueError(f"{len(tables)} table(s) given; a comparison needs at least two.")
     settings = {
@@ -228,6 +237,9 @@ def rank_correlation(
     >>> round(found.rho, 2), found.n
     (0.89, 6)
     """
+    check_level(level)
+    check_count(n_permutations, "n_permutations")
+    check_seed(seed)
     a, b = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if a.ndim != 1 or a.shape != b.shape:
         raise ValueError(f"x and y must be paired; got shapes {a.shape} and {b.shape}.")

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from cpdkit._messages import unknown
+from cpdkit._options import check_count, check_level
 from cpdkit.controls.leak import LEAK_SCORE, formula_means, leak_targets
 from cpdkit.held_out.engine import engine_for
-from cpdkit.held_out.inputs import Inputs, check_inputs
+from cpdkit.held_out.inputs import check_inputs
 from cpdkit.held_out.protocol import get_protocol
 from cpdkit.intervals import INTERVALS
 from cpdkit.scores import SCORES, Rows
@@ -47,17 +48,17 @@ def cpd(
     ----------
     features : array of shape (n, d) or Representation
         Pooled features.
-    composition : array of shape (n, k) or None
-        Nuisance C without intercept (`cpdkit.composition.composition_matrix`); None removes the
-        mean only.
+    composition : array of shape (n, k), sequence of str of shape (n,), or None
+        Nuisance C without intercept (`cpdkit.composition.composition_matrix`); formulas stand for
+        their element counts; None removes the mean only.
     targets : DataFrame, Series, mapping of columns, or array of shape (n,) or (n, t)
         Numbers to predict.
     groups : sequence of str, shape (n,), optional
-        Formula of each row. Needed for formula folds, the cluster bootstrap and ``r2_leak``.
+        Formulas, by default those of `composition`. For formula folds, bootstrap and ``r2_leak``.
     ids : sequence of int or str, shape (n,), optional
         Row ids that random folds are hashed from; by default the row numbers.
     folds : {"random", "formula"} or ndarray of int, shape (n,) or (repeats, n)
-        Fold scheme, or fold labels of your own.
+        Fold scheme, or fold labels of your own; rows of label -1 are never in a test fold.
     n_folds, repeats, seed : int
         Number of folds, of reshuffles, and the seed; not used with labels of your own.
     protocol : {"sound", "naive", "transductive"}
@@ -123,8 +124,8 @@ def cpd(
     """
     if interval not in INTERVALS:
         raise ValueError(unknown("interval", interval, INTERVALS))
-    if not 0 < level < 1:
-        raise ValueError(f"level={level!r} must lie between 0 and 1, such as 0.95.")
+    check_level(level)
+    check_count(n_draws, "n_draws", least=2)
     how = get_protocol(protocol)
     predict = engine_for(probe, seed=seed)
     given = check_inputs(
@@ -135,7 +136,7 @@ def cpd(
     if interval == "cluster-bootstrap" and labels is None:
         raise ValueError("interval='cluster-bootstrap' needs groups: the formula of each row.")
     options: dict[str, Any] = {
-        "n_folds": given.n_folds, "interval": interval, "level": level,
+        "n_folds": given.rows_per_tested, "interval": interval, "level": level,
         "n_draws": n_draws, "seed": seed,
     }  # fmt: skip
 
@@ -145,7 +146,7 @@ def cpd(
     rows = Rows.of_predictions(
         list(predict(X, C, Y, given.folds, protocol=how)), labels=labels, **options
     )
-    _check_folds(given, rows)
+    given.check_varying(rows)
     names = list(given.targets)
     found = [rows.row(name, score, t) for t, name in enumerate(names) for score in SCORES]
     if leak:
@@ -173,16 +174,3 @@ def cpd(
         "level": level,
     }
     return table
-
-
-def _check_folds(given: Inputs, rows: Rows) -> None:
-    for t, name in enumerate(given.targets):
-        number = rows.constant_fold(t)
-        if number is not None:
-            repeat, fold = divmod(number, given.n_folds)
-            size = int((given.folds[repeat] == np.unique(given.folds[repeat])[fold]).sum())
-            raise ValueError(
-                f"target {name!r} is constant in test fold {fold} of repeat {repeat} ({size} "
-                "rows), where R2 is undefined; use fewer folds, folds='random', another seed or "
-                "more structures."
-            )

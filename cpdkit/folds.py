@@ -15,7 +15,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from cpdkit._arrays import check_labels
 from cpdkit._messages import unknown
+from cpdkit._options import check_count, check_seed
+from cpdkit.datasets.formulas import canonical_groups, spelled
 
 __all__ = [
     "N_BUCKETS",
@@ -38,7 +41,8 @@ def hash_buckets(keys: Sequence[object] | np.ndarray, *, n_buckets: int = N_BUCK
     Parameters
     ----------
     keys : sequence of int or str, shape (n_rows,)
-        Formulas or row ids. An integer and its decimal string fall into the same bucket.
+        Formulas or row ids. All spellings of a formula fall into the same bucket, and so do an
+        integer and its decimal string.
     n_buckets : int, default 50
         Number of buckets.
 
@@ -47,8 +51,9 @@ def hash_buckets(keys: Sequence[object] | np.ndarray, *, n_buckets: int = N_BUCK
     ndarray of int, shape (n_rows,)
         Numbers from 0 to ``n_buckets - 1``.
     """
+    check_count(n_buckets, "n_buckets")
     names, inverse = np.unique(np.asarray(keys).astype(str), return_inverse=True)
-    digest = [hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names.tolist()]
+    digest = [hashlib.blake2b(spelled(n).encode(), digest_size=8).digest() for n in names.tolist()]
     values = np.array([int.from_bytes(d, "little") % n_buckets for d in digest], dtype=np.int64)
     return values[inverse.ravel()]
 
@@ -70,8 +75,9 @@ def assign_folds(sizes: np.ndarray, *, n_folds: int, seed: int | Sequence[int]) 
     ndarray of int, shape (n_buckets,)
         Fold of each bucket.
     """
+    check_seed(seed)
     fold = np.zeros(len(sizes), dtype=np.int64)
-    filled = np.zeros(n_folds, dtype=np.int64)
+    filled = np.zeros(check_count(n_folds, "n_folds"), dtype=np.int64)
     for bucket in np.random.default_rng(seed).permutation(len(sizes)):
         fold[bucket] = np.argmin(filled)
         filled[fold[bucket]] += sizes[bucket]
@@ -97,7 +103,7 @@ def make_folds(
     scheme : {"random", "formula"}
         Hash the row id, or the formula (then no formula stands on both sides of a split).
     groups : sequence of str, shape (n,), optional
-        Formulas; needed for ``scheme="formula"``.
+        Formulas in any spelling; needed for ``scheme="formula"``.
     ids : sequence of int or str, shape (n,), optional
         Row ids; by default 0 to ``n - 1``.
     n_folds, repeats : int
@@ -113,29 +119,26 @@ def make_folds(
     Raises
     ------
     ValueError
-        If the scheme is not known, a key is missing or of the wrong length, there are fewer rows
-        (or formulas) than folds, or the filled buckets do not suffice for the folds.
+        If the scheme or an option is not known, a key is missing, there are fewer rows (or
+        formulas) than folds, or the filled buckets do not suffice for the folds.
     """
     if scheme not in SCHEMES:
         raise ValueError(unknown("fold scheme", scheme, SCHEMES))
-    if n_folds < 2 or repeats < 1:
-        raise ValueError(f"n_folds={n_folds} must be at least 2 and repeats={repeats} at least 1.")
-    if n < n_folds:
+    check_count(n_folds, "n_folds", least=2)
+    check_count(repeats, "repeats")
+    check_seed(seed)
+    if check_count(n, "n") < n_folds:
         raise ValueError(f"{n} rows cannot fill {n_folds} folds; give more rows or fewer folds.")
-    keys: Sequence[object] | np.ndarray = np.arange(n) if ids is None else ids
+    keys = np.arange(n) if ids is None else check_labels(ids, "ids", n)
     if scheme == "formula":
         if groups is None:
             raise ValueError("folds='formula' needs groups: the formula of each row (ds.formulas).")
-        found = len(np.unique(np.asarray(groups, dtype=str)))
-        if found < n_folds:
+        keys = canonical_groups(check_labels(groups, "groups", n))
+        if (found := len(np.unique(keys))) < n_folds:
             raise ValueError(
                 f"{found} formula(s) cannot fill {n_folds} formula-disjoint folds; use "
                 f"folds='random', fewer folds, or data with at least {n_folds} formulas."
             )
-        keys = groups
-    if len(keys) != n:
-        name = "groups" if scheme == "formula" else "ids"
-        raise ValueError(f"{name} has {len(keys)} entries, but there are {n} rows.")
     buckets = hash_buckets(keys)
     sizes = np.bincount(buckets, minlength=N_BUCKETS)
     if np.count_nonzero(sizes) < n_folds:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
+from cpdkit._options import check_count, check_level, check_seed, warn_few_groups
+
 __all__ = ["INTERVALS", "bootstrap_weights", "corrected_t"]
 
 INTERVALS = ("corrected-t", "cluster-bootstrap")
@@ -41,6 +43,7 @@ def corrected_t(
     .. [1] C. Nadeau and Y. Bengio, Inference for the generalization error, Machine Learning 52,
        239 (2003).
     """
+    check_level(level)
     values = np.asarray(fold_values, dtype=np.float64)
     values = values[np.isfinite(values)]
     if len(values) < 2:
@@ -67,7 +70,10 @@ def bootstrap_weights(groups: np.ndarray, *, n_draws: int, seed: int) -> np.ndar
     ndarray of float, shape (n_draws, n)
         How often the group of each row was drawn.
     """
+    check_count(n_draws, "n_draws")
+    check_seed(seed)
     names, inverse = np.unique(groups, return_inverse=True)
+    warn_few_groups(len(names))
     rng = np.random.default_rng(seed)
     share = np.full(len(names), 1 / len(names))
     drawn = rng.multinomial(len(names), share, size=n_draws)

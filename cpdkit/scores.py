@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cpdkit._options import check_level
 from cpdkit.intervals import bootstrap_weights, corrected_t
 
 __all__ = [
@@ -146,7 +147,7 @@ _INPUT_OF = {"r2_full": "full", "r2_geom": "geom", "crossing": "geom", "r2_parti
 def summarise(
     values: np.ndarray,
     *,
-    n_folds: int,
+    n_folds: float,
     level: float = 0.95,
     draws: np.ndarray | None = None,
 ) -> dict[str, Any]:
@@ -157,7 +158,7 @@ def summarise(
     values : ndarray of shape (repeats * n_folds,)
         One value for each fold and repeat.
     n_folds, level
-        Folds of a repeat and confidence level, for the corrected t interval.
+        Rows for each row of a test fold and confidence level, for the corrected t interval.
     draws : ndarray of shape (n_draws,), optional
         Means of bootstrap samples, whose quantiles are the interval in its place.
 
@@ -166,6 +167,7 @@ def summarise(
     dict
         ``mean, low, high, fold_values``; all NaN where a value is not finite.
     """
+    check_level(level)
     if not np.isfinite(values).all():
         nothing = float("nan")
         return {
@@ -202,7 +204,7 @@ class Rows:
 
     sums: Sequence[Sums]
     _: KW_ONLY
-    n_folds: int
+    n_folds: float
     alphas: Sequence[dict[str, np.ndarray]] | None = None
     draws: Sequence[Sums] | None = None
     level: float = 0.95
@@ -212,7 +214,7 @@ class Rows:
         cls,
         parts: Sequence[HeldOut],
         *,
-        n_folds: int,
+        n_folds: float,
         interval: str = "corrected-t",
         labels: np.ndarray | None = None,
         level: float = 0.95,

@@ -32,7 +32,7 @@ def ridge(train, test, y, alpha):
 
 def one_fold(X, C, y, fold, k):
     """The scores of fold k for one target, penalties chosen on the other folds."""
-    labels = [j for j in np.unique(fold) if j != k]
+    labels = [j for j in np.unique(fold[fold >= 0]) if j != k]
     error = {name: np.zeros(len(ALPHAS)) for name in ("full", "geom", "joint")}
     for j in labels:
         fit, score = (fold != k) & (fold != j), fold == j

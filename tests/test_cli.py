@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -25,7 +27,7 @@ def notebook(tmp_path: Path) -> Path:
     return tmp_path / "double.ipynb"
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["book"], ["datasets"], ["encoders"]])
+@pytest.mark.parametrize("command", [[], ["run"], ["book"], ["probe"], ["datasets"], ["encoders"]])
 def test_help_is_there(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main([*command, "--help"])
@@ -114,3 +116,40 @@ def test_module_and_command_are_the_same() -> None:
         [sys.executable, "-m", "cpdkit", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("cpdkit ")
+
+
+def test_an_output_that_cannot_be_is_told_before_the_run(
+    notebook: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = notebook.read_bytes()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link.ipynb").symlink_to(notebook)
+    said = {
+        notebook: "is the notebook itself",
+        tmp_path / "link.ipynb": "is the notebook itself",
+        tmp_path / "folder": "is a folder; give a file",
+    }
+    for output, message in said.items():
+        runs = tmp_path / "runs"
+        command = ["run", str(notebook), "-o", str(output), "--runs-dir", str(runs)]
+        assert main(command) == 1
+        assert message in capsys.readouterr().err
+        assert not runs.exists()
+    assert notebook.read_bytes() == before
+
+
+def test_ctrl_c_ends_in_a_sentence(tmp_path: Path) -> None:
+    cells = [new_code_cell("import time; open('started', 'w'); time.sleep(60)")]
+    nbformat.write(new_notebook(cells=cells), tmp_path / "slow.ipynb")
+    command = [sys.executable, "-m", "cpdkit", "run", "slow.ipynb"]
+    running = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    for _ in range(600):
+        if list(tmp_path.rglob("started")):
+            break
+        time.sleep(0.1)
+    running.send_signal(signal.SIGINT)
+    said = running.communicate(timeout=60)[1]
+    assert running.returncode == 130
+    assert said.splitlines()[-1] == "cpdkit: stopped; what was unfinished is not kept."
+    assert "Traceback" not in said
+    assert list((tmp_path / "_build/runs").iterdir()) == []

@@ -14,6 +14,7 @@ from toy import planted
 
 import cpdkit
 from cpdkit import CompositionProjector
+from cpdkit.datasets import canonical_formulas
 from cpdkit.folds import make_folds
 
 
@@ -42,6 +43,22 @@ def test_fold_labels_and_scheme_names_mean_the_same():
     a = cpdkit.cpd(data.X, data.C, data.y, folds="formula", seed=4, **options)
     b = cpdkit.cpd(data.X, data.C, data.y, folds=fold, **options)
     pd.testing.assert_frame_equal(a, b, check_exact=True)
+
+
+@pytest.mark.parametrize(
+    "kind", [np.asarray, list, pd.Series, pd.Categorical, lambda f: pd.Series(f, index=f)]
+)
+def test_formulas_stand_for_their_counts_and_are_the_groups(kind):
+    data = planted()
+    counts = cpdkit.composition.composition_matrix(data.formulas)
+    spelled = canonical_formulas(data.formulas)
+    expected = cpdkit.cpd(data.X, counts, data.y, groups=spelled, folds="formula")
+    found = cpdkit.cpd(data.X, kind(data.formulas), data.y, folds="formula")
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
+    groups = np.roll(data.formulas, 1)
+    expected = cpdkit.cpd(data.X, counts, data.y, groups=groups)
+    found = cpdkit.cpd(data.X, kind(data.formulas), data.y, groups=groups)
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
 
 
 def test_planted_shares_are_found():
@@ -222,6 +239,9 @@ def with_entry(array, value):
         (bad(composition=DATA.C[:-1]), "60 rows, but composition has shape"),
         (bad(composition=with_entry(DATA.C, np.nan)), "composition has 1 NaN"),
         (bad(composition=np.ones((60, 3))), "one formula only"),
+        (bad(composition="CH4"), "one formula for each row; got 'CH4'"),
+        (bad(composition=[*DATA.formulas[:-1], np.nan]), "row 59 has no chemical formula but nan"),
+        (bad(composition=DATA.formulas[:-1]), "60 rows, but composition has shape .59"),
         (bad(targets=DATA.y[:-1]), "60 rows, but targets have shape"),
         (bad(targets=with_entry(DATA.y, np.nan)), "target 'y' is NaN or infinite in 1 of 60"),
         (bad(targets=np.ones(60)), r"target 'y' is constant \(1\)"),

@@ -6,11 +6,19 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
+import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import r2_score
+from sklearn.model_selection import PredefinedSplit
+from toy import planted
 
+import cpdkit
 from cpdkit.folds import N_BUCKETS, assign_folds, hash_buckets, make_folds
+from cpdkit.intervals import corrected_t
 
 
 @given(st.lists(st.text(max_size=6), min_size=1, max_size=40), st.randoms())
@@ -85,3 +93,92 @@ def test_repeats_and_seeds_deal_anew():
 def test_bad_input_is_answered(options, message):
     with pytest.raises(ValueError, match=message):
         make_folds(options.pop("n"), **options)
+
+
+@given(st.integers(0, 99))
+@settings(deadline=None, max_examples=20)
+def test_spellings_of_a_formula_are_one_group(seed):
+    rng = np.random.default_rng(seed)
+    C, H, O = rng.integers(1, 6, size=(3, 80))  # noqa: E741, the element's symbol
+    one = [f"C{c}H{h}O{o}" for c, h, o in zip(C, H, O, strict=True)]
+    other = [f"O{o}(H{h})C{c}" for c, h, o in zip(C, H, O, strict=True)]
+    mixed = np.where(rng.random(80) < 0.5, one, other)
+    options = {"scheme": "formula", "n_folds": 3, "seed": seed}
+    expected = make_folds(80, groups=one, **options)
+    assert (make_folds(80, groups=mixed, **options) == expected).all()
+    assert (hash_buckets(mixed) == hash_buckets(one)).all()
+
+
+def test_spellings_are_one_group_in_every_score():
+    data = planted(n=90, seed=3)
+    other = np.array([f"H{h:.0f}O{o:.0f}C{c:.0f}" for c, h, o in data.C])
+    mixed = np.where(np.arange(90) % 2, data.formulas, other)
+    options = {"folds": "formula", "interval": "cluster-bootstrap", "n_draws": 20}
+    a, b = (
+        cpdkit.cpd(data.X, data.C, data.y, groups=groups, **options)
+        for groups in (data.formulas, mixed)
+    )
+    pd.testing.assert_frame_equal(a, b)
+
+
+# --- labels of one's own ------------------------------------------------------------------------
+
+
+@given(st.integers(0, 99), st.sampled_from(["ridge", LinearRegression()]))
+@settings(deadline=None, max_examples=10)
+def test_rows_of_label_minus_one_are_trained_on_and_never_tested(seed, probe):
+    data = planted(n=100, seed=seed)
+    fold = np.where(np.arange(100) < 40, -1, np.arange(100) % 3)
+    table = cpdkit.cpd(data.X, data.C, data.y, folds=fold, probe=probe, leak=False)
+    found = table.set_index("score")["fold_values"]
+    assert table.attrs["n_folds"] == 3
+    expected = []
+    for train, test in PredefinedSplit(fold).split():
+        comp = LinearRegression().fit(data.C[train], data.y[train])
+        expected.append(r2_score(data.y[test], comp.predict(data.C[test])))
+    np.testing.assert_allclose(found["r2_comp"], expected, atol=1e-9)
+    assert {len(values) for values in found} == {3}
+
+
+def test_minus_one_takes_the_fold_values_of_the_reference():
+    data = planted(n=100)
+    fold = np.where(np.arange(100) < 40, -1, np.arange(100) % 3)
+    table = cpdkit.cpd(data.X, data.C, data.y, folds=fold, leak=False).set_index("score")
+    rows = [reference.one_fold(data.X, data.C, data.y, fold, k) for k in range(3)]
+    for name in ("r2_geom", "r2_partial"):
+        expected = [row[name] for row in rows]
+        np.testing.assert_allclose(table.loc[name, "fold_values"], expected, atol=1e-6)
+    # Test folds of 20 rows beside 80 to train on, as in five folds.
+    low, high = corrected_t(np.array(table.loc["r2_geom", "fold_values"]), test_share=1 / 4)
+    assert (low, high) == pytest.approx((table.loc["r2_geom", "low"], table.loc["r2_geom", "high"]))
+
+
+@given(st.integers(-1, 7), st.integers(1, 9))
+@settings(deadline=None, max_examples=10)
+def test_numbers_of_folds_do_not_matter(start, step):
+    data = planted(n=60)
+    first = np.arange(60) % 4
+    second = np.random.default_rng(0).permutation(first)
+    numbered = np.stack([first, max(start, 0) + step * second])
+    a, b = (
+        cpdkit.cpd(data.X, data.C, data.y, folds=folds, leak=False)
+        for folds in (np.stack([first, second]), numbered)
+    )
+    assert a.attrs == b.attrs
+    pd.testing.assert_frame_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("folds", "message"),
+    [
+        (np.arange(60) % 3 - 2, "fold labels go down to -2"),
+        (np.full(60, -1), "same number of folds, at least 2"),
+        (np.where(np.arange(60) < 5, 0, -1), "same number of folds, at least 2"),
+        (np.arange(60) % 3 + 0.0, "expected integers"),
+        (np.ma.masked_array(np.arange(60) % 3, np.arange(60) < 2), "have masked entries"),
+    ],
+)
+def test_labels_that_are_no_folds_are_refused(folds, message):
+    data = planted(n=60)
+    with pytest.raises(ValueError, match=message):
+        cpdkit.cpd(data.X, data.C, data.y, folds=folds)

@@ -23,6 +23,19 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
 
 
+@pytest.fixture(scope="module")
+def arrays(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the Python blocks of *Arrays of your own* write."""
+    folder = tmp_path_factory.mktemp("arrays")
+    code = "\n".join(blocks(ROOT / "book/howto_arrays.md", "python"))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert "r2_partial" in done.stdout
+    return folder
+
+
 def commands(page: Path) -> list[list[str]]:
     """Lines after a ``$``, continued lines joined, comments dropped."""
     text = "\n".join(blocks(page, "console")).replace("\\\n", " ")
@@ -49,6 +62,7 @@ def test_commands_are_right(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
+    request: pytest.FixtureRequest,
 ) -> None:
     """Cheap ones run; a run of a notebook is checked up to the point where it would start."""
     monkeypatch.chdir(ROOT)
@@ -63,6 +77,8 @@ def test_commands_are_right(
         assert options.task in TASKS
     elif "-p" not in command:
         assert command[0] == "cpdkit"
+        if command[1] == "probe":
+            monkeypatch.chdir(request.getfixturevalue("arrays"))
         assert main(command[1:]) == 0
         assert capsys.readouterr().out
     else:
@@ -75,6 +91,15 @@ def test_commands_are_right(
         else:
             given = parse_parameters(declared, {}, options.parameter)  # names of today
             check_parameters(declared, given)
+
+
+def test_the_page_on_arrays_shows_what_is_printed(
+    arrays: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(arrays)
+    page = ROOT / "book/howto_arrays.md"
+    assert main(next(command for command in commands(page) if "-o" in command)[1:]) == 0
+    assert [capsys.readouterr().out] == blocks(page, "text")
 
 
 def test_files_the_readme_names_exist() -> None:

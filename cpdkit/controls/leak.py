@@ -115,7 +115,7 @@ def formula_means(
     _, inverse, members = np.unique(labels, return_inverse=True, return_counts=True)
     rows = np.flatnonzero(members[inverse] >= MIN_MEMBERS)
     kept = folds[:, rows]
-    complete = all(len(np.unique(a)) == len(np.unique(b)) for a, b in zip(kept, folds, strict=True))
+    complete = all(set(a[a >= 0]) == set(b[b >= 0]) for a, b in zip(kept, folds, strict=True))
     note = ""
     if len(rows) < MIN_SHARE * len(labels) or not complete:
         note = (

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cpdkit._checks import check_features, check_groups
+from cpdkit._arrays import check_labels, real_array
 from cpdkit._messages import unknown
+from cpdkit._options import check_count
+from cpdkit.datasets.formulas import canonical_groups
 from cpdkit.held_out.inputs import check_inputs
 from cpdkit.moments.scores import nested_sums
 from cpdkit.moments.sources import moments_from_arrays
@@ -18,7 +20,9 @@ from cpdkit.scores import SCORES
 __all__ = ["formula_labels", "null_scores", "permuted_within", "random_features"]
 
 
-def permuted_within(y: np.ndarray, groups: Sequence[str], n: int, *, seed: int = 0) -> np.ndarray:
+def permuted_within(
+    y: np.ndarray, groups: Sequence[str] | np.ndarray, n: int, *, seed: int = 0
+) -> np.ndarray:
     """Shuffle `y` among structures of the same formula.
 
     Whatever y shares with its formula stays; what is left to find is chance.
@@ -44,8 +48,11 @@ def permuted_within(y: np.ndarray, groups: Sequence[str], n: int, *, seed: int =
     ValueError
         If no formula occurs twice.
     """
-    y = np.asarray(y, dtype=np.float64)
-    _, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    y = real_array(y, "y")
+    if y.ndim != 1:
+        raise ValueError(f"y has shape {y.shape}; give one target, of shape (n_structures,).")
+    labels = canonical_groups(check_labels(groups, "groups", len(y)))
+    _, inverse, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     if sizes.max() < 2:
         raise ValueError("no formula occurs twice, so nothing can be permuted within formulas.")
     inverse = inverse.ravel()
@@ -57,7 +64,7 @@ def permuted_within(y: np.ndarray, groups: Sequence[str], n: int, *, seed: int =
     return shuffled
 
 
-def formula_labels(groups: Sequence[str], n: int, *, seed: int = 0) -> np.ndarray:
+def formula_labels(groups: Sequence[str] | np.ndarray, n: int, *, seed: int = 0) -> np.ndarray:
     """Draw random numbers, one per formula: control tasks [1]_.
 
     A probe that predicts them on held-out structures of the same formulas has memorised formulas.
@@ -81,7 +88,8 @@ def formula_labels(groups: Sequence[str], n: int, *, seed: int = 0) -> np.ndarra
     .. [1] J. Hewitt and P. Liang, Designing and interpreting probes with control tasks,
        EMNLP 2019, arXiv:1909.03368.
     """
-    names, inverse = np.unique(groups, return_inverse=True)
+    labels = canonical_groups(check_labels(groups, "groups", len(groups)))
+    names, inverse = np.unique(labels, return_inverse=True)
     return np.random.default_rng(seed).normal(size=(len(names), n))[inverse.ravel()]
 
 
@@ -144,9 +152,8 @@ def null_scores(
     """
     if score not in SCORES:
         raise ValueError(unknown("score", score, SCORES))
-    if n_draws < 1:
-        raise ValueError(f"n_draws={n_draws} must be at least 1.")
-    if check_groups(groups, len(check_features(features))) is None:
+    check_count(n_draws, "n_draws")
+    if groups is None:
         raise ValueError("nulls need groups: the formula of each row (ds.formulas).")
     given = check_inputs(
         features, composition, targets, groups=groups, ids=ids,
@@ -161,10 +168,10 @@ def null_scores(
             parts += [SCORES[score](sums)[0] for sums, _ in nested_sums(moments)]
         return np.mean(parts, axis=0)
 
-    X, values = given.X, given.Y
+    X, values, labels = given.X, given.Y, np.asarray(given.groups)
     t = values.shape[1]
-    shuffled = [permuted_within(values[:, i], groups, n_draws, seed=seed + i) for i in range(t)]
-    control = formula_labels(groups, n_draws, seed=seed)
+    shuffled = [permuted_within(values[:, i], labels, n_draws, seed=seed + i) for i in range(t)]
+    control = formula_labels(labels, n_draws, seed=seed)
     found = means(X, np.hstack([values, *shuffled, control]))
     n_features = max(5, n_draws // 10)
     noise = np.stack([means(random_features(X, seed=seed + i), values) for i in range(n_features)])

@@ -10,6 +10,7 @@ import pandas as pd
 from ase.data import atomic_masses, atomic_numbers
 
 from cpdkit._messages import unknown
+from cpdkit._options import check_level
 from cpdkit.datasets import canonical_formulas, parse_formula
 from cpdkit.held_out.engine import engine_for
 from cpdkit.held_out.inputs import check_inputs
@@ -106,6 +107,7 @@ def control_scores(
     ValueError
         As in `cpdkit.cpd`, or if there is no such compositional target.
     """
+    check_level(level)
     frame = compositional_targets(formulas)
     for name in targets or ():
         if name not in frame:
@@ -119,7 +121,7 @@ def control_scores(
     parts = predict(
         given.X, given.C, given.Y, given.folds, protocol=get_protocol(protocol), inputs=()
     )
-    rows = Rows.of_predictions(list(parts), n_folds=given.n_folds, level=level)
+    rows = Rows.of_predictions(list(parts), n_folds=given.rows_per_tested, level=level)
     return pd.DataFrame(
         [rows.row(name, score, t) for t, name in enumerate(given.targets) for score in _SCORES]
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from cpdkit._messages import unknown
+from cpdkit._options import check_count
 from cpdkit.datasets._dataset import AtomsSequence, Dataset
 from cpdkit.datasets.extxyz import read_extxyz, target_names
 from cpdkit.datasets.formulas import canonical_formulas, hill_formula, parse_formula
@@ -110,7 +111,7 @@ def load_dataset(
             + " A file of your own is given by its path, such as 'molecules.xyz'."
         )
     if at_most is not None:
-        n = min(at_most, len(dataset))
+        n = min(check_count(at_most, "at_most"), len(dataset))
     return dataset if n is None else dataset.sample(n, seed=seed)
 
 

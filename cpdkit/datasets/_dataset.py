@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cpdkit._arrays import check_same_rows
+from cpdkit._options import check_seed
 from cpdkit.datasets._atoms import AtomsSequence, list_of_atoms
 from cpdkit.datasets._parts import (
-    check_same_rows,
     data_frame,
     row_names,
     target_frame,
@@ -82,7 +83,8 @@ class Dataset:
         empty = np.flatnonzero(self.atoms.n_atoms == 0)
         if len(empty):
             raise ValueError(f"atoms: structure {empty[0]} has no atoms; remove it.")
-        check_same_rows(given, self.ids)
+        positions = [str(i) for i in range(n)]
+        check_same_rows(given, [positions, self.ids.tolist()])
 
     def __len__(self) -> int:
         return len(self.atoms)
@@ -145,8 +147,7 @@ class Dataset:
                 f"n={n} structures asked for, but {self.name!r} ({self.split}) has {len(self)}; "
                 f"give 1 <= n <= {len(self)} or n=None for all."
             )
-        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-            raise ValueError(f"seed={seed!r} must be a whole number from 0.")
+        check_seed(seed)
         rows = np.random.default_rng(seed).choice(len(self), size=n, replace=False)
         return self.select(np.sort(rows))
 

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 __all__ = [
-    "check_same_rows",
     "data_frame",
     "real_numbers",
     "row_names",
@@ -112,46 +111,6 @@ def row_names(values: Any) -> np.ndarray:
             "drawn from them, so every row needs its own."
         )
     return names
-
-
-def check_same_rows(parts: Mapping[str, Any], ids: np.ndarray) -> None:
-    """Refuse indices of pandas that put rows in another order than their position does.
-
-    Parameters
-    ----------
-    parts : mapping of str to object
-        Parts as given; only those of pandas carry an index.
-    ids : ndarray of str
-        Names of the rows.
-    """
-    position = [str(i) for i in range(len(ids))]
-    first: tuple[str, list[str]] | None = None
-    for name, part in _indexed(parts):
-        labels = [str(label) for label in part.index]
-        for known in (position, ids.tolist()):
-            if labels != known and sorted(labels) == sorted(known):
-                raise ValueError(
-                    f"the index of {name} has the rows in another order; rows are positions. Sort "
-                    "it as the structures are, then reset_index(drop=True)."
-                )
-        if labels in (position, ids.tolist()):
-            continue
-        if first and first[1] != labels:
-            raise ValueError(
-                f"the indices of {first[0]} and {name} differ; rows are positions. Put both in the "
-                "order of the structures, then reset_index(drop=True)."
-            )
-        first = (name, labels)
-
-
-def _indexed(parts: Mapping[str, Any]) -> list[tuple[str, pd.Series | pd.DataFrame]]:
-    found = []
-    for name, part in parts.items():
-        if isinstance(part, pd.Series | pd.DataFrame):
-            found.append((name, part))
-        elif isinstance(part, Mapping):
-            found += _indexed({f"{name}[{key!r}]": column for key, column in part.items()})
-    return found
 
 
 def _sized(values: Any, name: str) -> Any:

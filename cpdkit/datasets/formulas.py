@@ -19,9 +19,11 @@ __all__ = [
     "hill_formula",
     "listed_formulas",
     "parse_formula",
+    "spelled",
 ]
 
 _PART = re.compile(r"(?:([A-Z][a-z]?)|(\()|(\)))([0-9]{0,9})")
+_LIKE_A_FORMULA = re.compile(r"\s*[A-Z(][A-Za-z0-9()₀-₉]*\s*")
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _ISOTOPES = {"D": "deuterium", "T": "tritium"}
 _REASONS = {
@@ -193,6 +195,16 @@ def canonical_groups(labels: Iterable[Any]) -> np.ndarray:
         return canonical_formulas(given.tolist())
     except (ValueError, TypeError):
         return given
+
+
+def spelled(label: str) -> str:
+    """A label in Hill's spelling if it is a formula, else as it stands."""
+    if not _LIKE_A_FORMULA.fullmatch(label):
+        return label
+    try:
+        return _hill(parse_formula(label))
+    except ValueError:
+        return label
 
 
 def formula_counts(formulas: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -11,8 +11,8 @@ import pandas as pd
 
 from cpdkit.figures import levels
 
-__all__ = ["STYLES", "VERBS", "Verdict", "above_ceiling", "decide", "listed", "named", "number"]
-__all__ += ["of_target", "points", "signed", "with_interval"]
+__all__ = ["STYLES", "VERBS", "Verdict", "above_ceiling", "badge", "decide", "listed", "named"]
+__all__ += ["number", "of_target", "points", "signed", "with_interval"]
 
 VERBS = {"holds": "holds", "fails": "fails", "undecided": "is undecided"}
 """How a sentence says each outcome: *Claim 1 is undecided*."""
@@ -30,6 +30,19 @@ class Verdict:
 def decide(*, holds: bool, fails: bool) -> str:
     """The outcome: what refutes a claim goes before what supports it."""
     return "fails" if fails else "holds" if holds else "undecided"
+
+
+def badge(outcomes: Collection[str]) -> str:
+    """What became of a claim on several data sets, in a word.
+
+    Examples
+    --------
+    >>> badge(["holds", "undecided"]), badge(["fails", "undecided"]), badge([])
+    ('partly', 'not reproduced', 'open')
+    """
+    if "holds" in outcomes:
+        return "reproduced" if set(outcomes) == {"holds"} else "partly"
+    return "not reproduced" if "fails" in outcomes else "open"
 
 
 def number(value: float, digits: int = 2) -> str:

@@ -54,7 +54,7 @@ def held_out_regressor(
     if protocol.transductive:
         source, nuisance = CompositionProjector().fit_transform(X, composition=C), None
     for repeat, fold in enumerate(folds):
-        labels = np.unique(fold)
+        labels = np.unique(fold[fold >= 0])
         for i, k in enumerate(labels.tolist()):
             train, test = fold != k, fold == k
             inner = fold == labels[(i + 1) % len(labels)]

@@ -9,10 +9,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cpdkit._checks import check_composition, check_features, check_groups, check_targets
+from cpdkit._arrays import check_same_rows
+from cpdkit._checks import (
+    check_composition,
+    check_features,
+    check_groups,
+    check_targets,
+    plain_features,
+)
+from cpdkit._options import check_seed, warn_few_rows
+from cpdkit.composition.matrix import composition_matrix
+from cpdkit.datasets.formulas import canonical_formulas, canonical_groups
 from cpdkit.folds import make_folds
+from cpdkit.scores import Rows
 
-__all__ = ["Inputs", "check_inputs", "fold_labels"]
+__all__ = ["Inputs", "check_inputs", "fold_labels", "tested"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,9 +39,9 @@ class Inputs:
     targets : DataFrame of shape (n, t)
         Finite, varying columns.
     groups : ndarray of str, shape (n,), or None
-        Formulas.
+        Formulas, in one spelling.
     folds : ndarray of int, shape (repeats, n)
-        Fold labels.
+        Fold labels; -1 for rows that are never tested.
     about : dict
         Sizes and settings of the split, as the ``attrs`` of a table hold them.
     """
@@ -52,6 +63,24 @@ class Inputs:
         """Folds of a repeat."""
         return int(self.about["n_folds"])
 
+    @property
+    def rows_per_tested(self) -> float:
+        """Rows for each row of a test fold: `n_folds`, or more where some are never tested."""
+        return self.n_folds * self.folds.size / np.count_nonzero(self.folds >= 0)
+
+    def check_varying(self, rows: Rows) -> None:
+        """Refuse a target that is constant within a test fold, where R2 is undefined."""
+        for t, name in enumerate(self.targets):
+            number = rows.constant_fold(t)
+            if number is not None:
+                repeat, fold = divmod(number, self.n_folds)
+                size = np.unique(tested(self.folds[repeat]), return_counts=True)[1][fold]
+                raise ValueError(
+                    f"target {name!r} is constant in test fold {fold} of repeat {repeat} ({size} "
+                    "rows), where R2 is undefined; use fewer folds, folds='random', another seed "
+                    "or more structures."
+                )
+
 
 def check_inputs(
     features: Any,
@@ -66,23 +95,50 @@ def check_inputs(
     seed: int = 0,
 ) -> Inputs:
     """Check what was given and deal out the folds; arguments and errors as in `cpdkit.cpd`."""
+    check_seed(seed)
+    check_same_rows(
+        {
+            "features": plain_features(features), "composition": composition, "targets": targets,
+            "groups": groups, "ids": ids, "folds": folds,
+        }
+    )  # fmt: skip
     X = check_features(features)
     n = len(X)
+    if _are_formulas(composition):
+        formulas = canonical_formulas(composition)
+        composition = composition_matrix(formulas)
+        groups = formulas.tolist() if groups is None else groups
     C = check_composition(composition, n)
     frame = check_targets(targets, n)
     labels = check_groups(groups, n)
+    labels = None if labels is None else canonical_groups(labels)
     split = fold_labels(
         folds, n, groups=labels, ids=ids, n_folds=n_folds, repeats=repeats, seed=seed
     )
+    sizes = [np.unique(tested(fold), return_counts=True)[1] for fold in split]
+    warn_few_rows(np.concatenate(sizes))
     about = {
         "n": n,
         "channels": X.shape[1],
         "folds": folds if isinstance(folds, str) else "given",
-        "n_folds": len(np.unique(split)),
+        "n_folds": len(sizes[0]),
         "repeats": len(split),
         "seed": seed,
     }
     return Inputs(X, C, frame, labels, split, about)
+
+
+def _are_formulas(composition: Any) -> bool:
+    """Whether composition is text in one dimension; a row that is no formula is refused later."""
+    kinds = Sequence | np.ndarray | pd.Series | pd.Index | pd.api.extensions.ExtensionArray
+    if not isinstance(composition, kinds) or getattr(composition, "ndim", 1) != 1:
+        return False
+    return isinstance(composition, str) or any(isinstance(row, str) for row in composition)
+
+
+def tested(fold: np.ndarray) -> np.ndarray:
+    """Fold labels of the rows that are tested at all."""
+    return fold[fold >= 0]
 
 
 def fold_labels(
@@ -100,7 +156,8 @@ def fold_labels(
     Parameters
     ----------
     folds : {"random", "formula"} or ndarray of int, shape (n,) or (repeats, n)
-        Fold scheme, or fold labels.
+        Fold scheme, or fold labels from 0. As in `sklearn.model_selection.PredefinedSplit`, a row
+        of label -1 is in no test fold and in every training set.
     n : int
         Number of rows.
     groups, ids, n_folds, repeats, seed
@@ -114,20 +171,27 @@ def fold_labels(
     Raises
     ------
     ValueError
-        As from `make_folds`, or if labels have another shape, are no integers, or differ in the
-        number of folds.
+        As from `make_folds`, or if labels have another shape, are no integers from -1, or differ
+        in the number of folds.
     """
     if isinstance(folds, str):
         return make_folds(
             n, scheme=folds, groups=groups, ids=ids, n_folds=n_folds, repeats=repeats, seed=seed
         )
+    if np.ma.is_masked(folds):
+        raise ValueError("fold labels have masked entries; -1 marks rows that are never tested.")
     labels = np.atleast_2d(np.asarray(folds))
     if labels.ndim != 2 or labels.shape[1] != n or not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(
             f"fold labels have shape {np.shape(folds)} and type {labels.dtype}; expected integers "
             f"of shape ({n},) or (repeats, {n})."
         )
-    counts = {len(np.unique(row)) for row in labels}
+    if labels.size and labels.min() < -1:
+        raise ValueError(
+            f"fold labels go down to {labels.min()}; number folds from 0, and mark rows that are "
+            "never tested by -1."
+        )
+    counts = {len(np.unique(tested(row))) for row in labels}
     if len(counts) != 1 or counts.pop() < 2:
         raise ValueError("every repeat needs the same number of folds, at least 2.")
     return labels

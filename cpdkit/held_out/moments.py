@@ -33,8 +33,8 @@ def held_out_moments(
     """`cpdkit.held_out.rows.held_out` in one pass over the rows, and one more to predict them.
 
     Passed on to the plain reference where moments lack the digits or the point: protocols that
-    standardise without floors, and more features than training rows, where ridge on rows (the
-    dual) is exact and cheaper.
+    standardise without floors, rows that are never tested, and more features than training rows,
+    where ridge on rows (the dual) is exact and cheaper.
 
     Parameters
     ----------
@@ -46,7 +46,9 @@ def held_out_moments(
     HeldOut
         One for each repeat and fold.
     """
-    if protocol.plain or protocol.transductive or protocol.alphas is None or _wide(X, folds):
+    never = bool(folds.min() < 0)
+    plain = never or protocol.plain or protocol.transductive
+    if plain or protocol.alphas is None or _wide(X, folds):
         yield from held_out(X, C, Y, folds, protocol=protocol, inputs=inputs, only=only)
         return
     classes, buckets = np.unique(folds, axis=1, return_inverse=True)

@@ -100,7 +100,7 @@ def held_out(
     Y : ndarray of shape (n, n_targets)
         Targets.
     folds : ndarray of int, shape (repeats, n)
-        Fold labels from `cpdkit.folds.make_folds`.
+        Fold labels from `cpdkit.folds.make_folds`; rows below 0 are trained on, never tested.
     protocol : Protocol
         Conditioning, projection and penalties.
     inputs : sequence of str
@@ -124,7 +124,7 @@ def held_out(
     data = _Data(X, C, Y, protocol, ("geom", *inputs), source, nuisance)
     targets = np.arange(Y.shape[1])
     for repeat, fold in enumerate(folds):
-        labels = np.unique(fold)
+        labels = np.unique(fold[fold >= 0])
         asked = [i for i, k in enumerate(labels.tolist()) if only in (None, k)]
         chosen = _chosen(data, fold, labels, None if only is None else asked[0])
         for i in asked:

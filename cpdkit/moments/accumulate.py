@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.linalg import blas
 
+from cpdkit._arrays import check_labels, check_real, check_same_rows, check_scale
+from cpdkit._options import check_count
 from cpdkit.folds import N_BUCKETS, hash_buckets
 from cpdkit.moments.moments import Moments
 
@@ -32,7 +34,7 @@ class MomentAccumulator:
     """
 
     def __init__(self, *, n_buckets: int = N_BUCKETS, targets: Sequence[str] | None = None) -> None:
-        self.n_buckets = n_buckets
+        self.n_buckets = check_count(n_buckets, "n_buckets")
         self.targets = None if targets is None else tuple(targets)
         self.n_rows = 0
         self._widths: tuple[int, int, int] | None = None
@@ -64,7 +66,8 @@ class MomentAccumulator:
         Y : array of shape (n,) or (n, n_targets)
             Targets.
         keys : sequence of int or str, shape (n,), optional
-            Formulas or row ids, hashed into buckets; by default rows are numbered on.
+            Formulas in any spelling, or row ids, hashed into buckets; by default rows are
+            numbered on.
         buckets : ndarray of int, shape (n,), optional
             Bucket numbers instead of keys.
 
@@ -77,23 +80,36 @@ class MomentAccumulator:
         ------
         ValueError
             If shapes differ from each other or from earlier chunks, a bucket number is out of
-            range, or an entry is NaN or infinite.
+            range, an entry is NaN or infinite or no real number, or indices of pandas disagree.
         """
+        given = {"features": X, "composition": composition, "targets": Y}
+        for name, values in given.items():
+            if values is not None:
+                check_real(values, name)
+        check_same_rows(given | {"keys": keys, "buckets": buckets})
         X, C, Y = np.asarray(X), as_matrix(composition, len(X)), as_matrix(Y, len(X))
         self._check(X, C, Y)
+        if keys is not None and np.asarray(keys).shape != (len(X),):
+            raise ValueError(
+                f"{len(X)} rows, but keys or buckets of shape {np.asarray(keys).shape}."
+            )
         if buckets is None:
-            names = range(self.n_rows, self.n_rows + len(X)) if keys is None else keys
+            names: Any = range(self.n_rows, self.n_rows + len(X))
+            names = names if keys is None else check_labels(keys, "keys", len(X))
             empty = np.empty(0, dtype=np.int64)
             buckets = hash_buckets(names, n_buckets=self.n_buckets) if len(X) else empty
         buckets = np.asarray(buckets)
         if buckets.shape != (len(X),):
             raise ValueError(f"{len(X)} rows, but keys or buckets of shape {buckets.shape}.")
+        if len(X) and not np.issubdtype(buckets.dtype, np.integer):
+            raise ValueError(f"bucket numbers must be whole; got an array of {buckets.dtype}.")
         if len(X) and not 0 <= buckets.min() <= buckets.max() < self.n_buckets:
             raise ValueError(f"bucket numbers must lie in 0..{self.n_buckets - 1}.")
         if self._shared:
             self._squares, self._shared = self._squares.copy(), False
         # Small integers are sorted by counting.
-        order = np.argsort(buckets.astype(np.uint16), kind="stable")
+        small = np.uint16 if self.n_buckets <= 2**16 else np.int64
+        order = np.argsort(buckets.astype(small), kind="stable")
         edges = np.searchsorted(buckets[order], np.arange(self.n_buckets + 1))
         for bucket in range(self.n_buckets):
             rows = order[edges[bucket] : edges[bucket + 1]]
@@ -138,6 +154,8 @@ class MomentAccumulator:
     def _check(self, X: np.ndarray, C: np.ndarray, Y: np.ndarray) -> None:
         if X.ndim != 2 or X.shape[1] == 0:
             raise ValueError(f"features have shape {X.shape}; expected (n_rows, n_channels).")
+        check_scale(C, "composition", range(C.shape[1]))
+        check_scale(Y, "targets", self.targets or range(Y.shape[1]))
         widths = (C.shape[1], X.shape[1], Y.shape[1])
         if self._widths is None:
             if self.targets is not None and len(self.targets) != Y.shape[1]:

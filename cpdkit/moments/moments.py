@@ -168,8 +168,11 @@ class Moments:
             With ``max(labels) + 1`` buckets.
         """
         labels = np.asarray(labels)
-        if labels.shape != self.counts.shape:
-            raise ValueError(f"{self.n_buckets} buckets, but labels of shape {labels.shape}.")
+        if labels.shape != self.counts.shape or not np.issubdtype(labels.dtype, np.integer):
+            raise ValueError(
+                f"{self.n_buckets} buckets, but labels of shape {labels.shape} and "
+                f"type {labels.dtype}; give a whole number for each."
+            )
         groups = [self.pool(labels == label) for label in range(labels.max() + 1)]
         return self._with(
             np.array([group.n for group in groups]),

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from scipy.linalg import lapack, solve_triangular
 
+from cpdkit._checks import CONSTANT
 from cpdkit.folds import inner_errors
 from cpdkit.moments.moments import Moments, Pooled
 from cpdkit.projection.conditioned import floored_scale
@@ -214,6 +215,12 @@ def _regress_out(train: Pooled) -> tuple[np.ndarray, np.ndarray]:
     S = train.scatter[c, c]
     norm = np.sqrt(np.diag(S))
     raw = np.sqrt(np.diag(S) + train.n * train.mean[c] ** 2)
+    far = (norm <= RANK_TOLERANCE * raw) & (norm > CONSTANT * raw)
+    if far.any():
+        raise ValueError(
+            f"composition varies by only {(norm / raw)[far][0]:.1g} of its size in column "
+            f"{np.flatnonzero(far)[0]}, which moments cannot resolve; subtract an offset from it."
+        )
     varies = np.flatnonzero(norm > RANK_TOLERANCE * raw)
     if len(varies) == 0:
         return np.zeros((k, 0)), np.zeros((0, len(train.mean) - k))

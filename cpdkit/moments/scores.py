@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from cpdkit._options import check_alphas, check_count, check_level, check_seed, warn_few_rows
 from cpdkit.folds import assign_folds
 from cpdkit.moments.moments import Moments
 from cpdkit.moments.ridge import Alphas, FoldRidge, choose_alphas, held_out_sums
@@ -53,12 +54,18 @@ def cpd_from_moments(
     ValueError
         If fewer buckets are filled than there are folds, or a target is constant within a fold.
     """
+    check_level(level)
+    check_count(n_folds, "n_folds", least=2)
+    check_count(repeats, "repeats")
+    check_seed(seed)
+    alphas = check_alphas(alphas)
     filled = np.count_nonzero(moments.counts)
-    if not 2 <= n_folds <= filled:
+    if n_folds > filled:
         raise ValueError(
             f"n_folds={n_folds} must lie between 2 and the number of filled buckets, {filled}."
         )
     folds = [_deal(moments, n_folds, [seed, repeat]) for repeat in range(repeats)]
+    warn_few_rows(np.concatenate([by_fold.counts for by_fold in folds]))
     parts = [part for by_fold in folds for part in nested_sums(by_fold, alphas)]
     rows = Rows(
         [sums for sums, _ in parts],

@@ -11,7 +11,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from cpdkit._arrays import check_same_rows, real_array
+from cpdkit._options import check_alphas, check_level, warn_few_rows
 from cpdkit.folds import inner_errors, make_folds
 from cpdkit.moments.moments import Moments, Pooled
 from cpdkit.moments.ridge import ShiftedSolves
@@ -103,7 +105,7 @@ class EquivariantRidge(BaseEstimator):
             Predictions.
         """
         check_is_fitted(self)
-        V = np.asarray(vectors, dtype=np.float64)
+        V = real_array(vectors, "vectors")
         if V.ndim != 3 or V.shape[1:] != (self.n_channels_, self.components_):
             raise ValueError(
                 f"vectors have shape {V.shape}, but fit saw (n, {self.n_channels_}, "
@@ -123,10 +125,21 @@ class EquivariantRidge(BaseEstimator):
         -------
         float
             At most 1.
+
+        Raises
+        ------
+        ValueError
+            If `y` has another shape than the predictions.
         """
-        truth = np.asarray(y, dtype=np.float64)
+        check_same_rows({"vectors": vectors, "y": y})
+        truth, predicted = real_array(y, "y"), self.predict(vectors)
+        if truth.shape != predicted.shape:
+            raise ValueError(
+                f"y has shape {truth.shape}, but predictions have {predicted.shape}: give targets "
+                "as fit had them."
+            )
         axes = (0, truth.ndim - 1)
-        error = ((truth - self.predict(vectors)) ** 2).sum(axis=axes)
+        error = ((truth - predicted) ** 2).sum(axis=axes)
         return float(np.mean(1 - error / (truth**2).sum(axis=axes)))
 
 
@@ -152,8 +165,8 @@ def equivariant_scores(
     ----------
     vectors : array of shape (n, n_channels, 2 l + 1)
         Features (`Representation.vectors`).
-    targets : mapping of name to array (n, 2 l + 1), or array (n, 2 l + 1)
-        Targets in the same basis.
+    targets : mapping of name to array (n, 2 l + 1), or array or DataFrame (n, 2 l + 1)
+        Targets in the same basis; the columns of a data frame are the components of one.
     groups, ids, folds, n_folds, repeats, seed
         As in `cpdkit.cpd`; folds are ``"random"`` or ``"formula"``.
     alphas : sequence of float
@@ -172,12 +185,16 @@ def equivariant_scores(
         As from `EquivariantRidge.fit` and `cpdkit.folds.make_folds`, or if a target vanishes in a
         fold.
     """
-    named = dict(targets) if hasattr(targets, "items") else {"y": targets}
-    V, Y = _check(vectors, np.stack([np.asarray(y) for y in named.values()], axis=1))
+    check_level(level)
+    alphas = check_alphas(alphas)
+    named = dict(targets) if isinstance(targets, Mapping) else {"y": targets}
+    check_same_rows({"vectors": vectors, "groups": groups, "ids": ids, "targets": named})
+    V, Y = _check(vectors, _stacked(named))
     n = len(V)
     labels = make_folds(
         n, scheme=folds, groups=groups, ids=ids, n_folds=n_folds, repeats=repeats, seed=seed
     )
+    warn_few_rows([np.bincount(fold, minlength=n_folds).min() for fold in labels])
     classes, buckets = np.unique(labels, axis=1, return_inverse=True)
     moments = _moments(V, Y, buckets.ravel(), classes.shape[1])
     values, chosen = [], []
@@ -280,8 +297,21 @@ def _moments(V: np.ndarray, Y: np.ndarray, buckets: np.ndarray, n_buckets: int) 
     )
 
 
+def _stacked(named: Mapping[str, Any]) -> np.ndarray:
+    """Targets side by side, (n, n_targets, 2 l + 1)."""
+    each = {name: real_array(y, f"targets[{name!r}]") for name, y in named.items()}
+    shapes = {y.shape for y in each.values()}
+    if len(shapes) != 1 or len(next(iter(shapes))) != 2:
+        raise ValueError(
+            f"targets have shapes { {name: y.shape for name, y in each.items()} }; expected "
+            "(n, 2 l + 1) for each, and at least one."
+        )
+    return np.stack(list(each.values()), axis=1)
+
+
 def _check(vectors: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-    V, Y = np.asarray(vectors, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    check_same_rows({"vectors": vectors, "targets": y})
+    V, Y = real_array(vectors, "vectors"), real_array(y, "targets")
     Y = Y[:, None] if Y.ndim == 2 else Y
     if V.ndim != 3 or V.shape[1] == 0 or V.shape[2] % 2 == 0:
         raise ValueError(

@@ -18,7 +18,9 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.neural_network import MLPRegressor
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
+
+from cpdkit._checks import validate_rows
 
 __all__ = ["NONLINEAR", "Budgeted", "boosted_trees", "kernel", "mlp", "neighbors"]
 
@@ -57,7 +59,7 @@ class Budgeted(RegressorMixin, BaseEstimator):
         """Fit on a sample of the rows; ValueError if `max_rows` is not positive."""
         if self.max_rows < 1:
             raise ValueError(f"max_rows={self.max_rows!r} must be at least 1.")
-        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
+        X, y = validate_rows(self, X, y)
         if len(X) > self.max_rows:
             sample = np.random.default_rng(self.seed).choice(len(X), self.max_rows, replace=False)
             X, y = X[sample], y[sample]
@@ -70,7 +72,7 @@ class Budgeted(RegressorMixin, BaseEstimator):
     def predict(self, X: Any) -> np.ndarray:
         """Predicted targets of any rows."""
         check_is_fitted(self)
-        return self.regressor_.predict(validate_data(self, X, dtype=np.float64, reset=False))
+        return self.regressor_.predict(validate_rows(self, X, reset=False))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

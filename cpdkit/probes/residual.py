@@ -8,16 +8,35 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import r2_score
 from sklearn.utils import Tags, get_tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from cpdkit._arrays import check_real, check_same_rows
+from cpdkit._checks import validate_rows
 from cpdkit.probes.ridge import RidgePath
 from cpdkit.projection.conditioned import RESIDUAL_FLOOR, SPREAD_FLOOR, ConditionedResidual
 
 __all__ = ["ResidualProbe", "RidgeProbe"]
 
 
-class ResidualProbe(RegressorMixin, BaseEstimator):
+class _Probe(RegressorMixin, BaseEstimator):
+    """What the probes share: several targets, and a score that takes composition."""
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None, *, composition: Any = None) -> float:
+        """R2 of the predictions, averaged over targets."""
+        check_real(y, "y")
+        check_same_rows({"X": X, "y": y, "composition": composition})
+        predicted = self.predict(X, composition=composition)
+        return float(r2_score(y, predicted, sample_weight=sample_weight))
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+class ResidualProbe(_Probe):
     """Project composition out, put columns and targets on unit scale, fit a regressor.
 
     Parameters
@@ -74,7 +93,7 @@ class ResidualProbe(RegressorMixin, BaseEstimator):
         ValueError
             As in `cpdkit.CompositionProjector`.
         """
-        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
+        X, y = validate_rows(self, X, y, composition=composition)
         self.conditioner_ = ConditionedResidual(plain=self.plain)
         residual = self.conditioner_.fit_transform(X, composition=composition)
         Y = np.asarray(y, dtype=np.float64).reshape(len(X), -1)
@@ -112,19 +131,8 @@ class ResidualProbe(RegressorMixin, BaseEstimator):
         predicted = self.mean_ + np.hstack(parts) * self.spread_
         return predicted[:, 0] if self.single_ else predicted
 
-    def score(self, X: Any, y: Any, *, composition: Any = None) -> float:
-        """R2 of the predictions, averaged over targets."""
-        from sklearn.metrics import r2_score
 
-        return float(r2_score(y, self.predict(X, composition=composition)))
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
-
-
-class RidgeProbe(RegressorMixin, BaseEstimator):
+class RidgeProbe(_Probe):
     """Ridge regression on the conditioned residual, as an estimator with one fixed penalty.
 
     `cpd` chooses the penalty by nested folds; this estimator is the same probe for use elsewhere.
@@ -181,7 +189,7 @@ class RidgeProbe(RegressorMixin, BaseEstimator):
         """
         if not self.alpha > 0:
             raise ValueError(f"alpha={self.alpha!r} must be a positive penalty per row.")
-        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
+        X, y = validate_rows(self, X, y, composition=composition)
         self.conditioner_ = ConditionedResidual(
             residual_floor=self.residual_floor, spread_floor=self.spread_floor
         )
@@ -191,11 +199,6 @@ class RidgeProbe(RegressorMixin, BaseEstimator):
         self.coef_ = coef[:, 0] if y.ndim == 1 else coef
         self.intercept_ = path.mean[0] if y.ndim == 1 else path.mean
         return self
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
 
     def predict(self, X: Any, *, composition: Any = None) -> np.ndarray:
         """Predicted targets of any rows, shape (n,) or (n, n_targets)."""

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from cpdkit._checks import validate_rows
 from cpdkit.projection.linear import RANK_TOLERANCE, CompositionProjector
 
 __all__ = [
@@ -114,7 +115,7 @@ class ConditionedResidual(TransformerMixin, BaseEstimator):
 
     def fit_transform(self, X: Any, y: Any = None, *, composition: Any = None) -> np.ndarray:
         """`fit`, and return the conditioned training residual, which has zero column means."""
-        X = validate_data(self, X, dtype=np.float64)
+        X = validate_rows(self, X, composition=composition)
         self.projector_ = CompositionProjector(rank_tol=self.rank_tol)
         residual = self.projector_.fit_transform(X, composition=composition)
         if self.plain:
@@ -131,5 +132,5 @@ class ConditionedResidual(TransformerMixin, BaseEstimator):
     def transform(self, X: Any, *, composition: Any = None) -> np.ndarray:
         """Conditioned residual of any rows, shape (n, n_features)."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
+        X = validate_rows(self, X, composition=composition, reset=False)
         return self.projector_.transform(X, composition=composition) / self.scale_

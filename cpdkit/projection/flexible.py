@@ -12,8 +12,9 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.preprocessing import PolynomialFeatures, SplineTransformer
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from cpdkit._checks import nuisance_array, validate_rows
 from cpdkit._messages import unknown
 from cpdkit.folds import SCHEMES, make_folds
 from cpdkit.projection.linear import CompositionProjector
@@ -58,12 +59,12 @@ class BasisProjector(TransformerMixin, BaseEstimator):
         """
         if self.basis not in BASES:
             raise ValueError(unknown("basis", self.basis, BASES))
-        X = validate_data(self, X, dtype=np.float64)
+        X = validate_rows(self, X, composition=composition)
         self.projector_ = CompositionProjector()
         if composition is None:
             self.projector_.fit(X)
             return self
-        C = check_array(composition, dtype=np.float64, input_name="composition")
+        C = nuisance_array(composition, len(X))
         if self.basis == "polynomial":
             self.basis_ = PolynomialFeatures(self.degree, include_bias=False).fit(C)
         else:
@@ -74,9 +75,9 @@ class BasisProjector(TransformerMixin, BaseEstimator):
     def transform(self, X: Any, *, composition: Any = None) -> np.ndarray:
         """Residual of any rows, shape (n, n_features)."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
+        X = validate_rows(self, X, composition=composition, reset=False)
         if composition is not None and hasattr(self, "basis_"):
-            C = check_array(composition, dtype=np.float64, input_name="composition")
+            C = nuisance_array(composition, len(X))
             composition = self.basis_.transform(C)
         return self.projector_.transform(X, composition=composition)
 
@@ -139,24 +140,24 @@ class CrossFittedResidual(TransformerMixin, BaseEstimator):
         """
         if self.scheme not in SCHEMES:
             raise ValueError(unknown("scheme", self.scheme, SCHEMES))
-        X = validate_data(self, X, dtype=np.float64)
+        X = validate_rows(self, X, composition=composition)
         self.has_composition_ = composition is not None
         self.mean_, self.spread_ = X.mean(axis=0), X.std(axis=0)
         self.spread_[self.spread_ == 0] = 1.0
         if composition is not None:
-            C = self._checked(composition, len(X))
+            C = nuisance_array(composition, len(X))
             self.model_ = self._fitted(C, (X - self.mean_) / self.spread_)
         return self
 
     def transform(self, X: Any, *, composition: Any = None) -> np.ndarray:
         """Residual of rows that were not fitted on, shape (n, n_features)."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
+        X = validate_rows(self, X, composition=composition, reset=False)
         if (composition is not None) != self.has_composition_:
             raise ValueError("give composition to both fit and transform, or to neither.")
         if composition is None:
             return X - self.mean_
-        C = self._checked(composition, len(X))
+        C = nuisance_array(composition, len(X))
         explained = self.model_.predict(C).reshape(X.shape)
         return X - self.mean_ - self.spread_ * explained
 
@@ -166,7 +167,7 @@ class CrossFittedResidual(TransformerMixin, BaseEstimator):
         if composition is None:
             return self.transform(X)
         X = np.asarray(X, dtype=np.float64)
-        C = self._checked(composition, len(X))
+        C = nuisance_array(composition, len(X))
         groups = group_index(C, len(C)).astype(str)
         fold = make_folds(
             len(X), scheme=self.scheme, groups=groups, n_folds=self.n_folds, seed=self.seed
@@ -184,9 +185,3 @@ class CrossFittedResidual(TransformerMixin, BaseEstimator):
         if model is None:
             model = RandomForestRegressor(n_estimators=20, random_state=self.seed)
         return clone(model).fit(C, scaled[:, 0] if scaled.shape[1] == 1 else scaled)
-
-    def _checked(self, composition: Any, n: int) -> np.ndarray:
-        C = check_array(composition, dtype=np.float64, input_name="composition")
-        if len(C) != n:
-            raise ValueError(f"X has {n} rows and composition has {len(C)}; give one for each.")
-        return C

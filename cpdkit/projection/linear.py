@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from cpdkit._checks import check_columns, check_given, column_names, nuisance_array
+from cpdkit._checks import CONSTANT, check_columns, column_names, nuisance_array, validate_rows
 
 __all__ = ["CompositionProjector", "RANK_TOLERANCE"]
 
@@ -32,8 +32,7 @@ class CompositionProjector(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     rank_tol : float, default 1e-6
-        Smallest pivot kept, relative to the largest; also the smallest spread of a column,
-        relative to its root mean square, that counts as not constant.
+        Smallest pivot kept, relative to the largest.
 
     Attributes
     ----------
@@ -45,8 +44,8 @@ class CompositionProjector(TransformerMixin, BaseEstimator):
         Least-squares coefficients of X on centred C; zero for dropped columns.
     composition_mean_ : ndarray of shape (n_composition,)
         Training mean of C.
-    kept_ : ndarray of int
-        Columns of C that were kept.
+    kept_, dropped_ : ndarray of int
+        Columns of C that were kept, and those that are constant or depend on the others.
 
     References
     ----------
@@ -88,7 +87,7 @@ class CompositionProjector(TransformerMixin, BaseEstimator):
         ValueError
             If an entry is NaN or infinite, or the numbers of rows differ.
         """
-        X = validate_data(self, X, dtype=np.float64)
+        X = validate_rows(self, X, composition=composition)
         C = nuisance_array(composition, len(X))
         self.has_composition_ = composition is not None
         self.composition_names_ = column_names(composition)
@@ -97,6 +96,7 @@ class CompositionProjector(TransformerMixin, BaseEstimator):
         self.coef_ = np.zeros((C.shape[1], X.shape[1]))
         centred = C - self.composition_mean_
         self.kept_, q, r, norm = _ranked_qr(centred, C, self.rank_tol)
+        self.dropped_ = np.setdiff1d(np.arange(C.shape[1]), self.kept_)
         if len(self.kept_):
             solution = scipy.linalg.solve_triangular(r, q.T @ (X - self.mean_))
             self.coef_[self.kept_] = solution / norm[self.kept_, None]
@@ -143,7 +143,7 @@ class CompositionProjector(TransformerMixin, BaseEstimator):
             If composition was given to one of `fit` and `transform` only, or its columns differ.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
+        X = validate_rows(self, X, composition=composition, reset=False)
         residual = (self.composition_mean_ - self._composition(composition, len(X))) @ self.coef_
         residual += X  # in place: with many rows temporaries cost more than the product
         residual -= self.mean_
@@ -154,10 +154,8 @@ class CompositionProjector(TransformerMixin, BaseEstimator):
         return self.fit(X, y, composition=composition).transform(X, composition=composition)
 
     def _composition(self, composition: Any, n: int | None) -> np.ndarray:
-        check_given(composition, seen=self.has_composition_)
-        if n is None and composition is None:
-            raise ValueError("without composition the number of rows n is needed.")
-        check_columns(composition, len(self.composition_mean_), self.composition_names_)
+        n_columns = len(self.composition_mean_) if self.has_composition_ else None
+        check_columns(composition, n_columns, self.composition_names_)
         return nuisance_array(composition, n)
 
 
@@ -166,7 +164,7 @@ def _ranked_qr(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Kept columns (in pivot order), Q and R of the scaled kept columns, and the scales."""
     norm = np.linalg.norm(centred, axis=0)
-    varies = np.flatnonzero(norm > tol * np.linalg.norm(C, axis=0))
+    varies = np.flatnonzero(norm > CONSTANT * np.linalg.norm(C, axis=0))
     if len(varies) == 0:
         return varies, np.empty((len(C), 0)), np.empty((0, 0)), norm
     # All scaled columns are equally long: let the earlier one be the first pivot, not rounding.

@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from cpdkit._checks import check_given
+from cpdkit._arrays import check_labels, check_same_rows, real_array
+from cpdkit._checks import check_given, validate_rows
+from cpdkit.datasets.formulas import canonical_groups
 
 __all__ = ["WithinGroups", "group_index", "within_r2"]
 
@@ -25,7 +27,8 @@ def group_index(composition: Any, n: int) -> np.ndarray:
     Parameters
     ----------
     composition : sequence of str, shape (n,), or array of shape (n, n_elements)
-        Formulas, or element counts whose distinct rows are the formulas.
+        Formulas in any spelling, other labels, or element counts whose distinct rows are the
+        formulas.
     n : int
         Number of rows there must be.
 
@@ -37,16 +40,20 @@ def group_index(composition: Any, n: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        If there is not one formula per row.
+        If there is not one formula per row, or one is missing.
     """
-    labels = np.asarray(composition)
-    if labels.ndim not in (1, 2) or len(labels) != n:
+    shape = np.shape(composition)
+    if len(shape) not in (1, 2) or shape[0] != n:
         raise ValueError(
-            f"composition has shape {labels.shape}; expected ({n},), the formula of each row, or "
+            f"composition has shape {shape}; expected ({n},), the formula of each row, or "
             f"({n}, n_elements), its element counts."
         )
-    if labels.ndim == 1:
-        labels = labels.astype(str)
+    if len(shape) == 1:
+        labels = canonical_groups(check_labels(composition, "composition", n))
+    else:
+        labels = real_array(composition, "composition")
+        if not np.isfinite(labels).all():
+            raise ValueError("composition has NaN or infinite entries; give counts.")
     return np.unique(labels, axis=0, return_inverse=True)[1].ravel()
 
 
@@ -112,7 +119,8 @@ class WithinGroups(TransformerMixin, BaseEstimator):
         ValueError
             If an entry is NaN or infinite, or there is not one formula per row.
         """
-        X = validate_data(self, X, dtype=np.float64)
+        check_same_rows({"X": X, "composition": composition})
+        X = validate_rows(self, X)
         if composition is not None:
             group_index(composition, len(X))
         self.has_composition_ = composition is not None
@@ -140,7 +148,8 @@ class WithinGroups(TransformerMixin, BaseEstimator):
             If composition was given to one of `fit` and `transform` only.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
+        check_same_rows({"X": X, "composition": composition})
+        X = validate_rows(self, X, reset=False)
         check_given(composition, seen=self.has_composition_)
         if composition is None:
             return X - self.mean_
@@ -180,7 +189,11 @@ def within_r2(y: Any, prediction: Any, composition: Any) -> float:
     float
         At most 1; NaN where no two rows of one formula differ in y.
     """
-    y, prediction = (np.asarray(v, dtype=np.float64).reshape(-1, 1) for v in (y, prediction))
+    check_same_rows({"y": y, "prediction": prediction, "composition": composition})
+    y, prediction = real_array(y, "y"), real_array(prediction, "prediction")
+    if y.size != prediction.size:
+        raise ValueError(f"y has shape {y.shape} and prediction {prediction.shape}; pair them.")
+    y, prediction = y.reshape(-1, 1), prediction.reshape(-1, 1)
     index = group_index(composition, len(y))
     truth, said = _centre(y, index), _centre(prediction, index)
     total = float((truth**2).sum())

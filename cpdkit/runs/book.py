@@ -7,12 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 
+from cpdkit._files import replace_folder, scratch_folder
 from cpdkit.runs.key import PACKAGE, file_hash
 from cpdkit.runs.run import MANIFEST, read_notebook, run_notebook
 
@@ -64,9 +64,9 @@ def build_book(
     state = _state(source, root)
     if (html / _STAMP).is_file() and (html / _STAMP).read_text() == state:
         return html / "index.html"
-    with tempfile.TemporaryDirectory(dir=out, prefix=".part-") as scratch:
+    with scratch_folder(out) as scratch:
         start = "from jupyter_book.cli.main import main; main()"
-        command = [sys.executable, "-c", start, "build", str(source), "--path-output", scratch]
+        command = [sys.executable, "-c", start, "build", str(source), "--path-output", str(scratch)]
         command += ["--all", "-W", "--keep-going", "--quiet"]
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")])
@@ -75,14 +75,12 @@ def build_book(
         done = subprocess.run(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
         )
-        new = Path(scratch) / "_build" / "html"
+        new = scratch / "_build" / "html"
         if done.returncode:
             print(done.stdout, file=sys.stderr)
             raise RuntimeError("Jupyter Book stopped at the warnings or errors shown above.")
         (new / _STAMP).write_text(state)
-        if html.exists():
-            os.replace(html, Path(scratch) / "old")
-        os.replace(new, html)
+        replace_folder(new, html, aside=scratch / "old")
     return html / "index.html"
 
 

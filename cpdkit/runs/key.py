@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import platform
+import stat
 import subprocess
 import sys
 import sysconfig
@@ -25,6 +26,12 @@ __all__ = ["file_hash", "hardware", "notebook_hash", "recorded_dependencies", "r
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
+# Of ~/.cache only what programs put there for themselves: encoders keep their models there.
+_CACHES = (
+    "black", "fontconfig", "ipython", "jedi", "matplotlib", "mesa_shader_cache", "mypy", "numba",
+    "parso", "pip", "ruff", "torch/inductor", "torch/kernels", "torch_extensions", "triton", "uv",
+)  # fmt: skip
+
 # Files read from here say nothing that versions do not say, or change without meaning anything.
 _IGNORED = tuple(
     {
@@ -34,7 +41,7 @@ _IGNORED = tuple(
             sys.base_prefix,
             sysconfig.get_path("stdlib"),
             sysconfig.get_path("purelib"),
-            "~/.cache",
+            *(f"~/.cache/{name}" for name in _CACHES),
             "~/.config",
             "~/.ipython",
             "~/.jupyter",
@@ -47,17 +54,21 @@ _IGNORED = tuple(
 
 
 @lru_cache(maxsize=4096)
-def _digest(path: str, size: int, mtime_ns: int) -> str:
+def _digest(path: str, *state: int) -> str:
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def file_hash(path: str | Path) -> str | None:
-    """SHA-256 of a file's content, or None where there is no such file."""
+    """SHA-256 of a file's content, or None where there is no such file, or it is a device."""
     try:
         status = os.stat(path)
-        return _digest(str(path), status.st_size, status.st_mtime_ns)
-    except (FileNotFoundError, NotADirectoryError):
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        # A link may come to point to another file of the same size and time.
+        state = status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino
+        return _digest(str(path), *state)
+    except OSError:
         return None
 
 
@@ -91,7 +102,15 @@ def _data_file(path: str, work: Path) -> bool:
         return True
     if "_build" in real.parts and real.is_relative_to(Path.cwd().resolve()):
         return False
-    return not str(real).startswith(_IGNORED)
+    if os.path.abspath(path).startswith(_IGNORED):
+        return False
+    return os.path.islink(path) or not str(real).startswith(_IGNORED)
+
+
+def _named(path: str) -> Path:
+    """A file under the name it was opened by, so that a link may come to point elsewhere."""
+    real = Path(os.path.realpath(path))
+    return real if real.is_relative_to(PACKAGE) else Path(os.path.abspath(path))
 
 
 def recorded_dependencies(
@@ -120,9 +139,9 @@ def recorded_dependencies(
     code = {PACKAGE.parent.joinpath(*name.split(".")) for name in record["modules"]}
     code = {p / "__init__.py" if p.is_dir() else p.with_suffix(".py") for p in code}
     code -= {PACKAGE / "runs" / "recorder.py", PACKAGE / "runs" / "__init__.py"}
-    read = {Path(os.path.realpath(p)) for p in record["read"] if _data_file(p, work)}
+    read = {_named(p) for p in record["read"] if _data_file(p, work)}
     data = {p for p in read if p.suffix != ".py" or not p.is_relative_to(PACKAGE)}
-    data |= {Path(os.path.realpath(path)) for path in extra}
+    data |= {_named(path) for path in extra}
     parts = [{_short(p): _settled(p, since) for p in sorted(group)} for group in (code, data)]
     owners = metadata.packages_distributions()
     names = {owner for top in record["toplevel"] for owner in owners.get(top, [])}

@@ -15,10 +15,17 @@ from matplotlib.figure import Figure
 from myst_nb import glue as glue_text
 
 from cpdkit.experiments.labels import in_words, labelled
-from cpdkit.experiments.verdict import STYLES, Verdict, with_interval
+from cpdkit.experiments.verdict import STYLES, Verdict, badge, with_interval
 from cpdkit.runs.record import Recorded, bundle, recorded_outcomes, recorded_tables
 
 __all__ = ["Page", "RecordOnPage"]
+
+_COLOURS = {
+    "reproduced": "success",
+    "partly": "warning",
+    "not reproduced": "danger",
+    "open": "secondary",
+}
 
 
 @dataclass(frozen=True)
@@ -248,7 +255,8 @@ class Page:
         """Keep a verdict for the table, the landing page and the book, and show its sentence.
 
         Writes ``NUMBER_verdict.csv`` with names as they are, and with labels
-        ``NUMBER_sentence.txt``, ``NUMBER_outcome.txt`` and ``NUMBER_recorded.txt``.
+        ``NUMBER_sentence.txt``, ``NUMBER_outcome.txt``, ``NUMBER_recorded.txt`` and
+        ``NUMBER_badge.txt``, the word for all that is recorded.
 
         Parameters
         ----------
@@ -269,8 +277,11 @@ class Page:
         for i, (before, (one, key)) in enumerate(every.items()):
             shown.append(self.sentence(one.sentence, glue=key, file=f"{before}sentence").data)
             self.path(f"{before}outcome", "txt").write_text(one.outcome)
-            text = recorded_outcomes(self.notebook, row=i) if recorded is None else recorded
-            self.path(f"{before}recorded", "txt").write_text(text)
+            found = recorded_outcomes(self.notebook, row=i)
+            text = "; ".join(f"{k}: {v}" for k, v in found.items()) or "not recorded"
+            self.path(f"{before}recorded", "txt").write_text(text if recorded is None else recorded)
+            word = badge(found.values())
+            self.path(f"{before}badge", "txt").write_text(f"{{bdg-{_COLOURS[word]}}}`{word}`")
         return Markdown("\n\n".join(shown))
 
 

@@ -7,10 +7,17 @@ where a number belongs fails somewhere deep inside. Both are caught here, before
 from __future__ import annotations
 
 import ast
+import json
+import math
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from pathlib import Path
+from types import UnionType
 from typing import Any, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
@@ -19,14 +26,17 @@ from cpdkit._messages import unknown
 
 __all__ = [
     "Parameter",
+    "absolute_files",
     "check_parameters",
     "current_names",
     "declared_parameters",
+    "literal",
+    "named_files",
     "parse_parameters",
     "parse_value",
 ]
 
-_TYPES = {t.__name__: t for t in (bool, int, float, str, list, tuple, dict)}
+_TYPES = {t.__name__: t for t in (bool, int, float, str, list, tuple, dict)} | {"Path": Path}
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
 
 
@@ -49,6 +59,8 @@ def _type_of(node: ast.expr) -> Any:
     match node:
         case ast.Constant(value=None):
             return type(None)
+        case ast.Constant(value=value) if value is ...:
+            return ...
         case ast.Name(id=name) if name in _TYPES:
             return _TYPES[name]
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
@@ -74,6 +86,10 @@ def _parameter(statement: ast.stmt, lines: list[str]) -> Parameter:
             written, type_ = type(default).__name__, type(default)
         case _:
             raise ValueError("not an assignment to a name.")
+    try:
+        json.dumps(default)
+    except TypeError as error:
+        raise ValueError(f"a manifest cannot hold its value ({error}).") from None
     # What is left of the line is its comment. Papermill's own reader loses lines with a union or
     # with "=" in the comment.
     last = lines[(statement.end_lineno or 0) - 1].encode()[statement.end_col_offset :].decode()
@@ -89,7 +105,16 @@ def declared_parameters(source: str) -> dict[str, Parameter]:
         If a line is not an assignment of a literal, or its type is not one we can check.
     """
     found = {}
-    for statement in ast.parse(source).body:
+    try:
+        statements = ast.parse(source).body
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None) or 1
+        text = (source.splitlines() or [""])[min(line, source.count("\n") + 1) - 1].strip()
+        raise ValueError(
+            f"the parameters cell cannot be read at line {line}, {text!r}: it must hold "
+            "assignments only; put magics and other code into another cell."
+        ) from error
+    for statement in statements:
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
             continue  # a docstring
         try:
@@ -115,12 +140,17 @@ def parse_value(text: str, kind: Any) -> Any:
         If `text` cannot be read as `kind`.
     """
 
-    def with_commas() -> list[Any]:
-        (items,) = [get_args(k) for k in (kind, *get_args(kind)) if (get_origin(k) or k) is list]
-        if text.lstrip().startswith("["):
+    def with_commas() -> list[Any] | tuple[Any, ...]:
+        found = [k for k in (kind, *get_args(kind)) if (get_origin(k) or k) in (list, tuple)]
+        if len(found) != 1 or text.lstrip().startswith(("[", "(")):
             raise ValueError("an unfinished list")
-        parts = re.split(r",(?![^\[\]]*\])", text)
-        return [parse_value(part.strip(), items[0] if items else str) for part in parts]
+        items = [item for item in get_args(found[0]) if item is not ...]
+        parts = [part.strip() for part in re.split(r",(?![^\[\]]*\])", text)]
+        if len(items) < 2:
+            values = [parse_value(part, items[0] if items else str) for part in parts]
+        else:
+            values = [parse_value(p, item) for p, item in zip(parts, items, strict=True)]
+        return tuple(values) if (get_origin(found[0]) or found[0]) is tuple else values
 
     readings: list[Callable[[], Any]] = [
         lambda: _WORDS[text.lower()],
@@ -132,7 +162,7 @@ def parse_value(text: str, kind: Any) -> Any:
     ]
     for reading in readings:  # the first that has the type
         try:
-            return TypeAdapter(kind).validate_python(reading(), strict=True)
+            return _as_declared(reading(), kind)
         except (ValueError, TypeError, KeyError, SyntaxError):
             continue
     raise ValueError(f"{text!r} cannot be read so.")
@@ -187,14 +217,108 @@ def check_parameters(declared: Mapping[str, Parameter], given: Mapping[str, Any]
     TypeError
         If a value is of another type than declared; an int may stand for a float.
     """
+    checked = {}
     for name, value in given.items():
         if name not in declared:
             raise ValueError(unknown("parameter", name, declared))
         try:
-            TypeAdapter(declared[name].type).validate_python(value, strict=True)
+            checked[name] = _as_declared(value, declared[name].type)
         except ValidationError as error:
             raise TypeError(
                 f"parameter {name!r} must be {declared[name].type_name}, "
                 f"got {value!r} ({type(value).__name__})."
             ) from error
-    return {name: given.get(name, parameter.default) for name, parameter in declared.items()}
+    return {name: checked.get(name, parameter.default) for name, parameter in declared.items()}
+
+
+def _as_declared(value: Any, kind: Any) -> Any:
+    """The value, if it has the type; JSON has lists for tuples, and text stands for a path.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        If it has not.
+    """
+    plain = str(value) if isinstance(value, os.PathLike) else value
+    try:
+        return TypeAdapter(_plain(kind)).validate_python(plain, strict=True)
+    except ValidationError:
+        if not isinstance(value, list):
+            raise
+        return TypeAdapter(_plain(kind)).validate_python(tuple(value), strict=True)
+
+
+def _plain(kind: Any) -> Any:
+    """The type with text for every path, which is what the notebook gets."""
+    if kind is Path:
+        return str
+    if not (parts := get_args(kind)):
+        return kind
+    inner = tuple(_plain(part) for part in parts)
+    return reduce(or_, inner) if get_origin(kind) is UnionType else get_origin(kind)[inner]
+
+
+def _holds_paths(kind: Any) -> bool:
+    return kind is Path or any(map(_holds_paths, get_args(kind)))
+
+
+_FILE = re.compile(r"((?:[\w+-]+:)?)([^\[\]]+)((?:\[.*\])?)")
+"""A file, as it may stand behind the name of a model family and before options."""
+
+
+def _file_in(value: str, *, any_name: bool = False) -> tuple[str, str, str] | None:
+    """What stands before the name of an existing file, the name, and what stands behind it."""
+    match = _FILE.fullmatch(value)
+    readings = [("", value, "")] + ([match.groups()] if match else [])
+    for before, name, behind in readings:
+        likely = any_name or os.path.dirname(name) or os.path.splitext(name)[1]
+        if likely and "\0" not in name and os.path.isfile(name):
+            return before, name, behind
+    return None
+
+
+def absolute_files(declared: Mapping[str, Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values with absolute paths for files: the kernel works in another directory.
+
+    A word without folder and extension, such as ``mlp``, is no file unless it is declared as Path.
+    """
+
+    def absolute(value: Any, of_path: bool) -> Any:
+        if isinstance(value, str):
+            if of_path and value and not _file_in(value, any_name=True):
+                return os.path.abspath(value)
+            before, name, behind = _file_in(value, any_name=of_path) or (value, "", "")
+            return before + (os.path.abspath(name) if name else "") + behind
+        if isinstance(value, list | tuple):
+            return type(value)(absolute(item, of_path) for item in value)
+        if isinstance(value, dict):
+            return {key: absolute(item, of_path) for key, item in value.items()}
+        return value
+
+    kinds = {name: _holds_paths(parameter.type) for name, parameter in declared.items()}
+    return {name: absolute(value, kinds[name]) for name, value in values.items()}
+
+
+def named_files(values: Any) -> list[str]:
+    """Existing files that values name, in lists and other containers too."""
+    if isinstance(values, str):
+        found = _file_in(values)
+        return [found[1]] if found and os.path.isabs(found[1]) else []
+    if isinstance(values, Mapping):
+        values = list(values.values())
+    if isinstance(values, list | tuple):
+        return [file for value in values for file in named_files(value)]
+    return []
+
+
+def literal(value: Any) -> str:
+    """A value as Python reads it; infinity and NaN have no literal of their own."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"float({str(value)!r})"
+    if isinstance(value, tuple):
+        return f"({''.join(literal(item) + ', ' for item in value)})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(literal, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{literal(k)}: {literal(v)}' for k, v in value.items())}}}"
+    return repr(value)

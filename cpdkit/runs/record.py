@@ -8,8 +8,6 @@ from __future__ import annotations
 import datetime
 import io
 import json
-import shutil
-import uuid
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 import pandas as pd
 
-from cpdkit._files import replacing
+from cpdkit._files import replace_folder, replacing, scratch_folder
 from cpdkit._messages import unknown
 
 if TYPE_CHECKING:
@@ -79,7 +77,12 @@ def recorded_tables(notebook: str, *, dataset: str) -> Recorded | None:
     folder = _HOME / notebook / dataset
     if not (folder / "manifest.json").is_file():
         return None
-    manifest = json.loads((folder / "manifest.json").read_text())
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text())
+    except ValueError as error:
+        raise ValueError(
+            f"{folder / 'manifest.json'} is damaged ({error}); record it again."
+        ) from None
     tables = {path.name: pd.read_csv(path) for path in sorted(folder.glob("*.csv"))}
     minutes = manifest["wall_seconds"] / 60
     asked = manifest.get("parameters", {})
@@ -94,8 +97,8 @@ def recorded_tables(notebook: str, *, dataset: str) -> Recorded | None:
 
 def recorded_outcomes(
     notebook: str, *, datasets: Sequence[str] = ("xtb9", "qm9"), row: int = 0
-) -> str:
-    """What the recorded runs of a notebook say of its claim, in a few words.
+) -> dict[str, str]:
+    """What the recorded runs of a notebook say of its claim.
 
     Parameters
     ----------
@@ -109,17 +112,16 @@ def recorded_outcomes(
 
     Returns
     -------
-    str
-        Such as ``"xtb9: fails; qm9: undecided"``.
+    dict of str to str
+        The outcome on each data set, such as ``{"xtb9": "fails", "qm9": "undecided"}``.
     """
     found = {name: recorded_tables(notebook, dataset=name) for name in datasets}
     verdict = f"{notebook.partition('_')[0]}_verdict.csv"
-    said = [
-        f"{name}: {record.tables[verdict].iloc[row]['outcome']}"
+    return {
+        name: record.tables[verdict].iloc[row]["outcome"]
         for name, record in found.items()
         if record is not None
-    ]
-    return "; ".join(said) or "not recorded"
+    }
 
 
 def bundle(notebook: str, path: str | Path, *, figures: Mapping[str, Figure] | None = None) -> Path:
@@ -215,17 +217,13 @@ def record(
     }
     target = home / notebook.stem / dataset
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    beside.mkdir()
-    try:
+    with scratch_folder(target.parent) as scratch:
+        beside = scratch / "new"
+        beside.mkdir()
         for table in tables:
             _rounded(table, beside / table.name)
         (beside / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
-        shutil.rmtree(target, ignore_errors=True)
-        beside.rename(target)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
+        replace_folder(beside, target, aside=scratch / "old")
     return target
 
 

@@ -8,11 +8,11 @@ versions of packages and Python are unchanged.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import platform
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets import default
 
 import cpdkit
+from cpdkit._files import locked, replace_folder, scratch_folder
 from cpdkit._messages import unknown
 from cpdkit.runs.key import (
     PACKAGE,
@@ -43,9 +44,12 @@ from cpdkit.runs.key import (
 )
 from cpdkit.runs.parameters import (
     Parameter,
+    absolute_files,
     check_parameters,
     current_names,
     declared_parameters,
+    literal,
+    named_files,
 )
 from cpdkit.runs.recorder import RECORD_VARIABLE
 
@@ -60,6 +64,7 @@ __all__ = [
 ]
 
 MANIFEST = "manifest.json"
+_INJECTED = "injected-parameters"  # papermill's word
 
 
 class NotebookError(RuntimeError):
@@ -98,20 +103,44 @@ def read_notebook(path: str | Path) -> NotebookNode:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is neither.
+        If the file is neither, or damaged.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no notebook at {path} (looked from {Path.cwd()}).")
+    try:
+        notebook = _read(path)
+    except OSError:
+        raise
+    except Exception as error:  # the readers raise whatever a strange file makes them
+        raise ValueError(f"{path} cannot be read as a notebook: {_first_line(error)}") from error
+    if notebook is None:
+        raise ValueError(f"{path} is neither an .ipynb nor a MyST Markdown notebook.")
+    # Values of an earlier run must not outlive the defaults.
+    notebook.cells = [cell for cell in notebook.cells if _INJECTED not in _tags(cell)]
+    return notebook
+
+
+def _read(path: Path) -> NotebookNode | None:
     if path.suffix == ".ipynb":
-        return nbformat.read(path, as_version=4)
+        notebook = nbformat.from_dict(nbformat.read(path, as_version=4))  # of one class throughout
+        nbformat.validate(notebook)
+        return notebook
     if path.suffix == ".md":
         from myst_nb.core.read import is_myst_markdown_notebook, read_myst_markdown_notebook
 
         text = path.read_text(encoding="utf-8")
         if is_myst_markdown_notebook(text):
             return read_myst_markdown_notebook(text)
-    raise ValueError(f"{path} is neither an .ipynb nor a MyST Markdown notebook.")
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0][:200]
+
+
+def _tags(cell: NotebookNode) -> list[str]:
+    return cell.metadata.get("tags", [])
 
 
 def notebook_parameters(notebook: NotebookNode) -> dict[str, Parameter]:
@@ -120,9 +149,9 @@ def notebook_parameters(notebook: NotebookNode) -> dict[str, Parameter]:
     Raises
     ------
     ValueError
-        If that cell holds anything but assignments of literals.
+        If that cell holds anything but assignments of literals, magics included.
     """
-    tagged = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+    tagged = [cell for cell in notebook.cells if "parameters" in _tags(cell)]
     if not tagged:
         return {}
     return declared_parameters(tagged[0].source)
@@ -130,7 +159,16 @@ def notebook_parameters(notebook: NotebookNode) -> dict[str, Parameter]:
 
 def notebook_aliases(notebook: NotebookNode) -> dict[str, str]:
     """Old names of parameters to new ones, ``cpdkit.aliases`` of the notebook's metadata."""
-    return dict(notebook.metadata.get("cpdkit", {}).get("aliases", {}))
+    return dict(_own(notebook, "aliases"))
+
+
+def _own(notebook: NotebookNode, name: str) -> Mapping[str, Any]:
+    """A mapping among what the notebook's metadata say to this library."""
+    own = notebook.metadata.get("cpdkit", {})
+    found = own.get(name, {}) if isinstance(own, Mapping) else None
+    if not isinstance(found, Mapping):
+        raise ValueError(f"the notebook's metadata hold no mapping cpdkit.{name}, but {own!r}.")
+    return found
 
 
 def profile_parameters(notebook: NotebookNode, profile: str) -> dict[str, Any]:
@@ -144,10 +182,9 @@ def profile_parameters(notebook: NotebookNode, profile: str) -> dict[str, Any]:
     ValueError
         If the notebook has no such profile.
     """
-    own = notebook.metadata.get("cpdkit", {})
-    profiles = {"default": {}, **own.get("profiles", {})}
-    if "test_parameters" in own:
-        profiles["test"] = own["test_parameters"]
+    profiles = {"default": {}, **_own(notebook, "profiles")}
+    if "test_parameters" in notebook.metadata.get("cpdkit", {}):
+        profiles["test"] = _own(notebook, "test_parameters")
     if profile not in profiles:
         raise ValueError(unknown("profile", profile, profiles))
     return dict(profiles[profile])
@@ -170,7 +207,8 @@ def run_notebook(
         The notebook.
     parameters : mapping, optional
         Values for parameters it declares, by their names or those they had before. A string that
-        names a file is taken relative to the current directory and handed on as an absolute path.
+        names a file, with its folder or extension, is taken relative to the current directory and
+        handed on as an absolute path; so are those in lists, and whatever is declared as Path.
     profile : str
         A named set of parameters from the notebook's metadata; `parameters` come on top.
     runs_dir : str or Path
@@ -197,22 +235,23 @@ def run_notebook(
     declared = notebook_parameters(notebook)
     asked = current_names(notebook_aliases(notebook), parameters or {})
     given = profile_parameters(notebook, profile) | asked
-    effective = _absolute_files(check_parameters(declared, given))
+    effective = absolute_files(declared, check_parameters(declared, given))
     source = notebook_hash(notebook)
 
-    directory = runs_dir / f"{path.stem}-{_short_hash(effective)}"
-    reason = "forced" if force else "not run before"
-    earlier = _read_manifest(directory)
-    if earlier is not None and not force:
-        reason = stale(earlier, notebook=source, parameters=effective, outputs=directory)
-        if not reason:
-            return Run(directory / f"{path.stem}.ipynb", earlier, "")
-
+    home = os.path.relpath(path.resolve().parent, runs_dir)  # two folders may have one name each
+    directory = runs_dir / f"{path.stem}-{_short_hash([home, effective])}"
     runs_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=runs_dir, prefix=".part-") as scratch:
-        work = Path(scratch) / "run"
+    with locked(runs_dir, shared=True):
+        earlier, reason = _read_manifest(directory), "forced"
+        if not force:
+            reason = _why(earlier, notebook=source, parameters=effective, outputs=directory)
+    if not reason and isinstance(earlier, dict):
+        return Run(directory / f"{path.stem}.ipynb", earlier, "")
+
+    with scratch_folder(runs_dir) as scratch:
+        work = scratch / "run"
         work.mkdir()
-        record = Path(scratch) / "record.json"
+        record = scratch / "record.json"
         changed = {k: v for k, v in effective.items() if v != declared[k].default}
         started, clock = datetime.now(UTC), time.perf_counter()
         try:
@@ -221,13 +260,15 @@ def run_notebook(
             raise NotebookError(f"{path} failed: {error}") from error
         seconds = time.perf_counter() - clock
         nbformat.write(executed, work / f"{path.stem}.ipynb")
-        files = [v for v in effective.values() if isinstance(v, str) and os.path.isfile(v)]
         manifest = {
             "notebook": path.name,
             "notebook_sha256": source,
             "parameters": json.loads(json.dumps(effective)),
             **recorded_dependencies(
-                json.loads(record.read_text()), work=work, since=started.timestamp(), extra=files
+                json.loads(record.read_text()),
+                work=work,
+                since=started.timestamp(),
+                extra=named_files(effective),
             ),
             "cpdkit": cpdkit.__version__,
             "python": platform.python_version(),
@@ -238,7 +279,7 @@ def run_notebook(
             "outputs": {p.relative_to(work).as_posix(): file_hash(p) for p in _files(work)},
         }
         (work / MANIFEST).write_text(json.dumps(manifest, indent=1))
-        _replace(work, directory, aside=Path(scratch) / "old")
+        replace_folder(work, directory, aside=scratch / "old")
     return Run(directory / f"{path.stem}.ipynb", manifest, reason)
 
 
@@ -279,9 +320,8 @@ def _execute(
             return "auto" if zmq.has("curve") else "disabled"
 
     return papermill.execute_notebook(
-        notebook,
+        _with_values(notebook, parameters),
         None,
-        parameters,
         kernel_name="python3",
         language="python",
         kernel_manager_class=Kernel,
@@ -295,16 +335,21 @@ def _pythonpath() -> str:
     return os.environ.get("PYTHONPATH", "")
 
 
-def _absolute_files(values: dict[str, Any]) -> dict[str, Any]:
-    """Strings that name a file, as absolute paths: the kernel works in another directory."""
+def _with_values(notebook: NotebookNode, parameters: Mapping[str, Any]) -> NotebookNode:
+    """The notebook with a cell of assignments behind its ``parameters`` cell.
 
-    def resolved(value: Any) -> Any:
-        return os.path.abspath(value) if isinstance(value, str) and os.path.isfile(value) else value
+    Papermill's own does not know tuples, and calls parameters unknown whose type is a union.
+    """
+    notebook = copy.deepcopy(notebook)
+    if parameters:
+        lines = "\n".join(f"{name} = {literal(value)}" for name, value in parameters.items())
+        cell = nbformat.v4.new_code_cell(lines, metadata={"tags": [_INJECTED]})
+        place = next(i for i, c in enumerate(notebook.cells) if "parameters" in _tags(c))
+        notebook.cells.insert(place + 1, cell)
+    return notebook
 
-    return {name: resolved(value) for name, value in values.items()}
 
-
-def _short_hash(values: Mapping[str, Any]) -> str:
+def _short_hash(values: Any) -> str:
     return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:10]
 
 
@@ -312,15 +357,23 @@ def _files(directory: Path) -> list[Path]:
     return sorted(p for p in directory.rglob("*") if p.is_file())
 
 
-def _read_manifest(directory: Path) -> dict[str, Any] | None:
+def _read_manifest(directory: Path) -> Any:
+    """What the manifest of an earlier run holds: None without one, text where it is damaged."""
     try:
-        return json.loads((directory / MANIFEST).read_text())
-    except FileNotFoundError:
+        text = (directory / MANIFEST).read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
-def _replace(new: Path, final: Path, *, aside: Path) -> None:
-    """Put a finished directory in place; whoever reads sees the old one, or the new one."""
-    if final.exists():
-        os.replace(final, aside)
-    os.replace(new, final)
+def _why(manifest: Any, **now: Any) -> str:
+    """Why a run is needed; empty where the earlier one is still current."""
+    if manifest is None:
+        return "not run before"
+    try:
+        return stale(manifest, **now)
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return f"the {MANIFEST} of the earlier run is damaged"

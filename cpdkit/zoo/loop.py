@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from cpdkit._files import replacing
 from cpdkit._messages import unknown
+from cpdkit._options import check_seed
 from cpdkit.datasets import Dataset
 from cpdkit.zoo.flat_graphs import FlatGraphs
 from cpdkit.zoo.model import ZooModel, composition_offsets
@@ -100,6 +101,7 @@ class Training:
                 "give more or lower n_validation."
             )
         self.recipe = recipe
+        check_seed(seed)
         self.seed = seed
         self.directory = Path(directory)
         self.identity = {

@@ -33,8 +33,8 @@ SINGLE = ["chgnet"]  # works in float32 only
 WITH_DATA = ["ani2x"]  # needs weights that are not in any package
 NULL = ["random"]
 ENCODERS = [*LEARNED, *SINGLE, *NULL, *WITH_DATA]
-# bond-counts sees no distance, random sees nothing
-SMOOTH = [name for name in [*LEARNED, *SINGLE, *WITH_DATA] if name != "bond-counts"]
+BLIND = ["bond-counts"]  # see no distance; random sees nothing
+SMOOTH = [name for name in [*LEARNED, *SINGLE, *WITH_DATA] if name not in BLIND]
 CRYSTAL = ["mace-untrained", "painn-untrained", "schnet-untrained", "dimenet++-untrained"]
 CRYSTAL += ["sevennet-0", "chgnet", "soap"]
 _CACHE: dict = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -120,6 +121,26 @@ def test_several_targets_at_once():
     np.testing.assert_allclose(probe.coef_[0], EquivariantRidge().fit(V, y).coef_)
     apart = [EquivariantRidge().fit(V, target).score(V, target) for target in (y, V[:, 0])]
     assert probe.score(V, both) == pytest.approx(np.mean(apart))
+
+
+def test_a_score_never_broadcasts():
+    V, y = data()
+    one, several = EquivariantRidge().fit(V, y), EquivariantRidge().fit(V, y[:, None])
+    assert one.score(V, y) == pytest.approx(several.score(V, y[:, None]))
+    for probe, truth in ((one, y[:, None]), (several, y), (one, y[:1]), (one, y[0])):
+        with pytest.raises(ValueError, match="y has shape .* but predictions have"):
+            probe.score(V, truth)
+
+
+def test_a_data_frame_is_one_vector_target():
+    V, y = data()
+    frame = pd.DataFrame(y, columns=list("xyz"))
+    pd.testing.assert_frame_equal(equivariant_scores(V, frame), equivariant_scores(V, y))
+    named = equivariant_scores(V, {"mu": frame})
+    assert named["target"].tolist() == ["mu"]
+    for targets in ({}, {"a": y, "b": y[:, :2]}, {"a": frame["x"]}, y[:, None], y[:, 0]):
+        with pytest.raises(ValueError, match="targets have shapes"):
+            equivariant_scores(V, targets)
 
 
 def test_bad_input_is_refused():

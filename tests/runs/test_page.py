@@ -149,6 +149,7 @@ def test_verdicts_are_kept_for_tables_pages_and_the_book(
         "06_sentence": "The SOAP descriptor 0.4 for the gap.", "06_outcome": "holds",
         "06_recorded": "qm9: holds", "06_claimed_sentence": "No.",
         "06_claimed_outcome": "undecided", "06_claimed_recorded": "qm9: fails",
+        "06_badge": "{bdg-success}`reproduced`", "06_claimed_badge": "{bdg-danger}`not reproduced`",
     }  # fmt: skip
     assert glued == {"first": texts["06_sentence"], "second": "No."}
     page.verdict(one, glue="first", recorded="xtb9: holds")

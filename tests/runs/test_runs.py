@@ -11,14 +11,24 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from cpdkit import runs
+from cpdkit.moments.sources import moments_from_arrays
 from cpdkit.runs import key
-from cpdkit.runs.parameters import check_parameters, declared_parameters, parse_value
+from cpdkit.runs.parameters import (
+    absolute_files,
+    check_parameters,
+    declared_parameters,
+    literal,
+    named_files,
+    parse_parameters,
+    parse_value,
+)
 from cpdkit.runs.run import (
     NotebookError,
     notebook_parameters,
@@ -376,3 +386,251 @@ def test_a_changed_module_runs_again_what_uses_it(tmp_path: Path) -> None:
     assert again() == {"irreps": "", "messages": ""}
     touch("__init__.py")
     assert again() == dict.fromkeys(("irreps", "messages"), "cpdkit/__init__.py changed")
+
+
+def test_a_link_that_points_elsewhere_runs_again(tmp_path: Path) -> None:
+    """Given by a parameter, and found by a cell itself; of one size and time."""
+    link = tmp_path / "latest.txt"
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.txt").write_text(name)
+        os.utime(tmp_path / f"{name}.txt", (1e9, 1e9))
+    by_name = write_notebook(tmp_path / "given.ipynb", "print(open(source).read())")
+    by_itself = write_notebook(tmp_path / "found.ipynb", f"print(open({str(link)!r}).read())")
+    for target in ("one", "two"):
+        link.unlink(missing_ok=True)
+        link.symlink_to(f"{target}.txt")
+        for path, values in ((by_name, {"source": str(link)}), (by_itself, {})):
+            run = quick(path, values)
+            assert run.reason
+            assert nbformat.read(run.notebook, 4).cells[-1].outputs[0].text == f"{target}\n"
+            assert quick(path, values).reason == ""
+
+
+def test_a_model_in_the_cache_folder_counts_and_a_font_list_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / ".cache"
+    (cache / "matplotlib").mkdir(parents=True)
+    (cache / "mace").mkdir()
+    model, fonts = cache / "mace/my.model", cache / "matplotlib/fontlist.json"
+    read = "; ".join(f"open({str(p)!r}).read()" for p in (model, fonts))
+    write_notebook(tmp_path / "cached.ipynb", read)
+    code = (
+        "from cpdkit.runs.run import run_notebook\n"
+        "print(run_notebook('cached.ipynb', runs_dir='runs', progress=False).reason)"
+    )
+
+    def again() -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True,
+            env=os.environ | {"HOME": str(tmp_path), "PYTHONPATH": str(key.PACKAGE.parent)},
+        )  # fmt: skip
+        return done.stdout.strip()
+
+    model.write_text("one")
+    fonts.write_text("one")
+    assert again() == "not run before"
+    fonts.write_text("other")
+    assert again() == ""
+    model.write_text("other")
+    assert again().endswith("my.model changed")
+
+
+def test_what_safetensors_reads_counts(tmp_path: Path) -> None:
+    """It opens files where Python does not see it."""
+    path = tmp_path / "moments.safetensors"
+    code = "from cpdkit import Moments\nprint(len(Moments.load(source)))"
+    notebook = write_notebook(tmp_path / "sealed.ipynb", code.replace("source", repr(str(path))))
+    for n in (20, 30):
+        rng = np.random.default_rng(n)
+        moments_from_arrays(rng.normal(size=(n, 2)), None, rng.normal(size=n)).save(path)
+        assert quick(notebook).reason
+        assert quick(notebook).reason == ""
+
+
+def test_an_executed_notebook_forgets_its_values(notebook: Path) -> None:
+    run = quick(notebook, {"n": 50})
+    copy = notebook.with_name("mine.ipynb")
+    shutil.copy(run.notebook, copy)
+    again = quick(copy)
+    assert again.manifest["parameters"]["n"] == 2
+    assert (again.directory / "made.csv").read_text() == "n,2"
+    assert (quick(copy, {"n": 7}).directory / "made.csv").read_text() == "n,7"
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.dictionaries(st.text(), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(VALUES)
+def test_a_literal_is_the_value(value: Any) -> None:
+    assert repr(eval(literal(value))) == repr(value)
+
+
+def test_tuples_stay_tuples(tmp_path: Path) -> None:
+    cell = "t: tuple = (1, 2)\nsizes: tuple[int, ...] = ()\npair: tuple[str, int] = ('a', 1)"
+    declared = declared_parameters(cell)
+    given = [("t", "(3, 4)"), ("sizes", "5,6"), ("pair", "b, 2")]
+    values = parse_parameters(declared, {}, given)
+    assert values == {"t": (3, 4), "sizes": (5, 6), "pair": ("b", 2)}
+    assert check_parameters(declared, {"sizes": [5, 6]})["sizes"] == (5, 6)
+    with pytest.raises(ValueError, match="'pair' must be tuple"):
+        parse_parameters(declared, {}, [("pair", "b")])
+    with pytest.raises(TypeError, match=r"'sizes' must be tuple\[int, ...\]"):
+        check_parameters(declared, {"sizes": ["a"]})
+
+
+def test_no_parameter_is_called_unknown(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = write_notebook(tmp_path / "union.ipynb", "print(limit)")
+    quick(path, {"limit": 3}, progress=True)
+    assert "unknown parameter" not in capfd.readouterr().err
+
+
+def test_only_what_names_a_file_becomes_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("mlp", "x.txt", "my.model", "sub/plain"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    declared = declared_parameters(
+        'word: str = "ridge"\nfile: str = ""\nhere: Path = ""\nnone: Path | None = None\n'
+        "many: list[str] = []\npaths: list[Path] = []\nby: dict[str, str] = {}"
+    )
+    given = {
+        "word": "mlp",
+        "file": "x.txt",
+        "here": "mlp",
+        "many": ["x.txt", "mlp", "mace:my.model[head=a]", "soap[n_max=4]", "sub/plain"],
+        "paths": ["mlp", "absent"],
+        "by": {"a": "x.txt"},
+    }
+    values = absolute_files(declared, check_parameters(declared, given))
+    here = str(tmp_path)
+    assert values == {
+        "word": "mlp",
+        "file": f"{here}/x.txt",
+        "here": f"{here}/mlp",
+        "none": None,
+        "many": [
+            f"{here}/x.txt", "mlp", f"mace:{here}/my.model[head=a]", "soap[n_max=4]",
+            f"{here}/sub/plain",
+        ],
+        "paths": [f"{here}/mlp", f"{here}/absent"],
+        "by": {"a": f"{here}/x.txt"},
+    }  # fmt: skip
+    files = {"x.txt", "my.model", "sub/plain", "mlp"}
+    assert set(named_files(values)) == {f"{here}/{name}" for name in files}
+    assert check_parameters(declared, {"here": Path("mlp")})["here"] == "mlp"
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("%matplotlib inline\nn: int = 4", "line 1, '%matplotlib inline'.*put magics"),
+        ("n: int = 4\nm = (", r"line 2, 'm = \('"),
+        ("n = b'bytes'", "a manifest cannot hold its value"),
+        ("n = {1, 2}", "a manifest cannot hold its value"),
+    ],
+)
+def test_a_parameters_cell_that_cannot_be_read_is_quoted(cell: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        declared_parameters(cell)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "", "{}", "[1]", "null", "not JSON", '{"nbformat": 4}',
+        '{"nbformat":4,"nbformat_minor":5,"metadata":{},"cells":[{"cell_type":"code"}]}',
+        '{"nbformat": 99, "nbformat_minor": 0, "metadata": {}, "cells": []}', "[" * 9999,
+    ],
+)  # fmt: skip
+def test_what_is_no_notebook_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "odd.ipynb").write_text(content)
+    with pytest.raises(ValueError, match="odd.ipynb cannot be read as a notebook: "):
+        read_notebook(tmp_path / "odd.ipynb")
+
+
+def test_notebooks_of_format_3_run(tmp_path: Path) -> None:
+    cell = {"cell_type": "code", "input": "print(2)", "language": "python", "outputs": []}
+    old = {"nbformat": 3, "nbformat_minor": 0, "metadata": {"name": ""}}
+    old["worksheets"] = [{"metadata": {}, "cells": [cell | {"metadata": {}}]}]
+    (tmp_path / "old.ipynb").write_text(json.dumps(old))
+    executed = nbformat.read(quick(tmp_path / "old.ipynb").notebook, as_version=4)
+    assert executed.cells[-1].outputs[0].text == "2\n"
+
+
+@pytest.mark.parametrize("own", [[], {"profiles": []}, {"aliases": "n"}, {"test_parameters": 3}])
+def test_metadata_of_another_kind_are_named(tmp_path: Path, own: Any) -> None:
+    path = write_notebook(tmp_path / "meta.ipynb", "1")
+    read = nbformat.read(path, as_version=4)
+    read.metadata["cpdkit"] = own
+    nbformat.write(read, path)
+    with pytest.raises(ValueError, match="metadata hold no mapping cpdkit"):
+        quick(path, profile="test")
+
+
+# --- runs beside one another --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("keep", [0, 1, 50, 0.5, 0.99])
+def test_a_cut_manifest_is_named_and_made_again(notebook: Path, keep: float) -> None:
+    manifest = quick(notebook).directory / "manifest.json"
+    text = manifest.read_text()
+    manifest.write_text(text[: int(keep * len(text)) if 0 < keep < 1 else int(keep)])
+    assert quick(notebook).reason == "the manifest.json of the earlier run is damaged"
+    assert quick(notebook).reason == ""
+
+
+@pytest.mark.parametrize("change", [{"files": []}, {"packages": None}, {"outputs": {"a": 1}}])
+def test_an_altered_manifest_is_made_again(notebook: Path, change: dict) -> None:
+    manifest = quick(notebook).directory / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | change))
+    assert quick(notebook).reason
+    assert quick(notebook).reason == ""
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "pipe"])
+def test_a_device_in_a_manifest_is_not_read(notebook: Path, device: str) -> None:
+    manifest = quick(notebook).directory / "manifest.json"
+    content = json.loads(manifest.read_text())
+    if device == "pipe":
+        os.mkfifo(notebook.with_name("pipe"))
+    path = str(notebook.parent / device)
+    manifest.write_text(json.dumps(content | {"files": content["files"] | {path: "0"}}))
+    assert quick(notebook).reason == f"{path} changed"
+
+
+def test_two_notebooks_of_one_name_have_a_run_each(tmp_path: Path) -> None:
+    paths = [tmp_path / folder / "same.ipynb" for folder in "xy"]
+    for path in paths:
+        path.parent.mkdir()
+        write_notebook(path, f"print({path.parent.name!r})")
+    runs = [quick(path, runs_dir=tmp_path / "runs") for path in paths]
+    assert runs[0].directory != runs[1].directory
+    assert [quick(path, runs_dir=tmp_path / "runs").reason for path in paths] == ["", ""]
+
+
+def test_runs_beside_one_another_replace_whole_folders(notebook: Path) -> None:
+    """And what a killed one left is swept."""
+    stale = notebook.parent / "runs/.part-killed"
+    stale.mkdir(parents=True)
+    code = (
+        "import sys; from cpdkit.runs.run import run_notebook\n"
+        "run = run_notebook(sys.argv[1], runs_dir=sys.argv[2], progress=False, force=True)\n"
+        "print((run.directory / 'made.csv').read_text())"
+    )
+    command = [sys.executable, "-c", code, str(notebook), str(notebook.parent / "runs")]
+    beside = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    assert [process.communicate()[0].strip() for process in beside] == ["n,2"] * 3
+    assert [process.returncode for process in beside] == [0, 0, 0]
+    assert not list((notebook.parent / "runs").glob(".part-*"))
+    assert quick(notebook).reason == ""

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from sklearn.decomposition import PCA
 
+from cpdkit._arrays import check_same_rows
 from cpdkit._checks import check_composition, check_features, check_targets
 from cpdkit._messages import unknown
 from cpdkit.experiments.efficiency.subsets import Subsets
@@ -110,6 +111,7 @@ def learning_curve(
     Unless channels are drawn, the last subset is the same rows in every repeat and is fitted once,
     with the inner folds of the first repeat.
     """
+    check_same_rows({"features": features, "composition": composition, "targets": targets})
     X = check_features(features)
     C = check_composition(composition, len(X))
     frame = check_targets(targets, len(X))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cpdkit._arrays import check_same_rows
 from cpdkit._checks import check_features, check_groups, check_targets
 from cpdkit._messages import unknown
 from cpdkit.folds import make_folds
@@ -72,6 +73,7 @@ def within_molecule_scores(
 
     A row per target with the columns of `cpdkit.cpd`; ``attrs`` counts rows and ``molecules``.
     """
+    check_same_rows({"features": features, "targets": targets, "molecules": molecules})
     X = check_features(features)
     labels = check_groups(molecules, len(X))
     if labels is None:

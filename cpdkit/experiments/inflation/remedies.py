@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
+from cpdkit._arrays import check_same_rows
 from cpdkit._checks import check_composition, check_features, check_targets
 from cpdkit.decomposition import cpd
 from cpdkit.held_out.engine import regressors
@@ -111,6 +112,7 @@ def minus_control(
     fold by fold. Nonlinear composition in y is not accounted for. The ``score`` is one of
     ``r2_geom``, ``control``, ``corrected``, ``ceiling``, ``crossing`` and ``r2_partial``.
     """
+    check_same_rows({"features": features, "composition": composition, "targets": targets})
     X = check_features(features)
     frame = check_targets(targets, len(X))
     Y = frame.to_numpy()
@@ -184,7 +186,7 @@ class _Residuals:
 def _splits(folds: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Training rows, inner test rows among them, and test rows."""
     for fold in folds:
-        labels = np.unique(fold)
+        labels = np.unique(fold[fold >= 0])
         for i, k in enumerate(labels.tolist()):
             yield fold != k, fold == labels[(i + 1) % len(labels)], fold == k
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cpdkit._arrays import check_same_rows
 from cpdkit._checks import check_composition, check_targets
 from cpdkit._messages import unknown
 from cpdkit.comparisons import paired_difference
@@ -82,6 +83,7 @@ def routing_scores(
         if name not in MATCHINGS:
             raise ValueError(unknown("matching", name, MATCHINGS))
     n = len(representation)
+    check_same_rows({"composition": composition, "targets": targets, "groups": groups, "ids": ids})
     C, frame = check_composition(composition, n), check_targets(targets, n)
     split = make_folds(
         n, scheme=folds, groups=groups, ids=ids, n_folds=n_folds, repeats=repeats, seed=seed
