@@ -18,8 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-__all__ = ["COLOURS", "MARKERS", "STYLE", "intervals", "legend", "looks", "name_rows"]
-__all__ += ["levels", "needs", "panels"]
+__all__ = ["COLOURS", "MARKERS", "STYLE", "hollow", "intervals", "legend", "levels", "looks"]
+__all__ += ["name_rows", "named_rows", "needs", "panels"]
 
 COLOURS = sns.color_palette("colorblind")
 MARKERS = "osD^vP"
@@ -107,6 +107,36 @@ def panels(
     for axis in axes[n:]:
         axis.remove()
     return figure, list(axes[:n])
+
+
+def named_rows(
+    n: int, names: Sequence[str], *, row: float, rest: float, every: int = 0, **size: Any
+) -> tuple[Figure, list[Axes]]:
+    """`n` panels that share one row for each name.
+
+    Parameters
+    ----------
+    n : int
+        How many panels.
+    names : sequence of str
+        Of the rows, from the top.
+    row, rest : float
+        Height of a row and of all that is above and below the rows, in inches.
+    every : int, default 0
+        Panels in a row of panels; all of them by default.
+    **size
+        Of :func:`panels`, such as ``left``.
+    """
+    height = rest + row * len(names)
+    figure, axes = panels(n, height=height, columns=every or None, **size)
+    name_rows(axes, names, every=every)
+    return figure, axes
+
+
+def hollow(axis: Axes, x: Any, y: Any, look: Look) -> None:
+    """Points whose inside is white, over those of :func:`intervals`."""
+    colour, marker = look
+    axis.plot(x, y, marker, color=colour, markerfacecolor="white", markersize=6, zorder=4)
 
 
 def intervals(

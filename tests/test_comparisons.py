@@ -12,13 +12,23 @@ from statsmodels.stats.multitest import multipletests
 from toy import planted
 
 from cpdkit import cpd
-from cpdkit.comparisons import compare, holm
+from cpdkit.comparisons import compare, holm, paired_difference
 from cpdkit.controls import formula_labels, null_scores, permuted_within, random_features
+from cpdkit.intervals import corrected_t
 
 
 @pytest.mark.parametrize("p", [[0.2], [0.01, 0.04, 0.01, 0.9], [0.6, 0.5, 0.0, 1.0, 0.3, 0.02]])
 def test_holm_is_that_of_statsmodels(p):
     np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1], atol=1e-12)
+
+
+def test_a_difference_is_paired():
+    one, other = [0.5, 0.6, 0.4, 0.7, 0.5], [0.4, 0.5, 0.3, 0.6, 0.4]
+    gain = paired_difference(one, other, n_folds=5)
+    assert [gain[k] for k in ("mean", "low", "high")] == pytest.approx([0.1, 0.1, 0.1])
+    noisy = paired_difference(one, [0.1] * 5, n_folds=5, level=0.9)
+    expected = corrected_t(np.subtract(one, 0.1), test_share=1 / 4, level=0.9)
+    assert (noisy["low"], noisy["high"]) == expected
 
 
 @settings(deadline=None)

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 from cpdkit._messages import unknown
 
-__all__ = ["EXERCISES", "Feedback", "check"]
+__all__ = ["EXERCISES", "Feedback", "Wrong", "check", "one_number"]
 
 EXERCISES: dict[str, str] = {
     **{f"3.{i}": f"cpdkit.experiments.inflation.exercises:exercise_3_{i}" for i in (1, 2, 3)},
@@ -24,18 +26,10 @@ EXERCISES: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Feedback:
-    """What became of an answer.
-
-    Attributes
-    ----------
-    right : bool
-        Whether the answer is right.
-    why : str
-        The reason, and for a wrong answer what to look at.
-    """
+    """What became of an answer."""
 
     right: bool
-    why: str
+    why: str  # and for a wrong answer what to look at
 
     def __str__(self) -> str:
         return f"{'Right' if self.right else 'Not yet'}: {self.why}"
@@ -44,39 +38,35 @@ class Feedback:
         return f"**{'Right' if self.right else 'Not yet'}**: {self.why}"
 
 
+class Wrong(Exception):
+    """Why an answer is wrong; a checker that does not raise it returns why the answer is right."""
+
+
+def one_number(answer: Any) -> float:
+    """The answer as a finite number."""
+    try:
+        if isinstance(answer, bool) or np.ndim(answer) != 0:
+            raise TypeError
+        value = float(answer)
+    except (TypeError, ValueError):
+        raise Wrong(f"one number was expected, got {type(answer).__name__}.") from None
+    if not np.isfinite(value):
+        raise Wrong(f"{value} is no finite number.")
+    return value
+
+
 def check(name: str, answer: Any, **data: Any) -> Feedback:
-    """Check the answer to an exercise.
+    """Check an answer, given the data that the text of the exercise names.
 
-    Parameters
-    ----------
-    name : str
-        Number of the exercise, such as ``"3.1"``.
-    answer : object
-        What the exercise asks for; None while there is none.
-    **data : object
-        What the exercise was solved on, by the names that its text gives.
-
-    Returns
-    -------
-    Feedback
-        Right or wrong, and why. A wrong type or shape is a wrong answer, not an error.
-
-    Raises
-    ------
-    ValueError
-        If there is no such exercise.
-    TypeError
-        If the data are not those that the exercise needs.
-
-    Examples
-    --------
-    >>> print(check("3.1", None))
-    Not yet: no answer yet. Replace None by yours and run the cell again.
+    A wrong type or shape is a wrong answer, not an error.
     """
     if name not in EXERCISES:
         raise ValueError(unknown("exercise", name, EXERCISES))
     if answer is None:
         return Feedback(False, "no answer yet. Replace None by yours and run the cell again.")
     module, _, function = EXERCISES[name].partition(":")
-    checker: Callable[..., Feedback] = getattr(import_module(module), function)
-    return checker(answer, **data)
+    checker: Callable[..., str] = getattr(import_module(module), function)
+    try:
+        return Feedback(True, checker(answer, **data))
+    except Wrong as wrong:
+        return Feedback(False, str(wrong))

@@ -110,18 +110,6 @@ _TARGET_IN_TEXT = re.compile(
 def label(name: str, *, unit: str = "") -> str:
     """What a chemist would say for the name of an encoder, target, rung or probe.
 
-    Parameters
-    ----------
-    name : str
-        Such as ``"zoo/painn-gap-0"``, with a layer as in ``"ani2x / hidden_3"``, or ``"mu"``.
-    unit : str, optional
-        Of a target, added in brackets.
-
-    Returns
-    -------
-    str
-        The label; `name` itself where none is known.
-
     Examples
     --------
     >>> label("zoo/mace-energy-1@2")
@@ -150,40 +138,17 @@ def _training(network: re.Match[str]) -> list[str]:
     return [*words, *([f"seed {seed}"] if seed not in (None, "0") else [])]
 
 
-def _task(name: str) -> str:
-    return _TASKS.get(name, name)
-
-
-def _layer(name: str) -> str:
-    return _LAYER_IN_TEXT.sub(r"\1 \2", name)
-
-
 COLUMNS: Mapping[str, Callable[[str], str]] = {
     **dict.fromkeys(("representation", "encoder", "model", "a", "b", "untrained"), label),
     **dict.fromkeys(("architecture", "target", "removed", "baseline"), label),
-    "task": _task,
-    "name": _layer,
+    "task": lambda name: _TASKS.get(name, name),
+    "name": lambda name: _LAYER_IN_TEXT.sub(r"\1 \2", name),
 }
 """How :func:`labelled` names what is in a column."""
 
 
 def labelled(table: pd.DataFrame, *, units: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """A copy of a table with labels in place of names.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Names in the columns ``representation, encoder, model, architecture, task, target,
-        removed, baseline, untrained, a`` and ``b`` are replaced, and layers in ``name``, as far as
-        the table has them.
-    units : mapping of str to str, optional
-        Units of targets, written behind them.
-
-    Returns
-    -------
-    DataFrame
-        With the same columns, index and ``attrs``.
-    """
+    """A copy of a table with labels in place of names, and units behind those of targets."""
     table = table.copy()
     for column, name in COLUMNS.items():
         if column in table:
@@ -197,11 +162,8 @@ def labelled(table: pd.DataFrame, *, units: Mapping[str, str] | None = None) -> 
 def in_words(sentence: str) -> str:
     """A sentence of a verdict with labels in place of names.
 
-    Parameters
-    ----------
-    sentence : str
-        Names of encoders are replaced where they stand alone, those of targets after *for*, *of*
-        and *on* and before a number with a sign.
+    Encoders are renamed where they stand alone, targets after *for*, *of* and *on* and before a
+    number with a sign.
 
     Examples
     --------

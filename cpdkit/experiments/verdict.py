@@ -2,76 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cpdkit.intervals import corrected_t
+from cpdkit.figures import levels
 
-__all__ = [
-    "OUTCOMES",
-    "STYLES",
-    "VERBS",
-    "Verdict",
-    "badge",
-    "decide",
-    "difference",
-    "listed",
-    "number",
-]
-__all__ += ["points", "signed", "with_interval"]
+__all__ = ["STYLES", "VERBS", "Verdict", "above_ceiling", "badge", "decide", "listed", "named"]
+__all__ += ["number", "of_target", "points", "signed", "with_interval"]
 
-OUTCOMES = ("holds", "fails", "undecided")
 VERBS = {"holds": "holds", "fails": "fails", "undecided": "is undecided"}
 """How a sentence says each outcome: *Claim 1 is undecided*."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a claim.
-
-    Attributes
-    ----------
-    claim : str
-        The claim, in our words.
-    outcome : {"holds", "fails", "undecided"}
-        What the results say.
-    sentence : str
-        The outcome with the numbers it rests on.
-    """
+    """What became of a claim."""
 
     claim: str
-    outcome: str
-    sentence: str
+    outcome: str  # holds, fails, or undecided
+    sentence: str  # the outcome with the numbers it rests on
 
 
 def decide(*, holds: bool, fails: bool) -> str:
-    """The outcome: what refutes a claim goes before what supports it.
-
-    Examples
-    --------
-    >>> decide(holds=True, fails=True), decide(holds=False, fails=False)
-    ('fails', 'undecided')
-    """
+    """The outcome: what refutes a claim goes before what supports it."""
     return "fails" if fails else "holds" if holds else "undecided"
 
 
 def badge(outcomes: Collection[str]) -> str:
     """What became of a claim on several data sets, in a word.
-
-    Parameters
-    ----------
-    outcomes : collection of str
-        Of :data:`OUTCOMES`, one for each data set.
-
-    Returns
-    -------
-    str
-        ``"reproduced"`` if it holds on all, ``"partly"`` if on some, ``"not reproduced"`` if it
-        holds on none and fails on some, else ``"open"``.
 
     Examples
     --------
@@ -111,27 +73,7 @@ STYLES: Mapping[str, Callable[[float], str]] = {
 def with_interval(
     row: Mapping[str, Any] | pd.Series, value: str = "mean", *, style: str = "number"
 ) -> str:
-    """A value with its interval, such as ``"0.41 (0.35 to 0.47)"``.
-
-    Parameters
-    ----------
-    row : mapping or Series
-        With `value`, ``low`` and ``high``.
-    value : str, default "mean"
-        Which entry is the value.
-    style : str, default "number"
-        Of :data:`STYLES`.
-
-    Returns
-    -------
-    str
-        Without the interval where it is NaN, and *not defined* where the value is.
-
-    Examples
-    --------
-    >>> with_interval({"rho": 0.5, "low": float("nan"), "high": 1.0}, "rho", style="signed")
-    '+0.50 (no interval)'
-    """
+    """The entry `value` with ``low`` and ``high``, such as ``"0.41 (0.35 to 0.47)"``."""
     write = STYLES[style]
     if np.isnan(row[value]):
         return "not defined"
@@ -140,37 +82,26 @@ def with_interval(
     return f"{write(row[value])} ({write(row['low'])} to {write(row['high'])})"
 
 
-def listed(names: Collection[str]) -> str:
-    """Names as a sentence lists them.
+def named(row: Mapping[str, Any] | pd.Series) -> str:
+    """A representation with its score, such as ``"soap 0.41 (0.35 to 0.47)"``."""
+    return f"{row['representation']} {with_interval(row)}"
 
-    Examples
-    --------
-    >>> listed(["a", "b", "c"])
-    'a, b and c'
-    """
+
+def listed(names: Collection[str]) -> str:
+    """Names as a sentence lists them: ``"a, b and c"``."""
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def difference(
-    one: Sequence[float], other: Sequence[float], *, n_folds: int, level: float = 0.95
-) -> pd.Series:
-    """Paired difference over folds with its corrected resampled t interval.
+def above_ceiling(table: pd.DataFrame) -> str:
+    """How many scores lie above their ceiling for certain."""
+    rows = table[table["score"] == "crossing"]
+    return f"Above the ceiling: {(rows['low'] > 0).sum()} of {len(rows)} scores"
 
-    Parameters
-    ----------
-    one, other : sequence of float, shape (n_folds * repeats,)
-        Fold values on the same folds.
-    n_folds : int
-        Folds in one repeat.
-    level : float, default 0.95
-        Of the interval.
 
-    Returns
-    -------
-    pandas.Series
-        ``mean, low, high``.
-    """
-    folds = np.subtract(one, other)
-    low, high = corrected_t(folds, test_share=1 / (n_folds - 1), level=level)
-    return pd.Series({"mean": folds.mean(), "low": low, "high": high})
+def of_target(table: pd.DataFrame, target: str) -> pd.DataFrame:
+    """Rows of one target; ValueError where there are none."""
+    rows = table[table["target"] == target]
+    if rows.empty:
+        raise ValueError(f"the table has no target {target!r}; it has {levels(table, 'target')}.")
+    return rows

@@ -15,17 +15,7 @@ __all__ = ["exceptions_list", "learning_figure", "zoo_sentence"]
 
 
 def learning_figure(curves: pd.DataFrame, bonds: Mapping[str, float], unit: str = "eV") -> Figure:
-    """Mean absolute error against epochs of training, one panel per task, both axes logarithmic.
-
-    Parameters
-    ----------
-    curves : DataFrame
-        Columns ``architecture, task, epoch, mae``.
-    bonds : mapping of str to float
-        By task, the error of bond counts: a dashed line.
-    unit : str
-        Of the errors.
-    """
+    """Mean absolute error against epochs of training, one panel per task, both axes logarithmic."""
     tasks = levels(curves, "task")
     titles = levels(labelled(curves), "task")
     look = looks(sorted(set(curves["architecture"])))
@@ -49,13 +39,7 @@ def learning_figure(curves: pd.DataFrame, bonds: Mapping[str, float], unit: str 
 
 
 def exceptions_list(exceptions: pd.DataFrame) -> str:
-    """Models that were trained otherwise and why, as a Markdown list.
-
-    Parameters
-    ----------
-    exceptions : DataFrame
-        Of `cpdkit.zoo.compare.recipe_exceptions`.
-    """
+    """Models that were trained otherwise and why, as a Markdown list."""
     lines = []
     for (model, remark), rows in exceptions.groupby(["model", "remark"], sort=False):
         changes = [f"{r.setting} {r.value} instead of {r.first}" for r in rows.itertuples()]
@@ -64,26 +48,18 @@ def exceptions_list(exceptions: pd.DataFrame) -> str:
 
 
 def zoo_sentence(table: pd.DataFrame) -> str:
-    """How large the models are and how good, and whether bond counts are as good as one of them.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Of `cpdkit.zoo.compare.overview`.
-    """
-    spans = [_span(str(task), rows) for task, rows in table.groupby("task", sort=False)]
+    """How large the models are and how good, and whether bond counts are as good as one of them."""
+    spans = []
+    for task, rows in table.groupby("task", sort=False):
+        weakest = rows.loc[rows["r2"].idxmin()]
+        spans.append(
+            f"{number(rows['mae'].min())} to {number(rows['mae'].max())} {weakest['unit']} for the "
+            f"{task} (lowest R² {number(weakest['r2'], 4)}, {label(weakest['architecture'])}; "
+            f"bond counts {number(weakest['r2_bonds'], 4)})"
+        )
     below = table.loc[table["r2"] <= table["r2_bonds"], "model"].tolist()
     end = f"not better than bond counts: {', '.join(below)}" if below else "all beat bond counts"
     return (
         f"{len(table)} models of {table['parameters'].min():,} to {table['parameters'].max():,} "
         f"weights have mean absolute errors of {' and '.join(spans)}; {end}."
-    )
-
-
-def _span(task: str, rows: pd.DataFrame) -> str:
-    weakest = rows.loc[rows["r2"].idxmin()]
-    return (
-        f"{number(rows['mae'].min())} to {number(rows['mae'].max())} {weakest['unit']} for the "
-        f"{task} (lowest R² {number(weakest['r2'], 4)}, {label(weakest['architecture'])}; "
-        f"bond counts {number(weakest['r2_bonds'], 4)})"
     )

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from cpdkit.experiments.verdict import (
-    OUTCOMES,
-    STYLES,
-    VERBS,
-    decide,
-    difference,
-    listed,
-    with_interval,
-)
-from cpdkit.intervals import corrected_t
+from cpdkit.experiments.verdict import STYLES, VERBS, decide, listed, of_target, with_interval
 
 ROW = {"mean": 0.4149, "low": -0.001, "high": 0.5}
 
@@ -48,14 +40,11 @@ def test_lists() -> None:
 def test_a_refuted_claim_is_not_rescued() -> None:
     every = [decide(holds=h, fails=f) for h in (True, False) for f in (True, False)]
     assert every == ["fails", "holds", "fails", "undecided"]
-    assert set(every) == set(OUTCOMES) == set(VERBS)
+    assert set(every) == set(VERBS)
 
 
-def test_a_difference_is_paired() -> None:
-    one, other = [0.5, 0.6, 0.4, 0.7, 0.5], [0.4, 0.5, 0.3, 0.6, 0.4]
-    gain = difference(one, other, n_folds=5)
-    assert gain.tolist() == pytest.approx([0.1, 0.1, 0.1])
-    noisy = difference(one, [0.1] * 5, n_folds=5, level=0.9)
-    assert (noisy.low, noisy.high) == corrected_t(
-        np.subtract(one, 0.1), test_share=1 / 4, level=0.9
-    )
+def test_a_missing_target_is_named_beside_those_there_are() -> None:
+    table = pd.DataFrame({"target": ["gap", "mu"], "mean": [0.1, 0.2]})
+    assert of_target(table, "mu")["mean"].tolist() == [0.2]
+    with pytest.raises(ValueError, match=r"no target 'homo'; it has \['gap', 'mu'\]"):
+        of_target(table, "homo")

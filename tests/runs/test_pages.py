@@ -8,7 +8,7 @@ from itertools import chain, product
 import pytest
 from paths import ROOT
 
-from cpdkit.experiments.verdict import OUTCOMES, badge
+from cpdkit.experiments.verdict import VERBS, badge
 from cpdkit.runs.record import recorded_tables
 
 NOTEBOOKS = [path.stem for path in sorted((ROOT / "notebooks").glob("0[1-7]*.ipynb"))]
@@ -35,7 +35,7 @@ def test_every_claim_of_the_first_screen_has_its_block() -> None:
     assert set(asked) <= set(blocks)
 
 
-@pytest.mark.parametrize("outcomes", [[], *product(OUTCOMES), *product(OUTCOMES, OUTCOMES)])
+@pytest.mark.parametrize("outcomes", [[], *product(VERBS), *product(VERBS, VERBS)])
 def test_a_badge_promises_no_more_than_its_outcomes(outcomes: tuple[str, ...]) -> None:
     word = badge(outcomes)
     assert (word == "reproduced") == (len(outcomes) > 0 and all(o == "holds" for o in outcomes))

@@ -11,52 +11,32 @@ from scipy.optimize import brentq
 
 from cpdkit.experiments.efficiency.measure import isotropic_r2
 from cpdkit.experiments.efficiency.verdict import efficiency_correlations
-from cpdkit.experiments.exercises import Feedback
+from cpdkit.experiments.exercises import Wrong, one_number
 
 __all__ = ["exercise_4_1", "exercise_4_2", "exercise_4_3"]
 
 
-def exercise_4_1(answer: Any, *, channels: int, share: float) -> Feedback:
-    """Rows from which least squares on noise-like features reaches half of its final score.
-
-    Parameters
-    ----------
-    answer : float
-        Number of training rows.
-    channels : int
-        Number of isotropic Gaussian features.
-    share : float
-        Share of the target's variance that they explain with endlessly many rows.
-
-    Returns
-    -------
-    Feedback
-        Right within 5 % or one row.
-    """
-    number = _number(answer)
-    if isinstance(number, Feedback):
-        return number
+def exercise_4_1(answer: Any, *, channels: int, share: float) -> str:
+    """Rows from which least squares on noise-like features reaches half of its final score."""
+    number = one_number(answer)
     truth = _rows_for(0.5, channels, share)
     said = f"with {channels} channels and a share of {share:g}"
     if abs(number - truth) <= max(1.0, 0.05 * truth):
-        return Feedback(
-            True,
+        return (
             f"{truth:.0f} rows {said}. The lower the share, the more rows half of it takes, with "
-            "no difference in how it is encoded.",
+            "no difference in how it is encoded."
         )
     if number <= channels + 2:
-        return Feedback(
-            False,
+        raise Wrong(
             f"with {number:.0f} rows least squares on {channels} channels has no finite expected "
-            f"error; the answer lies above {channels + 2}.",
+            f"error; the answer lies above {channels + 2}."
         )
     if abs(number - _rows_for(0.25, channels, share)) <= max(1.0, 0.05 * number):
-        return Feedback(False, "that many rows reach a quarter of the final score; asked was half.")
+        raise Wrong("that many rows reach a quarter of the final score; asked was half.")
     reached = isotropic_r2(number, channels=channels, share=share)
-    return Feedback(
-        False,
+    raise Wrong(
         f"{number:.0f} rows are expected to score {reached:.3f}; half of the final score is "
-        f"{share / 2:.3f}.",
+        f"{share / 2:.3f}."
     )
 
 
@@ -69,43 +49,25 @@ def _rows_for(fraction: float, channels: int, share: float) -> float:
 
 def exercise_4_2(
     answer: Any, *, needed: pd.DataFrame, target: str, criterion: str = "50% of final"
-) -> Feedback:
-    """Rank correlation of final score and structures needed at the representations' own widths.
-
-    Parameters
-    ----------
-    answer : float
-        Spearman's rho.
-    needed : DataFrame
-        Structures needed, as in the chapter.
-    target, criterion : str
-        Which rows.
-
-    Returns
-    -------
-    Feedback
-        Right within 0.01.
-    """
-    number = _number(answer)
-    if isinstance(number, Feedback):
-        return number
+) -> str:
+    """Rank correlation of final score and structures needed at the representations' own widths."""
+    number = one_number(answer)
     table = efficiency_correlations(needed)
     table = table[(table["target"] == target) & (table["criterion"] == criterion)]
     table = table.set_index("width")
     if "all" not in table.index or np.isnan(table.loc["all", "rho"]):
-        return Feedback(False, f"no rank correlation for {target} here; use more models.")
+        raise Wrong(f"no rank correlation for {target} here; use more models.")
     truth = table.loc["all", "rho"]
     if abs(number - truth) <= 0.01:
-        return Feedback(
-            True,
+        return (
             f"{truth:+.2f} over {table.loc['all', 'models']} representations, interval "
-            f"{table.loc['all', 'low']:+.2f} to {table.loc['all', 'high']:+.2f}.",
+            f"{table.loc['all', 'low']:+.2f} to {table.loc['all', 'high']:+.2f}."
         )
     if abs(number) > 1:
-        return Feedback(False, "a correlation lies between -1 and 1.")
+        raise Wrong("a correlation lies between -1 and 1.")
     for width, rho in table["rho"].drop("all").items():
         if abs(number - rho) <= 0.01:
-            return Feedback(False, f"that is the correlation at matched width ({width}).")
+            raise Wrong(f"that is the correlation at matched width ({width}).")
     rows = needed[
         (needed["width"] == "all")
         & (needed["target"] == target)
@@ -114,44 +76,23 @@ def exercise_4_2(
     seen = rows[rows["bound"] == "exact"]
     if len(seen) > 2:
         if abs(number - stats.pearsonr(seen["final"], seen["needed"]).statistic) <= 0.01:
-            return Feedback(False, "that is Pearson's correlation; rank both columns first.")
+            raise Wrong("that is Pearson's correlation; rank both columns first.")
         if abs(number - stats.spearmanr(seen["final"], seen["needed"]).statistic) <= 0.01:
-            return Feedback(
-                False,
+            raise Wrong(
                 "you left out the representations whose need lies outside the sizes; they rank "
-                "first (bound 'below') or last ('above').",
+                "first (bound 'below') or last ('above')."
             )
     if abs(number + truth) <= 0.01:
-        return Feedback(
-            False, "the sign is turned: negative means that a high score goes with a small need."
-        )
-    return Feedback(
-        False,
+        raise Wrong("the sign is turned: negative means that a high score goes with a small need.")
+    raise Wrong(
         f"not the rank correlation of the columns final and needed; take the {len(rows)} rows of "
-        f"width 'all', {target} and {criterion!r}, without those of bound 'undefined'.",
+        f"width 'all', {target} and {criterion!r}, without those of bound 'undefined'."
     )
 
 
-def exercise_4_3(answer: Any, *, laws: pd.DataFrame, representation: str, target: str) -> Feedback:
-    """Factor in structures that halves the distance of a curve to its limit.
-
-    Parameters
-    ----------
-    answer : float
-        Factor by which the training set must grow.
-    laws : DataFrame
-        Power laws, as in the chapter.
-    representation, target : str
-        Which row.
-
-    Returns
-    -------
-    Feedback
-        Right within 2 %.
-    """
-    number = _number(answer)
-    if isinstance(number, Feedback):
-        return number
+def exercise_4_3(answer: Any, *, laws: pd.DataFrame, representation: str, target: str) -> str:
+    """Factor in structures that halves the distance of a curve to its limit."""
+    number = one_number(answer)
     rows = laws[(laws["representation"] == representation) & (laws["target"] == target)]
     if len(rows) != 1:
         raise ValueError(
@@ -160,27 +101,16 @@ def exercise_4_3(answer: Any, *, laws: pd.DataFrame, representation: str, target
     law = rows.iloc[0]
     truth = 2 ** (1 / law["c"])
     if abs(number - truth) <= 0.02 * truth:
-        return Feedback(
-            True,
+        return (
             f"2^(1/c) = {truth:.3g} for c = {law['c']:.2f}, whatever a, b and n are. With the "
             f"interval of c it lies between {2 ** (1 / law['c_high']):.3g} and "
-            f"{2 ** (1 / law['c_low']):.3g}.",
+            f"{2 ** (1 / law['c_low']):.3g}."
         )
     if abs(number - 2 ** law["c"]) <= 0.02 * number:
-        return Feedback(False, "2^c is by how much the distance shrinks when n doubles; turn it.")
+        raise Wrong("2^c is by how much the distance shrinks when n doubles; turn it.")
     if abs(number - 2) <= 0.02:
-        return Feedback(False, f"twice as many would do for c = 1; here c = {law['c']:.2f}.")
+        raise Wrong(f"twice as many would do for c = 1; here c = {law['c']:.2f}.")
     if number <= 1:
-        return Feedback(False, "fewer structures never come nearer to the limit.")
+        raise Wrong("fewer structures never come nearer to the limit.")
     left = number ** -law["c"]
-    return Feedback(False, f"{number:g} times as many leave {left:.0%} of the distance, not half.")
-
-
-def _number(answer: Any) -> float | Feedback:
-    if isinstance(answer, bool) or np.ndim(answer) != 0:
-        return Feedback(False, f"one number is asked for, not {type(answer).__name__}.")
-    try:
-        number = float(answer)
-    except (TypeError, ValueError):
-        return Feedback(False, f"one number is asked for, not {type(answer).__name__}.")
-    return number if np.isfinite(number) else Feedback(False, f"{number} is no finite number.")
+    raise Wrong(f"{number:g} times as many leave {left:.0%} of the distance, not half.")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
@@ -25,24 +27,7 @@ _WIDTHS = {"all": "all channels", "subset": "random channels", "pca": "component
 
 
 def curve_figure(table: pd.DataFrame, laws: pd.DataFrame | None = None) -> Figure:
-    """Learning curves with intervals, one panel per target.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Of `needed.curve_table` for one score, with a column ``representation``.
-    laws : DataFrame, optional
-        Of `needed.power_law_table`, with the same column; drawn dashed.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing or the table holds several scores.
-    """
+    """Learning curves with intervals, one panel per target, and their power laws dashed."""
     needs(table, ["representation", "target", "score", "n", "mean", "low", "high"])
     if table["score"].nunique() > 1:
         raise ValueError("the table holds several scores; draw one of them.")
@@ -55,24 +40,18 @@ def curve_figure(table: pd.DataFrame, laws: pd.DataFrame | None = None) -> Figur
             axis.fill_between(
                 rows["n"], rows["low"], rows["high"], color=colour, alpha=0.15, linewidth=0
             )
-            axis.plot(
-                rows["n"],
-                rows["mean"],
-                marker + "-",
-                color=colour,
-                markersize=4,
-                linewidth=1.3,
-            )
+            line = {"color": colour, "markersize": 4, "linewidth": 1.3}
+            axis.plot(rows["n"], rows["mean"], marker + "-", **line)
             if laws is not None:
                 needs(laws, ["representation", "target", "a", "b", "c"])
                 law = laws[(laws["target"] == target) & (laws["representation"] == name)]
                 n = np.geomspace(rows["n"].min(), rows["n"].max(), 60)
                 for row in law.itertuples():
-                    fitted = 1 - row.a - row.b * n**-row.c
-                    axis.plot(n, fitted, "--", color=colour, linewidth=0.9)
+                    axis.plot(n, 1 - row.a - row.b * n**-row.c, "--", color=colour, linewidth=0.9)
         axis.axhline(0, color="0.2", linewidth=0.8)
         axis.set(title=target, xlabel="training structures")
-        _log(axis.xaxis, axis)
+        axis.set_xscale("log")
+        _ticks(axis.xaxis)
     axes[0].set_ylim(max(_LOWEST, float(table["low"].min()) - 0.03), 1.02)
     score = str(table["score"].iloc[0])
     axes[0].set_ylabel(_LABELS.get(score, score))
@@ -83,23 +62,7 @@ def curve_figure(table: pd.DataFrame, laws: pd.DataFrame | None = None) -> Figur
 def efficiency_figure(needed: pd.DataFrame, *, criterion: str = "50% of final") -> Figure:
     """Structures needed against the final score, a row for each width, a column per target.
 
-    Parameters
-    ----------
-    needed : DataFrame
-        Of `needed.structures_needed`, with columns ``representation``, ``width`` and
-        ``smallest`` and ``largest`` (the range of subset sizes). Representations whose need lies
-        outside that range stand at its end as triangles that point outwards.
-    criterion : str
-        Which structures needed.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing or the table lacks the criterion.
+    Representations whose need lies outside the sizes stand at their end as triangles.
     """
     columns = ["representation", "width", "target", "criterion", "final", "needed", "bound"]
     needs(needed, [*columns, "low", "high", "smallest", "largest"])
@@ -122,34 +85,30 @@ def efficiency_figure(needed: pd.DataFrame, *, criterion: str = "50% of final") 
             axis.set_xlabel(r"final $R^2_\mathrm{partial}$")
         if target == targets[0]:
             axis.set_ylabel(f"structures for {criterion}\n({_WIDTHS.get(width, width)})")
-        _log(axis.yaxis, axis)
+        axis.set_yscale("log")
+        _ticks(axis.yaxis)
         axis.set_xlim(0, 1)
         axis.set_ylim(0.8 * chosen["smallest"].min(), 1.25 * chosen["largest"].max())
     legend(figure, looks(names), line="-")
     return figure
 
 
-def _point(axis: Axes, row: object, colour: object, marker: str) -> None:
-    final, needed, bound, low, high, smallest, largest = (
-        getattr(row, k) for k in ("final", "needed", "bound", "low", "high", "smallest", "largest")
-    )
-    if bound == "undefined":
+def _point(axis: Axes, row: Any, colour: Any, marker: str) -> None:
+    if row.bound == "undefined":
         return
-    if bound != "exact":
-        at, marker = (smallest, "v") if bound == "below" else (largest, "^")
-        axis.plot(final, at, marker, color=colour, markerfacecolor="white", markersize=7)
+    if row.bound != "exact":
+        at, marker = (row.smallest, "v") if row.bound == "below" else (row.largest, "^")
+        axis.plot(row.final, at, marker, color=colour, markerfacecolor="white", markersize=7)
         return
-    low = smallest if np.isnan(low) else low
-    high = largest if np.isnan(high) else high
+    low = row.smallest if np.isnan(row.low) else row.low
+    high = row.largest if np.isnan(row.high) else row.high
     # A percentile interval need not hold its own estimate.
-    width = np.maximum([[needed - low], [high - needed]], 0)
-    axis.errorbar(final, needed, yerr=width, fmt=marker, color=colour, markersize=6, capsize=3)
+    width = np.maximum([[row.needed - low], [high - row.needed]], 0)
+    line: dict[str, Any] = {"fmt": marker, "color": colour, "markersize": 6, "capsize": 3}
+    axis.errorbar(row.final, row.needed, yerr=width, **line)
 
 
-def _log(which: object, axis: Axes) -> None:
-    (axis.set_xscale if which is axis.xaxis else axis.set_yscale)("log")
-    for here in (axis.xaxis, axis.yaxis):
-        if here is which:
-            here.set_major_locator(LogLocator(subs=(1.0, 3.0)))
-            here.set_major_formatter(ScalarFormatter())
-            here.set_minor_formatter(NullFormatter())
+def _ticks(axis: Axis) -> None:
+    axis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    axis.set_major_formatter(ScalarFormatter())
+    axis.set_minor_formatter(NullFormatter())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,13 +26,7 @@ from cpdkit.probes.widths import MATCHINGS, channel_draws
 from cpdkit.projection.conditioned import DEFAULT_ALPHAS, ConditionedResidual
 from cpdkit.scores import NOTHING_LEFT, HeldOut, weighted_total
 
-__all__ = [
-    "CURVE_SCORES",
-    "LearningCurve",
-    "isotropic_r2",
-    "learning_curve",
-    "learning_curves",
-]
+__all__ = ["CURVE_SCORES", "LearningCurve", "isotropic_r2", "learning_curve", "learning_curves"]
 
 CURVE_SCORES = ("r2_partial", "r2_partial_fixed", "r2_geom")
 """Scores of a learning curve; see `LearningCurve.scores`."""
@@ -41,76 +36,42 @@ CURVE_SCORES = ("r2_partial", "r2_partial_fixed", "r2_geom")
 class LearningCurve:
     """Squared errors of one representation on the test set, for every repeat and size.
 
-    Attributes
-    ----------
-    sizes : tuple of int
-        Training rows.
-    targets : tuple of str
-        Names of the targets.
-    width : int
-        Channels that the probe was given.
-    y : ndarray of shape (n_test, n_targets)
-        Test targets.
-    test : ndarray of int, shape (n_test,)
-        Test rows.
-    comp, geom, joint : ndarray of shape (repeats, n_sizes, n_test, n_targets)
-        Squared errors of least squares on Z, of ridge on X_geom, and of both together.
-    alphas : ndarray of shape (repeats, n_sizes, n_targets)
-        Penalty per training row chosen for `joint`.
+    Those of least squares on Z (`comp`), ridge on X_geom (`geom`) and both together (`joint`) have
+    the shape (repeats, n_sizes, n_test, n_targets).
     """
 
-    sizes: tuple[int, ...]
+    sizes: tuple[int, ...]  # training rows
     targets: tuple[str, ...]
-    width: int
-    y: np.ndarray
-    test: np.ndarray
+    width: int  # channels that the probe was given
+    y: np.ndarray  # test targets, (n_test, n_targets)
+    test: np.ndarray  # test rows
     comp: np.ndarray
     geom: np.ndarray
     joint: np.ndarray
-    alphas: np.ndarray
+    alphas: np.ndarray  # penalty per training row chosen for `joint`, (repeats, n_sizes, n_targets)
 
     def scores(self, score: str = "r2_partial", *, weights: np.ndarray | None = None) -> np.ndarray:
-        r"""Score every repeat and size.
+        r"""Score every repeat and size, shape (repeats, n_sizes, n_targets).
 
-        ``r2_partial``
-            :math:`1 - \mathrm{SSE}_n(Z, X_\text{geom}) / \mathrm{SSE}_n(Z)`, both fitted to the
-            same n rows, as in `cpdkit.cpd`: zero is a probe that adds nothing to what the same
-            structures tell about composition, at every n.
-        ``r2_partial_fixed``
-            The same with :math:`\mathrm{SSE}_N(Z)`, least squares on all N training rows, below.
-            One yardstick for all sizes, so that one minus it is an error; but learning composition
-            counts against every probe, most where there is little to gain.
-        ``r2_geom``
-            Ridge on X_geom against raw y.
-
-        Parameters
-        ----------
-        score : str
-            One of `CURVE_SCORES`; the first two agree at the last size.
-        weights : ndarray of shape (n_draws, n_test), optional
-            Weights of the test rows, as for a bootstrap.
-
-        Returns
-        -------
-        ndarray of shape (repeats, n_sizes, n_targets) or (n_draws, repeats, n_sizes, n_targets)
-            NaN for the partial scores where the target is linear in Z.
-
-        Raises
-        ------
-        ValueError
-            If the score is not known.
+        ``r2_partial`` is :math:`1 - \mathrm{SSE}_n(Z, X_\text{geom}) / \mathrm{SSE}_n(Z)`, both
+        fitted to the same n rows: zero is a probe that adds nothing to what the same structures
+        tell about composition, at every n. ``r2_partial_fixed`` has :math:`\mathrm{SSE}_N(Z)`,
+        least squares on all N training rows, below: one yardstick for all sizes, so that one minus
+        it is an error, but learning composition counts against every probe. ``r2_geom`` is ridge on
+        X_geom against raw y. Rows of `weights`, one weight per test row, add a leading axis.
         """
         if score not in CURVE_SCORES:
             raise ValueError(unknown("score of a learning curve", score, CURVE_SCORES))
         W = np.ones((1, len(self.y))) if weights is None else weights
         spread = weighted_total(self.y, W)[:, None, None]
+        sums = partial(np.tensordot, W, axes=(1, 2))  # draws, repeats, sizes, targets
         if score == "r2_geom":
-            values = 1 - _sums(W, self.geom) / spread
+            values = 1 - sums(self.geom) / spread
         else:
             fixed = score == "r2_partial_fixed"
-            left = _sums(W, self.comp[:, -1:] if fixed else self.comp)
+            left = sums(self.comp[:, -1:] if fixed else self.comp)
             left = np.where(left <= NOTHING_LEFT * spread, np.nan, left)
-            values = 1 - _sums(W, self.joint) / left
+            values = 1 - sums(self.joint) / left
         return values[0] if weights is None else values
 
     def draws(
@@ -123,23 +84,8 @@ class LearningCurve:
     ) -> np.ndarray:
         """Bootstrap the mean curve: repeats and test rows are both drawn with replacement.
 
-        The training rows as a whole are taken as given: at the last size, where all repeats use
-        the same rows, only the test rows vary.
-
-        Parameters
-        ----------
-        score : str
-            One of `CURVE_SCORES`.
-        groups : sequence of str, shape (n,), optional
-            Formula of every row of the data; whole formulas are then drawn, otherwise single rows.
-        n_draws, seed : int
-            Bootstrap samples and their seed; the same seed draws the same repeats and rows for
-            every representation.
-
-        Returns
-        -------
-        ndarray of shape (n_draws, n_sizes, n_targets)
-            Means over the drawn repeats.
+        Test rows are drawn by `groups`. The training rows as a whole are taken as given: at the
+        last size, where all repeats use the same rows, only the test rows vary.
         """
         labels = np.arange(len(self.test)) if groups is None else np.asarray(groups)[self.test]
         weights = bootstrap_weights(labels, n_draws=n_draws, seed=seed)
@@ -147,11 +93,6 @@ class LearningCurve:
         share = np.full(repeats, 1 / repeats)
         drawn = np.random.default_rng([seed, 1]).multinomial(repeats, share, size=n_draws)
         return np.einsum("br,brst->bst", drawn / repeats, self.scores(score, weights=weights))
-
-
-def _sums(weights: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """Weighted sums over test rows, (n_draws, repeats, n_sizes, n_targets)."""
-    return np.tensordot(weights, errors, axes=(1, 2))
 
 
 def learning_curve(
@@ -167,41 +108,8 @@ def learning_curve(
 ) -> LearningCurve:
     """Fit the sound probe of `cpdkit.cpd` to every subset and score it on the test set.
 
-    The last subset is the same rows in every repeat and is fitted once, with the inner folds of the
-    first repeat.
-
-    Parameters
-    ----------
-    features : array of shape (n, d) or Representation
-        Pooled features.
-    composition : array of shape (n, k) or None
-        Nuisance C without intercept; None removes the mean only.
-    targets : DataFrame, Series, mapping of columns, or array of shape (n,) or (n, t)
-        Numbers to predict.
-    subsets : Subsets
-        From `nested_subsets`; give the same to all representations that are compared.
-    alphas : sequence of float
-        Penalties per training row to choose from by inner folds.
-    width : int, optional
-        Channels to keep, where `matched` is not ``"all"``.
-    matched : {"all", "subset", "pca"}
-        How representations are brought to one width: not at all; by channels drawn at random, anew
-        in each repeat (so the last size differs between repeats, too); or by leading principal
-        components of the conditioned residual of all training rows. No target and no test row
-        enters these, but more rows than the subset has.
-    seed : int, default 0
-        Of the drawn channels.
-
-    Returns
-    -------
-    LearningCurve
-        Errors from which every score and its bootstrap follow.
-
-    Raises
-    ------
-    ValueError
-        For bad input as in `cpdkit.cpd`, subsets of other rows, a way of matching that is not
-        known, or a width that the features do not have.
+    Unless channels are drawn, the last subset is the same rows in every repeat and is fitted once,
+    with the inner folds of the first repeat.
     """
     check_same_rows({"features": features, "composition": composition, "targets": targets})
     X = check_features(features)
@@ -221,7 +129,7 @@ def learning_curve(
         )
     narrowed = _narrow(X, C, subsets, width, matched, seed)
     shape = (subsets.repeats, len(subsets.sizes), len(subsets.test), Y.shape[1])
-    comp, geom, joint = np.empty(shape), np.empty(shape), np.empty(shape)
+    comp, geom, joint = np.empty((3, *shape))
     chosen = np.empty((*shape[:2], shape[3]))
     drawn = len(narrowed) > 1
     for r in range(subsets.repeats):
@@ -238,16 +146,9 @@ def learning_curve(
             geom[r, s] = (found.y - found.predictions["geom"]) ** 2
             joint[r, s] = (found.y - found.predictions["joint"]) ** 2
     return LearningCurve(
-        sizes=subsets.sizes,
-        targets=tuple(frame.columns),
-        width=part.shape[1],
-        y=Y[subsets.test],
-        test=subsets.test,
-        comp=comp,
-        geom=geom,
-        joint=joint,
-        alphas=chosen,
-    )
+        subsets.sizes, tuple(frame.columns), part.shape[1], y=Y[subsets.test], test=subsets.test,
+        comp=comp, geom=geom, joint=joint, alphas=chosen,
+    )  # fmt: skip
 
 
 def learning_curves(
@@ -260,22 +161,7 @@ def learning_curves(
     matched: Sequence[str],
     seed: int,
 ) -> dict[tuple[str, str], LearningCurve]:
-    """Curves of every representation with all channels and in each way of matching widths.
-
-    Parameters
-    ----------
-    features : mapping of representation to features
-        What `learning_curve` takes.
-    composition, targets, subsets, width, seed
-        As in `learning_curve`.
-    matched : sequence of str
-        Ways of matching widths.
-
-    Returns
-    -------
-    dict of (representation, way) to LearningCurve
-        ``"all"`` is the first way.
-    """
+    """Curves of every representation with all channels and in each way of matching widths."""
     return {
         (name, how): learning_curve(
             X, composition, targets, subsets, width=width, matched=how, seed=seed
@@ -288,39 +174,18 @@ def learning_curves(
 def isotropic_r2(n: np.ndarray | float, *, channels: int, share: float) -> np.ndarray:
     r"""Expected held-out :math:`R^2` of least squares on isotropic Gaussian features.
 
-    The learning curve of a representation without structure. With intercept, p channels and n
-    rows the expected squared error is [1]_
+    The learning curve of a representation without structure. With intercept, p channels and n rows
+    the expected squared error is [1]_
 
     .. math::
 
         \sigma^2 \Big(1 + \frac1n\Big) \frac{n - 2}{n - p - 2},
 
-    where :math:`\sigma^2` is what no linear function of the features explains.
+    where :math:`\sigma^2` is what no linear function of the features explains. Up to p + 2 rows the
+    expectation does not exist, and :math:`R^2` is ``-inf``.
 
-    Parameters
-    ----------
-    n : float or ndarray
-        Training rows.
-    channels : int
-        Number of features p.
-    share : float
-        :math:`1 - \sigma^2 / \operatorname{var}(y)`, the score with endlessly many rows.
-
-    Returns
-    -------
-    ndarray of the shape of n
-        One minus the expected error over the variance of y; ``-inf`` up to p + 2 rows, where the
-        expectation does not exist.
-
-    References
-    ----------
     .. [1] C. Stein, Multiple regression, in Contributions to Probability and Statistics (Stanford
        University Press, 1960), p. 424.
-
-    Examples
-    --------
-    >>> isotropic_r2(np.array([12.0, 40.0, 1e9]), channels=10, share=0.5).round(2)
-    array([-inf,  0.3,  0.5])
     """
     n = np.asarray(n, dtype=np.float64)
     free = n - channels - 2

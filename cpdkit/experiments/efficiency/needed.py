@@ -14,16 +14,8 @@ from scipy.optimize import minimize_scalar, nnls
 
 from cpdkit.experiments.efficiency.measure import LearningCurve
 
-__all__ = [
-    "EXPONENTS",
-    "PowerLaw",
-    "crossing_size",
-    "curve_table",
-    "fit_power_law",
-    "power_law_table",
-    "share_of_final",
-    "structures_needed",
-]
+__all__ = ["EXPONENTS", "PowerLaw", "crossing_size", "curve_table", "fit_power_law"]
+__all__ += ["power_law_table", "share_of_final", "structures_needed"]
 
 EXPONENTS = (0.05, 3.0)
 """Range of the exponents that `fit_power_law` tries."""
@@ -31,6 +23,7 @@ EXPONENTS = (0.05, 3.0)
 _GRID = np.geomspace(*EXPONENTS, 25)
 _AT_BOUND = 1.01  # within so much of a bound counts as on it
 _MOST = 0.05  # of the draws may fail before an interval is withheld
+_COLUMNS = ["limit", *(f"{p}{end}" for p in "abc" for end in ("", "_low", "_high")), "misfit"]
 
 
 def curve_table(
@@ -40,43 +33,18 @@ def curve_table(
     score: str = "r2_partial",
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Tidy learning curve.
-
-    Parameters
-    ----------
-    curve : LearningCurve
-        From `measure.learning_curve`.
-    draws : ndarray of shape (n_draws, n_sizes, n_targets)
-        From its `draws`, for the same score.
-    score : str, default "r2_partial"
-        One of `measure.CURVE_SCORES`.
-    level : float, default 0.95
-        Confidence level.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per target and size: ``target, score, n, mean, low, high, sd`` (over repeats) and
-        ``alpha`` (median of the chosen penalties).
-    """
+    """Mean over repeats with its interval and ``sd``, and the median penalty, ``alpha``."""
     values = curve.scores(score)
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return pd.DataFrame(
-        [
-            {
-                "target": target,
-                "score": score,
-                "n": size,
-                "mean": values[:, s, t].mean(),
-                "low": low[s, t],
-                "high": high[s, t],
-                "sd": _spread(values[:, s, t]),
-                "alpha": np.median(curve.alphas[:, s, t]),
-            }
-            for t, target in enumerate(curve.targets)
-            for s, size in enumerate(curve.sizes)
-        ]
-    )
+    return pd.DataFrame([
+        {
+            "target": target, "score": score, "n": size, "mean": values[:, s, t].mean(),
+            "low": low[s, t], "high": high[s, t], "sd": _spread(values[:, s, t]),
+            "alpha": np.median(curve.alphas[:, s, t]),
+        }
+        for t, target in enumerate(curve.targets)
+        for s, size in enumerate(curve.sizes)
+    ])  # fmt: skip
 
 
 def _spread(values: np.ndarray) -> float:
@@ -90,25 +58,8 @@ def crossing_size(
 ) -> np.ndarray:
     """Size from which a curve stays at or above a level, interpolated in the logarithm of size.
 
-    Parameters
-    ----------
-    sizes : sequence of float, shape (n_sizes,)
-        Ascending sizes.
-    curve : ndarray of shape (..., n_sizes)
-        Scores.
-    level : float or ndarray of shape (...)
-        What is to be reached.
-
-    Returns
-    -------
-    ndarray of shape (...)
-        ``-inf`` where the curve never lies below the level, so that fewer structures than the
-        smallest size may suffice; ``inf`` where it ends below; NaN where curve or level is NaN.
-
-    Examples
-    --------
-    >>> float(crossing_size([10, 100, 1000], np.array([0.0, 0.2, 0.4]), 0.1).round(3))
-    31.623
+    ``-inf`` where the curve never lies below the level, so that fewer structures than the smallest
+    size may suffice; ``inf`` where it ends below; NaN where curve or level is NaN.
     """
     where = np.log(np.asarray(sizes, dtype=np.float64))
     curve = np.asarray(curve, dtype=np.float64)
@@ -140,28 +91,10 @@ def structures_needed(
 ) -> pd.DataFrame:
     """Training structures from which the mean curve stays above a share of its final score.
 
-    Parameters
-    ----------
-    curve, draws, score, level
-        As in `curve_table`.
-    fractions : sequence of float
-        Shares of the curve's own final score, drawn anew with it.
-    levels : sequence of float, optional
-        Scores that are the same for every curve.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per target and goal: ``target, criterion, goal`` (a score), ``final``, ``needed``,
-        ``low``, ``high``, ``bound`` and ``note``. ``bound`` is ``"exact"``; ``"below"`` or
-        ``"above"`` where the answer lies outside the sizes; ``"undefined"`` where the interval of
-        the final score does not lie above zero. Then ``needed`` is NaN and ``note`` says why; so
-        is an end of the interval that lies outside the sizes.
-
-    Raises
-    ------
-    ValueError
-        If a fraction does not lie between 0 and 1.
+    ``goal`` is the score to reach: a share of the ``final`` one, or one of `levels`. ``bound`` is
+    ``"exact"``; ``"below"`` or ``"above"`` where the answer lies outside the sizes; ``"undefined"``
+    where the interval of the final score does not lie above zero. Then ``needed`` is NaN and
+    ``note`` says why; so is an end of the interval that lies outside the sizes.
     """
     if any(not 0 < f < 1 for f in fractions):
         raise ValueError(f"fractions={list(fractions)!r} must lie between 0 and 1, such as 0.5.")
@@ -212,35 +145,18 @@ def _described(
                 else "the interval is open on both sides"
             )
         low, high = (v if np.isfinite(v) else np.nan for v in (low, high))
-    return {
-        "needed": found,
-        "low": float(low),
-        "high": float(high),
-        "bound": bound,
-        "note": "; ".join(note),
-    }
+    interval = {"low": float(low), "high": float(high)}
+    return {"needed": found, **interval, "bound": bound, "note": "; ".join(note)}
 
 
 @dataclass(frozen=True)
 class PowerLaw:
-    r"""The law :math:`a + b\, n^{-c}` of an error.
+    r"""The law :math:`a + b\, n^{-c}` of an error."""
 
-    Attributes
-    ----------
-    a : float
-        Error with endlessly many structures.
-    b : float
-        What one structure would leave to learn.
-    c : float
-        Exponent.
-    misfit : float
-        Root mean square of the relative residuals.
-    """
-
-    a: float
-    b: float
+    a: float  # error with endlessly many structures
+    b: float  # what one structure would leave to learn
     c: float
-    misfit: float
+    misfit: float  # root mean square of the relative residuals
 
     def __call__(self, n: np.ndarray | float) -> np.ndarray:
         """Error with n structures."""
@@ -253,32 +169,8 @@ def fit_power_law(sizes: Sequence[int], error: Sequence[float] | np.ndarray) -> 
     For each exponent the best a and b follow from non-negative least squares; only the exponent is
     searched (variable projection [1]_), so no starting values are needed.
 
-    Parameters
-    ----------
-    sizes : sequence of int, shape (n_sizes,)
-        Training rows; at least four sizes for three parameters.
-    error : sequence of float, shape (n_sizes,)
-        Positive errors, such as ``1 - r2_partial``.
-
-    Returns
-    -------
-    PowerLaw
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than four sizes or an error is not positive and finite.
-
-    References
-    ----------
     .. [1] G. H. Golub and V. Pereyra, The differentiation of pseudo-inverses and nonlinear least
        squares problems whose variables separate, SIAM J. Numer. Anal. 10, 413 (1973).
-
-    Examples
-    --------
-    >>> law = fit_power_law([25, 50, 100, 200, 400], [0.5, 0.35, 0.275, 0.2375, 0.21875])
-    >>> round(law.a, 3), round(law.b, 3), round(law.c, 3)
-    (0.2, 7.5, 1.0)
     """
     n, e = np.asarray(sizes, dtype=np.float64), np.asarray(error, dtype=np.float64)
     if len(n) < 4 or n.shape != e.shape:
@@ -293,11 +185,9 @@ def fit_power_law(sizes: Sequence[int], error: Sequence[float] | np.ndarray) -> 
     best = int(np.argmin([solve(c)[1] for c in _GRID]))
     span = np.log(_GRID[[max(best - 1, 0), min(best + 1, len(_GRID) - 1)]])
     found = minimize_scalar(
-        lambda log_c: solve(np.exp(log_c))[1],
-        bounds=tuple(span),
-        method="bounded",
+        lambda log_c: solve(np.exp(log_c))[1], bounds=tuple(span), method="bounded",
         options={"xatol": 1e-6},
-    )
+    )  # fmt: skip
     c = float(np.exp(found.x))
     (a, b), distance = solve(c)
     return PowerLaw(float(a), float(b * scale**c), c, float(distance / np.sqrt(len(n))))
@@ -312,18 +202,8 @@ def power_law_table(
 ) -> pd.DataFrame:
     """Power law of ``1 - score`` for every target, with bootstrap intervals.
 
-    Parameters
-    ----------
-    curve, draws, score, level
-        As in `curve_table`; each draw is fitted. The default score has one yardstick for all
-        sizes, so that ``1 - score`` is an error.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per target: ``target, a, b, c``, each with ``_low`` and ``_high``; ``limit`` (the
-        score with endlessly many structures, ``1 - a``); ``misfit``; and ``note``, which says where
-        the exponent sticks to a bound of `EXPONENTS` and the law is no more than a smooth curve.
+    ``limit`` is the score with endlessly many structures, ``1 - a``; ``note`` says where the
+    exponent sticks to a bound of `EXPONENTS` and the law is no more than a smooth curve.
     """
     mean = curve.scores(score).mean(axis=0)
     tails = [(1 - level) / 2, (1 + level) / 2]
@@ -347,18 +227,3 @@ def power_law_table(
             numbers |= {name: getattr(law, name), f"{name}_low": low[i], f"{name}_high": high[i]}
         rows.append({"target": target, **{k: float(numbers[k]) for k in _COLUMNS}, "note": note})
     return pd.DataFrame(rows)
-
-
-_COLUMNS = (
-    "limit",
-    "a",
-    "a_low",
-    "a_high",
-    "b",
-    "b_low",
-    "b_high",
-    "c",
-    "c_low",
-    "c_high",
-    "misfit",
-)

@@ -17,24 +17,12 @@ __all__ = ["Subsets", "nested_subsets"]
 
 @dataclass(frozen=True, eq=False)
 class Subsets:
-    """Nested training subsets and the test set they share.
+    """Nested training subsets and the test set they share."""
 
-    Attributes
-    ----------
-    sizes : tuple of int
-        Rows of each subset, ascending; the last one is all training rows.
-    order : ndarray of int, shape (repeats, n_train)
-        Training rows in the order in which each repeat takes them.
-    inner : ndarray of int, shape (repeats, n_train)
-        Inner fold of each row of `order`, on which the penalty is chosen.
-    test : ndarray of int, shape (n_test,)
-        Test rows, in no subset.
-    """
-
-    sizes: tuple[int, ...]
-    order: np.ndarray
-    inner: np.ndarray
-    test: np.ndarray
+    sizes: tuple[int, ...]  # rows of each subset, ascending; the last one is all training rows
+    order: np.ndarray  # training rows as each repeat takes them, (repeats, n_train)
+    inner: np.ndarray  # inner fold of each row of `order`, on which the penalty is chosen
+    test: np.ndarray  # test rows, in no subset
 
     @property
     def repeats(self) -> int:
@@ -63,37 +51,6 @@ def nested_subsets(
     Where a row stands depends on its id (with ``scheme="formula"`` the test set and the inner folds
     on its formula) and on `seed` alone: rows that are added later, or the order of the rows, change
     neither the test set nor the order in which the old rows are taken.
-
-    Parameters
-    ----------
-    n : int
-        Number of rows.
-    ids : sequence of int or str, shape (n,), optional
-        Distinct row ids; by default 0 to ``n - 1``.
-    groups : sequence of str, shape (n,), optional
-        Formulas; needed for ``scheme="formula"``.
-    scheme : {"random", "formula"}
-        Whether test rows are drawn one by one or by whole formulas.
-    smallest, n_sizes : int
-        Size of the smallest subset, and number of sizes, log-spaced up to all training rows.
-    repeats : int, default 10
-        How many orders of the training rows.
-    n_inner : int, default 5
-        Inner folds for the choice of the penalty.
-    test_share : float, default 0.2
-        Share of the hash buckets that become the test set.
-    seed : int, default 0
-        Of the test set and of the orders.
-
-    Returns
-    -------
-    Subsets
-        Positions of rows.
-
-    Raises
-    ------
-    ValueError
-        If an option is out of range or not known, ids repeat, or there are too few rows.
     """
     if scheme not in SCHEMES:
         raise ValueError(unknown("fold scheme", scheme, SCHEMES))
@@ -123,7 +80,9 @@ def nested_subsets(
     sizes = np.unique(np.geomspace(smallest, len(train), n_sizes).round().astype(int))
     order = np.empty((repeats, len(train)), dtype=np.intp)
     for repeat in range(repeats):
-        keys = [_hash(seed, repeat, name) for name in names[train]]
+        texts = (f"{seed}/{repeat}/{name}".encode() for name in names[train])
+        digests = (hashlib.blake2b(text, digest_size=8).digest() for text in texts)
+        keys = [int.from_bytes(digest, "little") for digest in digests]
         order[repeat] = train[np.argsort(keys, kind="stable")]
     if formulas is None:
         inner = np.tile(np.arange(len(train)) % n_inner, (repeats, 1))
@@ -138,8 +97,3 @@ def nested_subsets(
                 "scheme='random'."
             )
     return Subsets(tuple(sizes.tolist()), order, inner, test)
-
-
-def _hash(seed: int, repeat: int, name: str) -> int:
-    digest = hashlib.blake2b(f"{seed}/{repeat}/{name}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little")

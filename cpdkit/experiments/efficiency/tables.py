@@ -19,38 +19,20 @@ from cpdkit.experiments.efficiency.needed import (
 from cpdkit.experiments.efficiency.verdict import efficiency_correlations
 from cpdkit.experiments.verdict import with_interval
 
-__all__ = [
-    "CurveTables",
-    "correlations_by_score",
-    "correlations_in_words",
-    "laws_in_words",
-    "needed_by_criterion",
-    "needed_in_words",
-    "score_curves",
-    "unstructured_needs",
-    "untaught",
-]
+__all__ = ["CurveTables", "correlations_by_score", "correlations_in_words", "laws_in_words"]
+__all__ += ["needed_by_criterion", "needed_in_words", "score_curves", "unstructured_needs"]
+__all__ += ["untaught"]
 
 _ABOUT = ("representation", "width", "channels")
 _LAW_SCORE = "r2_partial_fixed"  # one yardstick for all sizes
 
 
 class CurveTables(NamedTuple):
-    """What learning curves say.
+    """What learning curves say."""
 
-    Attributes
-    ----------
-    curves : DataFrame
-        Of `needed.curve_table`.
-    needs : DataFrame
-        Of `needed.structures_needed`, with the ``score`` and the ``smallest`` and ``largest`` size.
-    laws : DataFrame
-        Of `needed.power_law_table`, with all channels.
-    """
-
-    curves: pd.DataFrame
-    needs: pd.DataFrame
-    laws: pd.DataFrame
+    curves: pd.DataFrame  # of `needed.curve_table`
+    needs: pd.DataFrame  # of `needed.structures_needed`
+    laws: pd.DataFrame  # of `needed.power_law_table`, with all channels
 
 
 def score_curves(
@@ -62,17 +44,7 @@ def score_curves(
     n_draws: int,
     seed: int,
 ) -> CurveTables:
-    """Tables of all curves and scores, each with ``representation``, ``width`` and ``channels``.
-
-    Parameters
-    ----------
-    curves : mapping of (representation, way of matching widths) to LearningCurve
-        Of `measure.learning_curves`.
-    groups, n_draws, seed
-        As in `LearningCurve.draws`.
-    fractions, levels
-        As in `needed.structures_needed`.
-    """
+    """Tables of all curves and scores, each with ``representation``, ``width`` and ``channels``."""
     tables, needs, laws = {}, {}, {}
     for (name, how), curve in curves.items():
         about = (name, how, curve.width)
@@ -105,18 +77,7 @@ def _structures(row: pd.Series) -> str:
 
 
 def needed_by_criterion(needed: pd.DataFrame) -> pd.DataFrame:
-    """Structures needed in words, a row for each target and representation.
-
-    Parameters
-    ----------
-    needed : DataFrame
-        Of `score_curves`, for one score and one width.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``target``, ``representation`` and each criterion.
-    """
+    """Structures needed in words, a row for each target and representation."""
     keys = ["target", "representation", "criterion"]
     cells = needed_in_words(needed).set_index(keys)["structures"]
     return _together(cells.unstack(sort=False).rename_axis(columns=None).reset_index(), "target")
@@ -124,13 +85,8 @@ def needed_by_criterion(needed: pd.DataFrame) -> pd.DataFrame:
 
 def correlations_by_score(needs: pd.DataFrame) -> pd.DataFrame:
     """Correlations of `verdict.efficiency_correlations` for every score of the curves."""
-    return stack(
-        {
-            score: efficiency_correlations(part)
-            for score, part in needs.groupby("score", sort=False)
-        },
-        "score",
-    )
+    groups = needs.groupby("score", sort=False)
+    return stack({score: efficiency_correlations(part) for score, part in groups}, "score")
 
 
 def untaught(needs: pd.DataFrame, target: str) -> pd.DataFrame:
@@ -147,20 +103,7 @@ def correlations_in_words(correlations: pd.DataFrame) -> pd.DataFrame:
 
 
 def unstructured_needs(needed: pd.DataFrame, *, channels: int) -> pd.DataFrame:
-    """What isotropic Gaussian features would need for the same final score, beside what was needed.
-
-    Parameters
-    ----------
-    needed : DataFrame
-        Of `score_curves`, for one score, one criterion and one matched width.
-    channels : int
-        That width.
-
-    Returns
-    -------
-    DataFrame
-        Rows with a final score, with the columns ``structures``, in words, and ``unstructured``.
-    """
+    """What isotropic Gaussian features would need for the same final score, beside the need."""
     sizes = np.geomspace(channels + 3, 1e7, 4000)
     known = needed_in_words(needed[needed["bound"] != "undefined"])
     would_need = [
@@ -172,17 +115,14 @@ def unstructured_needs(needed: pd.DataFrame, *, channels: int) -> pd.DataFrame:
 
 def laws_in_words(laws: pd.DataFrame) -> pd.DataFrame:
     """Limit and exponent of each power law with their intervals."""
-    limits = pd.DataFrame(
-        {"mean": laws["limit"], "low": 1 - laws["a_high"], "high": 1 - laws["a_low"]}
-    )
-    exponents = pd.DataFrame({"mean": laws["c"], "low": laws["c_low"], "high": laws["c_high"]})
-    table = laws[["target", "representation"]].assign(
+    limits = laws.assign(mean=laws["limit"], low=1 - laws["a_high"], high=1 - laws["a_low"])
+    exponents = laws.assign(mean=laws["c"], low=laws["c_low"], high=laws["c_high"])
+    table = laws.assign(
         limit=[with_interval(row) for _, row in limits.iterrows()],
         exponent=[with_interval(row) for _, row in exponents.iterrows()],
-        misfit=laws["misfit"],
-        note=laws["note"],
     )
-    return _together(table, "target")
+    shown = ["target", "representation", "limit", "exponent", "misfit", "note"]
+    return _together(table[shown], "target")
 
 
 def _together(table: pd.DataFrame, *columns: str) -> pd.DataFrame:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pandas as pd
 
 from cpdkit.comparisons import rank_correlation
 from cpdkit.experiments.verdict import VERBS, Verdict, decide, with_interval
+from cpdkit.figures import needs
 
 __all__ = ["efficiency_correlations", "fewer_than_unstructured", "in_one_line"]
 __all__ += ["sample_efficiency", "without_trained"]
@@ -19,50 +22,20 @@ _MATCHED = {"subset": "channels drawn at random", "pca": "principal components"}
 def efficiency_correlations(needed: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     """Correlate, over representations, structures needed with the final score.
 
-    Parameters
-    ----------
-    needed : DataFrame
-        Tables of `needed.structures_needed` with the columns ``representation`` and
-        ``width`` (``"all"`` channels, or how widths were matched) added. Where fewer structures
-        suffice than the smallest subset has, a representation ranks first; where more are needed
-        than there are, it ranks last; those without a final score above zero are left out.
-    level : float, default 0.95
-        Confidence level.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per width, target and criterion: ``width, target, criterion, rho, low, high, p,
-        models`` and ``left_out``.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
+    Where fewer structures suffice than the smallest subset has, a representation ranks first; where
+    more are needed than there are, it ranks last; those without a final score above zero are
+    ``left_out``.
     """
-    columns = ["representation", "width", "target", "criterion", "final", "needed", "bound"]
-    missing = [c for c in columns if c not in needed]
-    if missing:
-        raise ValueError(f"the table lacks the columns {missing}; it has {list(needed.columns)}.")
+    keys = ["width", "target", "criterion"]
+    needs(needed, ["representation", *keys, "final", "needed", "bound"])
     rows = []
-    for (width, target, criterion), part in needed.groupby(columns[1:4], sort=False):
+    for key, part in needed.groupby(keys, sort=False):
         n = part["needed"].mask(part["bound"] == "below", -np.inf)
         n = n.mask(part["bound"] == "above", np.inf)
         found = rank_correlation(part["final"].to_numpy(), n.to_numpy(dtype=float), level=level)
-        rows.append(
-            {
-                "width": width,
-                "target": target,
-                "criterion": criterion,
-                "rho": found.rho,
-                "low": found.low,
-                "high": found.high,
-                "p": found.p,
-                "models": found.n,
-                "left_out": len(part) - found.n,
-            }
-        )
-    return pd.DataFrame(rows)
+        about = dict(zip(keys, key, strict=True))
+        rows.append({**about, **asdict(found), "left_out": len(part) - found.n})
+    return pd.DataFrame(rows).rename(columns={"n": "models"})
 
 
 def sample_efficiency(
@@ -76,33 +49,10 @@ def sample_efficiency(
 
     The claim expects a negative correlation. It **holds** if the interval lies below zero at the
     representations' own widths and in every way of matching widths; it **fails** if the interval
-    lies above zero in every way of matching and not below zero at their own widths; otherwise it
-    is **undecided**.
-
-    Parameters
-    ----------
-    correlations : DataFrame
-        From `efficiency_correlations`, with rows for the width ``"all"`` and at least one other.
-    target : str
-        The target to judge by.
-    criterion : str, default "50% of final"
-        Which structures needed.
-    without : DataFrame, optional
-        The same correlations without the networks that were trained on the target, to be set
-        beside them; they do not decide.
-
-    Returns
-    -------
-    Verdict
-
-    Raises
-    ------
-    ValueError
-        If a row is missing.
+    lies above zero in every way of matching and not below zero at their own widths; otherwise it is
+    **undecided**.
     """
-    rows = correlations[
-        (correlations["target"] == target) & (correlations["criterion"] == criterion)
-    ].set_index("width")
+    rows = _of(correlations, target, criterion).set_index("width")
     if "all" not in rows.index or len(rows) < 2:
         raise ValueError(
             f"the table has {criterion!r} of {target!r} for the widths {list(rows.index)}; needed "
@@ -139,21 +89,8 @@ def sample_efficiency(
 
 
 def without_trained(without: pd.DataFrame, *, target: str, criterion: str) -> str:
-    """A sentence on the correlations without the networks that were trained on the target.
-
-    Parameters
-    ----------
-    without : DataFrame
-        Of `efficiency_correlations`, without these networks.
-    target, criterion : str
-        Which rows.
-
-    Returns
-    -------
-    str
-        With a space before it, to be set behind another; empty where there is no such row.
-    """
-    rows = without[(without["target"] == target) & (without["criterion"] == criterion)]
+    """The correlations without the networks trained on the target, as a sentence to be appended."""
+    rows = _of(without, target, criterion)
     if rows.empty:
         return ""
     return (
@@ -161,36 +98,24 @@ def without_trained(without: pd.DataFrame, *, target: str, criterion: str) -> st
     )
 
 
-def fewer_than_unstructured(needs: pd.DataFrame) -> str:
-    """How many representations need fewer structures than features without structure would.
-
-    Parameters
-    ----------
-    needs : DataFrame
-        Of `tables.unstructured_needs`.
-    """
-    fewer = needs["needed"].fillna(needs["smallest"]) < needs["unstructured"]
-    count = int(fewer[needs["bound"] != "above"].sum())
-    return f"Fewer structures than unstructured features need: {count} of {len(needs)}."
+def fewer_than_unstructured(table: pd.DataFrame) -> str:
+    """How many representations need fewer structures than features without structure would."""
+    fewer = table["needed"].fillna(table["smallest"]) < table["unstructured"]
+    count = int(fewer[table["bound"] != "above"].sum())
+    return f"Fewer structures than unstructured features need: {count} of {len(table)}."
 
 
 def in_one_line(
     verdict: Verdict, correlations: pd.DataFrame, *, target: str, criterion: str
 ) -> str:
-    """The outcome with the correlations it rests on.
+    """The outcome with the correlations it rests on."""
+    told = _told(_of(correlations, target, criterion))
+    return f"Claim 4: {verdict.outcome}; rank correlation of score and need for {target}: {told}."
 
-    Parameters
-    ----------
-    verdict, correlations, target, criterion
-        Of `sample_efficiency`, and what it was given.
-    """
-    rows = correlations[
-        (correlations["target"] == target) & (correlations["criterion"] == criterion)
-    ]
-    return (
-        f"Claim 4: {verdict.outcome}; rank correlation of score and need for {target}: "
-        f"{_told(rows)}."
-    )
+
+def _of(correlations: pd.DataFrame, target: str, criterion: str) -> pd.DataFrame:
+    asked = (correlations["target"] == target) & (correlations["criterion"] == criterion)
+    return correlations[asked]
 
 
 def _told(rows: pd.DataFrame) -> str:

@@ -6,17 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cpdkit.experiments.labels import labelled
-from cpdkit.figures import (
-    COLOURS,
-    MARKERS,
-    intervals,
-    legend,
-    levels,
-    looks,
-    name_rows,
-    needs,
-    panels,
-)
+from cpdkit.figures import intervals, legend, levels, looks, named_rows, needs, panels
 
 __all__ = ["rulers_figure", "within_figure"]
 
@@ -24,57 +14,25 @@ _COLUMNS = 4  # panels in a row
 
 
 def within_figure(table: pd.DataFrame) -> Figure:
-    """Score within molecules of each representation, one panel per target.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns ``representation, target, mean, low, high``.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
-    """
+    """Score within molecules of each representation, one panel per target."""
     needs(table, ["representation", "target", "mean", "low", "high"])
     table = labelled(table)
     names, targets = levels(table, "representation", "target")
-    height = 0.9 + 0.24 * len(names)
-    figure, axes = panels(
-        len(targets), width=2.5, height=height, left=2.4, columns=_COLUMNS, sharey=False
+    figure, axes = named_rows(
+        len(targets), names, row=0.24, rest=0.9, every=_COLUMNS, width=2.5, left=2.4, sharey=False
     )
+    (look,) = looks([""]).values()
     for axis, target in zip(axes, targets, strict=True):
         rows = table[table["target"] == target].set_index("representation").reindex(names)
-        intervals(axis, rows, range(len(names)), (COLOURS[0], MARKERS[0]))
+        intervals(axis, rows, range(len(names)), look)
         axis.axvline(0, color="0.2", linewidth=0.8)
         axis.set(title=target, xlabel=r"$R^2_\mathrm{within}$")
         axis.set_xlim(max(-0.5, min(0.0, table["low"].min()) - 0.03), 1.0)
-    name_rows(axes, names, every=_COLUMNS)
     return figure
 
 
 def rulers_figure(table: pd.DataFrame) -> Figure:
-    """Score between molecules against score within them, one panel per target.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns ``representation, target, score, mean, low, high``, where ``score`` is
-        ``"r2_partial"`` or ``"r2_within"``.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column or a score is missing.
-    """
+    """Score between molecules against score within them, one panel per target."""
     needs(table, ["representation", "target", "score", "mean", "low", "high"])
     for score in ("r2_partial", "r2_within"):
         if not (table["score"] == score).any():

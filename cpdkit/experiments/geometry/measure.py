@@ -36,30 +36,6 @@ def centre_by_molecule(features: Any, molecules: Sequence[str]) -> np.ndarray:
 
     A feature that varies within a molecule by no more than `ROUNDING` of its size becomes exactly
     zero there, or standardising would blow up rounding errors.
-
-    Parameters
-    ----------
-    features : array of shape (n, d) or Representation
-        Features of all geometries.
-    molecules : sequence of str, shape (n,)
-        Molecule of each row.
-
-    Returns
-    -------
-    ndarray of shape (n, d)
-        Zero mean over each molecule.
-
-    Raises
-    ------
-    ValueError
-        If an entry is not finite, or there is not one molecule per row.
-
-    Examples
-    --------
-    >>> centre_by_molecule([[1.0, 5.0], [3.0, 5.0], [7.0, 5.0]], ["a", "a", "b"])
-    array([[-1.,  0.],
-           [ 1.,  0.],
-           [ 0.,  0.]])
     """
     X = check_features(features)
     index = group_index(molecules, len(X))
@@ -91,39 +67,11 @@ def within_molecule_scores(
         {\sum_i \tilde y_i^2}, \qquad \tilde v_i = v_i - \bar v_{M(i)}
 
     over the rows i of molecules that training has not seen. One linear map is fitted for all
-    molecules; conditioning and penalty are those of `cpdkit.cpd`, chosen by inner folds, and all
-    folds are disjoint in molecules. The mean of a test molecule is taken over its own geometries,
-    of the features and of the target too: the score asks how a target *changes* with geometry, not
-    where it lies.
+    molecules, by the sound protocol of `cpdkit.cpd` with folds that are disjoint in molecules. The
+    mean of a test molecule is taken over its own geometries, of the target too: the score asks how
+    a target *changes* with geometry. Molecules with one row are left out.
 
-    Parameters
-    ----------
-    features : array of shape (n, d) or Representation
-        Features of all geometries.
-    targets : DataFrame, Series, mapping of columns, or array of shape (n,) or (n, t)
-        Numbers to predict.
-    molecules : sequence of str, shape (n,)
-        Molecule of each row. Molecules with one row have nothing within them and are left out.
-    n_folds, repeats, seed : int
-        Number of folds, of reshuffles, and the seed.
-    interval : {"corrected-t", "cluster-bootstrap"}
-        As in `cpdkit.cpd`; the clusters are molecules.
-    level : float, default 0.95
-        Confidence level.
-    n_draws : int, default 1000
-        Bootstrap samples.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per target with the columns of `cpdkit.cpd`; ``score`` is ``"r2_within"``.
-        ``attrs`` holds the settings, the numbers of rows ``n`` and of ``molecules``.
-
-    Raises
-    ------
-    ValueError
-        For NaN or mismatched input, a target that does not vary within molecules, too few
-        molecules for the folds, or an unknown option.
+    A row per target with the columns of `cpdkit.cpd`; ``attrs`` counts rows and ``molecules``.
     """
     check_same_rows({"features": features, "targets": targets, "molecules": molecules})
     X = check_features(features)
@@ -160,14 +108,7 @@ def within_molecule_scores(
         [rows.row(name, "r2_geom", t, label=WITHIN_SCORE) for t, name in enumerate(frame)]
     )
     table.attrs = {
-        "n": len(X),
-        "molecules": found,
-        "channels": X.shape[1],
-        "folds": "molecule",
-        "n_folds": n_folds,
-        "repeats": repeats,
-        "seed": seed,
-        "interval": interval,
-        "level": level,
-    }
+        "n": len(X), "molecules": found, "channels": X.shape[1], "folds": "molecule",
+        "n_folds": n_folds, "repeats": repeats, "seed": seed, "interval": interval, "level": level,
+    }  # fmt: skip
     return table

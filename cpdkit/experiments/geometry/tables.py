@@ -48,22 +48,7 @@ def scores_by_kind(
 ) -> pd.DataFrame:
     """Scores within molecules over all geometries, over displaced ones and over conformers.
 
-    Parameters
-    ----------
-    within : mapping of representation to DataFrame
-        Scores over all geometries, of `measure.within_molecule_scores`.
-    features : mapping of representation to Representation
-        Features of all geometries of those that are wanted.
-    ds : Dataset
-        The geometries, with ``inchikey`` and ``relaxed`` in ``info``.
-    **options
-        Of `measure.within_molecule_scores`.
-
-    Returns
-    -------
-    DataFrame
-        With the columns ``representation``, ``geometries`` and ``molecules``, how many of them
-        have two geometries or more of the kind.
+    ``molecules`` counts those that have two ``geometries`` or more of the kind.
     """
     relaxed = _info(ds, "relaxed").to_numpy()
     molecules = _info(ds, "inchikey").to_numpy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,11 +14,12 @@ from matplotlib.lines import Line2D
 from cpdkit.experiments.labels import label, labelled
 from cpdkit.figures import (
     STYLE,
+    hollow,
     intervals,
     legend,
     levels,
     looks,
-    name_rows,
+    named_rows,
     needs,
     panels,
 )
@@ -26,87 +28,49 @@ __all__ = ["architecture_figure", "gradient_figure", "heat_map", "ladder_figure"
 __all__ += ["layer_figure", "probe_figure", "protocol_figure"]
 
 _PARTIAL = r"$R^2_\mathrm{partial}$ (dimensionless)"
+_LOWEST = -0.6  # a probe that went astray on few rows would hide all other lines
+_ROWS: dict[str, Any] = {"row": 0.42, "rest": 1.3, "left": 3.3}
 _SCORES = {
     "r2_partial": r"$R^2_\mathrm{partial}$: share of what composition leaves",
     "r2_geom": r"$R^2_\mathrm{geom}$: residual against the raw target",
 }
 
 
-def gradient_figure(
-    table: pd.DataFrame, *, scores: Sequence[str] = ("r2_partial", "r2_geom")
-) -> Figure:
-    """What each representation keeps once composition is removed, one panel per target.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns ``representation, target, score, mean, low, high``; one protocol.
-    scores : sequence of str
-        Scores to draw for every representation. Composition's own score and the ceiling of
-        ``r2_geom`` are drawn as vertical lines, for each representation's rows are the same.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing or the table holds several protocols.
-    """
+def gradient_figure(table: pd.DataFrame) -> Figure:
+    """What each representation keeps once composition is removed, one panel per target."""
     needs(table, ["representation", "target", "score", "mean", "low", "high"])
     if "protocol" in table and table["protocol"].nunique() > 1:
         raise ValueError("the table holds several protocols; draw them with protocol_figure.")
     table = labelled(table)
     names = levels(table, "representation")
-    targets = [t for t in levels(table, "target") if _has(table, t, scores[0])]
-    figure, axes = _rows_of_names(len(targets), names)
-    drawn = looks(scores)
+    targets = levels(table[(table["score"] == "r2_partial") & table["mean"].notna()], "target")
+    figure, axes = named_rows(len(targets), names, **_ROWS)
+    drawn = looks(_SCORES)
     for axis, target in zip(axes, targets, strict=True):
         here = table[table["target"] == target].set_index(["score", "representation"])
         for line, (name, style) in enumerate({"r2_comp": ":", "ceiling": "--"}.items()):
             row = here.loc[name].iloc[0]
             axis.axvline(row["mean"], color="0.35", linestyle=style, linewidth=1.5, zorder=1)
             axis.axvspan(row["low"], row["high"], color="0.5", alpha=0.12 + 0.06 * line, zorder=0)
-        for i, score in enumerate(scores):
-            shift = 0.18 * (i - (len(scores) - 1) / 2)
+        for i, (score, look) in enumerate(drawn.items()):
             rows = here.loc[score].reindex(names)
-            intervals(axis, rows, np.arange(len(names)) + shift, drawn[score])
+            intervals(axis, rows, np.arange(len(names)) + 0.18 * (i - 0.5), look)
         axis.axvline(0, color="0.2", linewidth=0.8)
         axis.set(title=target, xlabel=r"held-out $R^2$ (dimensionless)")
     lines = [
         Line2D([], [], color="0.35", linestyle=":", label="composition alone"),
         Line2D([], [], color="0.35", linestyle="--", label=r"ceiling of $R^2_\mathrm{geom}$"),
     ]
-    named = {_SCORES.get(s, s): look for s, look in drawn.items()}
-    legend(figure, named, also=lines, line="-")
+    legend(figure, {_SCORES[score]: look for score, look in drawn.items()}, also=lines, line="-")
     return figure
 
 
-def protocol_figure(table: pd.DataFrame, *, score: str = "r2_geom") -> Figure:
-    """One score under several protocols, on an axis that is linear near zero and else logarithmic.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns ``representation, protocol, target, score, mean, fold_values``.
-    score : str, default "r2_geom"
-        The score to draw: its mean, and each fold as a faint point.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
-    """
+def protocol_figure(table: pd.DataFrame) -> Figure:
+    """``r2_geom`` under several protocols, fold by fold; the axis is linear near zero only."""
     needs(table, ["representation", "protocol", "target", "score", "mean", "fold_values"])
-    chosen = table[table["score"] == score]
-    chosen = labelled(chosen)
+    chosen = labelled(table[table["score"] == "r2_geom"])
     names, protocols, targets = levels(chosen, "representation", "protocol", "target")
-    figure, axes = _rows_of_names(len(targets), names)
+    figure, axes = named_rows(len(targets), names, **_ROWS)
     for axis, target in zip(axes, targets, strict=True):
         for i, (protocol, (colour, marker)) in enumerate(looks(protocols).items()):
             here = chosen[(chosen["target"] == target) & (chosen["protocol"] == protocol)]
@@ -132,36 +96,10 @@ def protocol_figure(table: pd.DataFrame, *, score: str = "r2_geom") -> Figure:
     return figure
 
 
-def _rows_of_names(n: int, names: list[str]) -> tuple[Figure, list]:
-    """Panels that share one row for each name."""
-    figure, axes = panels(n, height=1.3 + 0.42 * len(names), left=3.3)
-    name_rows(axes, names)
-    return figure, axes
-
-
-def _has(table: pd.DataFrame, target: str, score: str) -> bool:
-    rows = table[(table["target"] == target) & (table["score"] == score)]
-    return bool(rows["mean"].notna().any())
-
-
-def heat_map(table: pd.DataFrame, *, score: str = "r2_partial") -> Figure:
-    """One score for every representation (rows) and target (columns).
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns ``representation, target, score, mean``.
-    score : str
-        Which one; values below zero are drawn as zero, and written as they are.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
-    """
+def heat_map(table: pd.DataFrame) -> Figure:
+    """``r2_partial`` for every representation (rows) and target (columns)."""
     needs(table, ["representation", "target", "score", "mean"])
-    chosen = table[table["score"] == score]
-    chosen = labelled(chosen)
+    chosen = labelled(table[table["score"] == "r2_partial"])
     names, targets = levels(chosen, "representation", "target")
     grid = chosen.pivot(index="representation", columns="target", values="mean")
     grid = grid.reindex(index=names, columns=targets)
@@ -171,7 +109,7 @@ def heat_map(table: pd.DataFrame, *, score: str = "r2_partial") -> Figure:
         axis = figure.subplots()
     sns.heatmap(
         grid, ax=axis, annot=True, fmt=".2f", vmin=0, vmax=1, cmap="viridis", linewidths=0.5,
-        cbar_kws={"label": _PARTIAL if score == "r2_partial" else f"{score} (dimensionless)"},
+        cbar_kws={"label": _PARTIAL},
     )  # fmt: skip
     axis.set(xlabel="", ylabel="")
     axis.tick_params(axis="y", rotation=0)
@@ -180,31 +118,14 @@ def heat_map(table: pd.DataFrame, *, score: str = "r2_partial") -> Figure:
 
 
 def ladder_figure(table: pd.DataFrame) -> Figure:
-    """What is left as more is removed: one line per representation, one panel per target.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns ``representation, removed, target, score, mean, low, high``; rungs in their order.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
-    """
+    """What is left as more is removed: one line per representation, one panel per target."""
     needs(table, ["representation", "removed", "target", "score", "mean", "low", "high"])
     table = labelled(table)
     return _lines(table, "removed", levels(table, "removed"), "removed beside the mean")
 
 
 def ladder_map(table: pd.DataFrame) -> Figure:
-    """Heat map of the first target: one row per representation, one column per rung.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As for :func:`ladder_figure`.
-    """
+    """Heat map of the first target: one row per representation, one column per rung."""
     needs(table, ["representation", "removed", "target", "score", "mean"])
     first = table["target"].iloc[0]
     rungs = table[table["target"] == first]
@@ -214,21 +135,7 @@ def ladder_map(table: pd.DataFrame) -> Figure:
 
 
 def layer_figure(table: pd.DataFrame) -> Figure:
-    """``r2_partial`` from the first layer to the last, one line per encoder.
-
-    Scores below -0.6 lie outside the figure.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns ``encoder, depth, target, score, mean, low, high``; depth 0 for the first layer and
-        1 for the last.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
-    """
+    """``r2_partial`` from the first layer to the last, one line per encoder."""
     needs(table, ["encoder", "depth", "target", "score", "mean", "low", "high"])
     table = table.assign(representation=table["encoder"])
     return _lines(table, "depth", None, "relative depth")
@@ -238,28 +145,17 @@ def architecture_figure(table: pd.DataFrame) -> Figure:
     """As :func:`layer_figure` for the first target, with one panel per architecture of the zoo.
 
     Colours tell what a model was trained for; models from elsewhere share a panel.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As for :func:`layer_figure`.
     """
     first = table["target"].iloc[0]
     rows = table[table["target"] == first]
-    panels, lines = zip(*map(_panel_and_line, rows["encoder"]), strict=True)
-    figure = layer_figure(rows.assign(target=panels, encoder=lines))
+    parts = [
+        label(name).split(", ", 1) if name.startswith("zoo/") else ("trained elsewhere", name)
+        for name in rows["encoder"]
+    ]
+    titles, lines = zip(*parts, strict=True)
+    figure = layer_figure(rows.assign(target=titles, encoder=lines))
     figure.supxlabel(f"{label(first)}: first layer at 0, last at 1")
     return figure
-
-
-def _panel_and_line(encoder: str) -> tuple[str, str]:
-    if not encoder.startswith("zoo/"):
-        return "trained elsewhere", encoder
-    architecture, task = label(encoder).split(", ", 1)
-    return architecture, task
-
-
-_LOWEST = -0.6  # a probe that went astray on few rows would hide all other lines
 
 
 def _lines(
@@ -270,17 +166,15 @@ def _lines(
     across = 3
     figure, axes = panels(len(targets), width=3.6, columns=across)
     for axis, target in zip(axes, targets, strict=True):
-        for i, (name, (colour, marker)) in enumerate(looks(names).items()):
+        for i, (name, look) in enumerate(looks(names).items()):
             rows = chosen[(chosen["target"] == target) & (chosen["representation"] == name)]
             shift = 0.06 * (i - (len(names) - 1) / 2)
             if categories is None:
                 x = rows[column].to_numpy(float) + 0.1 * shift
             else:
                 x = np.array([categories.index(v) for v in rows[column]]) + shift
-            mean = rows["mean"].to_numpy()
-            axis.errorbar(
-                x, mean, yerr=np.abs([mean - rows["low"], rows["high"] - mean]), capsize=2,
-                color=colour, marker=marker, markersize=5, linewidth=1.3, label=name,
+            intervals(
+                axis, rows, x, look, upright=True, capsize=2, markersize=5, linewidth=1.3,
                 linestyle="-" if i < 6 else "--",
             )  # fmt: skip
         if categories is not None:
@@ -296,25 +190,11 @@ def _lines(
 
 
 def probe_figure(table: pd.DataFrame) -> Figure:
-    """``r2_geom`` of every probe beside its ceiling; filled where the ceiling is crossed.
-
-    A crossing is filled only where the paired interval of ``r2_geom - ceiling`` lies above zero.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns ``representation, probe, target, score, mean, low, high``, with the scores
-        ``r2_geom``, ``ceiling`` and ``crossing``.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
-    """
+    """``r2_geom`` of every probe beside its ceiling; filled where it is crossed for certain."""
     needs(table, ["representation", "probe", "target", "score", "mean", "low", "high"])
     table = labelled(table)
     names, probes, targets = levels(table, "representation", "probe", "target")
-    figure, axes = _rows_of_names(len(targets), names)
+    figure, axes = named_rows(len(targets), names, **_ROWS)
     for axis, target in zip(axes, targets, strict=True):
         keys = ["score", "probe", "representation"]
         here = table[table["target"] == target].set_index(keys).sort_index()
@@ -326,10 +206,7 @@ def probe_figure(table: pd.DataFrame) -> Figure:
             rows = here.loc["r2_geom", probe].reindex(names)
             intervals(axis, rows, y, look)
             above = here.loc["crossing", probe].reindex(names)["low"].to_numpy() > 0
-            axis.plot(
-                rows["mean"][~above], y[~above], look[1], color=look[0], markersize=6,
-                markerfacecolor="white", zorder=4,
-            )  # fmt: skip
+            hollow(axis, rows["mean"][~above], y[~above], look)
         axis.axvline(0, color="0.2", linewidth=0.8)
         low = min(-1.05, float(np.nanmin(here.loc["r2_geom"]["mean"])) - 0.1)
         axis.set_xlim(max(low, -1.5), 1.05)

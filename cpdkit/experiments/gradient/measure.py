@@ -26,24 +26,12 @@ _NEEDS_SMILES = ("bonds", "morgan")
 
 @dataclass(frozen=True)
 class Layer:
-    """Pooled features of one layer.
-
-    Attributes
-    ----------
-    encoder : str
-        The encoder.
-    depth : float
-        0 for its first layer, 1 for its last.
-    features : Representation
-        Pooled as asked for.
-    otherwise : Representation
-        Pooled the other way: sum for mean, mean for sum.
-    """
+    """Pooled features of one layer."""
 
     encoder: str
-    depth: float
-    features: Representation
-    otherwise: Representation
+    depth: float  # 0 for the first layer of the encoder, 1 for its last
+    features: Representation  # pooled as asked for
+    otherwise: Representation  # pooled the other way: sum for mean, mean for sum
 
     @property
     def last(self) -> bool:
@@ -54,29 +42,7 @@ class Layer:
 def pooled_layers(
     encoders: Sequence[str], ds: Dataset, *, pooling: str = "mean", layers: str = "last"
 ) -> dict[str, Layer]:
-    """Encode structures with every encoder.
-
-    Parameters
-    ----------
-    encoders : sequence of str
-        Names that `cpdkit.load_encoder` knows.
-    ds : Dataset
-        The structures.
-    pooling : {"mean", "sum"}
-        Over the atoms of a structure.
-    layers : {"last", "all"}
-        Which layers to keep.
-
-    Returns
-    -------
-    dict of str to Layer
-        By the name of the encoder, followed by that of the layer where several are kept.
-
-    Raises
-    ------
-    ValueError
-        If an option is not known.
-    """
+    """Encode structures with every encoder."""
     other = {"mean": "sum", "sum": "mean"}
     if pooling not in other:
         raise ValueError(unknown("pooling", pooling, other))
@@ -111,15 +77,7 @@ def dealt_anew(targets: pd.DataFrame, *, seed: int) -> pd.DataFrame:
 
 
 def nuisances(ladder: Sequence[str], ds: Dataset) -> dict[str, np.ndarray]:
-    """What each rung removes; rungs that need SMILES are left out where there are none.
-
-    Parameters
-    ----------
-    ladder : sequence of str
-        Kinds of `cpdkit.composition.composition_matrix`.
-    ds : Dataset
-        The structures.
-    """
+    """What each rung removes; rungs that need SMILES are left out where there are none."""
     rungs = [rung for rung in ladder if ds.smiles is not None or rung not in _NEEDS_SMILES]
     if len(rungs) < len(ladder):
         warnings.warn(f"{ds.name} has no SMILES: bonds are left out.", stacklevel=2)
@@ -135,29 +93,7 @@ def other_choices(
     folds: str,
     **settings: Any,
 ) -> pd.DataFrame:
-    """Scores of last layers where one choice at a time is made the other way.
-
-    Parameters
-    ----------
-    layers : mapping of encoder to Layer
-        Of :func:`last_layers`.
-    ds : Dataset
-        The structures.
-    targets : sequence of str
-        Which of its targets.
-    removed : {"counts", "fractions"}
-        What is removed.
-    folds : {"random", "formula"}
-        Scheme of the folds.
-    **settings
-        Further options of `cpdkit.cpd`.
-
-    Returns
-    -------
-    DataFrame
-        With the columns ``representation`` and ``choice``: ``"as above"``, ``"the other
-        composition"``, ``"the other pooling"`` or ``"the other folds"``.
-    """
+    """Scores of last layers where one ``choice`` at a time is made the other way."""
     other = "fractions" if removed == "counts" else "counts"
     matrices = {kind: composition_matrix(ds, kind=kind) for kind in (removed, other)}
     other_folds = "formula" if folds == "random" else "random"

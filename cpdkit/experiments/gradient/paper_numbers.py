@@ -21,6 +21,7 @@ from cpdkit.datasets import Dataset
 from cpdkit.decomposition import cpd
 from cpdkit.experiments.gradient.measure import Layer
 from cpdkit.experiments.labels import label
+from cpdkit.figures import needs
 from cpdkit.held_out.protocol import PROTOCOLS
 
 __all__ = ["REPORTED", "Reported", "definitions_of", "near", "settle", "settled_sentences"]
@@ -29,21 +30,11 @@ __all__ += ["settled_list"]
 
 @dataclass(frozen=True)
 class Reported:
-    r"""A number of the paper.
+    """A number of the paper, ``r2_geom`` of the HOMO-LUMO gap on QM9."""
 
-    Attributes
-    ----------
-    value : float
-        As printed, :math:`R^2_\mathrm{geom}` of the HOMO-LUMO gap on QM9.
-    model : str
-        What it was measured on.
-    encoder, probe : str
-        The nearest we have: an encoder of this package and a probe.
-    """
-
-    value: float
-    model: str
-    encoder: str
+    value: float  # as printed
+    model: str  # what it was measured on
+    encoder: str  # the nearest we have
     probe: str
 
 
@@ -68,26 +59,7 @@ def settle(
     """Compute every definition of the reported numbers, and compare.
 
     Composition is counts or fractions. Ridge is scored under all protocols, other probes under
-    ``sound`` and ``transductive``.
-
-    Parameters
-    ----------
-    layers : mapping of encoder to Layer
-        Of `measure.last_layers`.
-    ds : Dataset
-        The structures.
-    target : str
-        Which of its targets.
-    probes : collection of str
-        Probes that were asked for.
-    **settings
-        Further options of `cpdkit.cpd`.
-
-    Returns
-    -------
-    DataFrame
-        Of :func:`definitions_of`, without ``distance``, for every number whose encoder and probe
-        were asked for; empty where there is none.
+    ``sound`` and ``transductive``. Numbers whose encoder or probe was not asked for are left out.
     """
     wanted = [r for r in REPORTED if r.encoder in layers and r.probe in probes]
     matrices = {kind: composition_matrix(ds, kind=kind) for kind in ("counts", "fractions")}
@@ -106,33 +78,13 @@ def settle(
 
 
 def definitions_of(grid: pd.DataFrame, reported: Reported) -> pd.DataFrame:
-    """Compare one reported number with every definition that was computed.
+    """Compare one reported number with every definition that was computed, nearest first.
 
-    Parameters
-    ----------
-    grid : DataFrame
-        Columns ``encoder, probe, composition, protocol, score, mean, low, high`` for one target;
-        scores ``r2_geom`` (against the raw target) and ``r2_partial`` (against what composition
-        leaves of it), and ``ceiling``.
-    reported : Reported
-        The number.
-
-    Returns
-    -------
-    DataFrame
-        Rows of the grid for this encoder and probe, without the ceiling, nearest first, with
-        ``distance`` (from the mean), ``compatible`` (the interval holds the value) and
-        ``above_ceiling`` (the value is larger than the upper end of the ceiling that belongs to
-        ``r2_geom``, so that a residual without composition could not have reached it).
-
-    Raises
-    ------
-    ValueError
-        If the grid holds nothing for this encoder and probe, or a column is missing.
+    ``distance`` is that from the mean; ``compatible`` says that the interval holds the value, and
+    ``above_ceiling`` that the value is larger than the upper end of the ceiling of ``r2_geom``, so
+    that a residual without composition could not have reached it.
     """
-    missing = [c for c in ["encoder", "probe", *_KEYS, "mean", "low", "high"] if c not in grid]
-    if missing:
-        raise ValueError(f"the grid lacks the columns {missing}; it has {list(grid.columns)}.")
+    needs(grid, ["encoder", "probe", *_KEYS, "mean", "low", "high"])
     own = grid[(grid["encoder"] == reported.encoder) & (grid["probe"] == reported.probe)]
     rows = own[own["score"].isin(["r2_geom", "r2_partial"])].dropna(subset=["mean"])
     if rows.empty:
@@ -154,20 +106,7 @@ def definitions_of(grid: pd.DataFrame, reported: Reported) -> pd.DataFrame:
 
 
 def settled_sentences(settled: pd.DataFrame, *, widest: float = 1.0) -> list[str]:
-    """What the comparison says of each reported number, in words.
-
-    Parameters
-    ----------
-    settled : DataFrame
-        Rows of :func:`definitions_of`, of one or several numbers.
-    widest : float, default 1.0
-        Intervals wider than this hold almost any number; they are counted, not listed.
-
-    Returns
-    -------
-    list of str
-        A Markdown sentence per number.
-    """
+    """What is said of each reported number; intervals over `widest` are counted only."""
     sentences = []
     for value, rows in settled.groupby("reported", sort=False):
         wide = rows["high"] - rows["low"] > widest
@@ -209,28 +148,7 @@ def near(
     widest: float = 0.3,
     among: Sequence[str] = ("r2_geom", "r2_partial", "r2_full"),
 ) -> pd.DataFrame:
-    """Scores whose interval holds a reported value and is narrow enough to say something.
-
-    Parameters
-    ----------
-    ridge : DataFrame
-        Columns ``representation, target, score, mean, low, high``.
-    probed : DataFrame
-        The same with ``probe``; its rows of ridge are left out.
-    target : str
-        Which target.
-    value : float
-        The reported value; by default that of the equivariant model.
-    widest : float, default 0.3
-        Intervals at least as wide are left out.
-    among : sequence of str
-        Which scores.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``score, probe, representation, mean, low, high``, sorted by score and probe.
-    """
+    """Scores whose interval holds a reported value and is narrow enough to say something."""
     rows = pd.concat([ridge.assign(probe="ridge"), probed[probed["probe"] != "ridge"]])
     rows = rows[(rows["target"] == target) & rows["score"].isin(among)]
     narrow = rows["high"] - rows["low"] < widest

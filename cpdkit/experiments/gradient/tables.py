@@ -44,21 +44,7 @@ def channels(layers: Mapping[str, Layer]) -> pd.DataFrame:
 
 
 def with_layers(table: pd.DataFrame, layers: Mapping[str, Layer]) -> pd.DataFrame:
-    """Scores with encoder and depth of their representation in front.
-
-    Parameters
-    ----------
-    table : DataFrame
-        With the columns ``representation`` and ``protocol``.
-    layers : mapping of representation to Layer
-        Of `measure.pooled_layers`.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``representation, encoder, depth, protocol``, those of `table`, and ``last``:
-        whether it is the last layer.
-    """
+    """Scores with encoder and depth of their representation in front, and ``last`` behind."""
     found = [layers[name] for name in table["representation"]]
     table = table.assign(
         encoder=[layer.encoder for layer in found],
@@ -70,25 +56,13 @@ def with_layers(table: pd.DataFrame, layers: Mapping[str, Layer]) -> pd.DataFram
 
 
 def last_layers(table: pd.DataFrame) -> pd.DataFrame:
-    """Scores of last layers under the sound protocol, named by their encoder.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Of :func:`with_layers`, or ``01_gradient.csv`` of a record.
-    """
+    """Scores of last layers under the sound protocol, named by their encoder."""
     rows = table[(table["protocol"] == "sound") & (table["depth"] == 1.0)]
     return rows.assign(representation=rows["encoder"])
 
 
 def several_layers(table: pd.DataFrame) -> pd.DataFrame:
-    """``r2_partial`` under the sound protocol of encoders with several layers.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As for :func:`last_layers`.
-    """
+    """``r2_partial`` under the sound protocol of encoders with several layers."""
     rows = table[(table["protocol"] == "sound") & (table["score"] == "r2_partial")]
     return rows[rows.groupby("encoder")["depth"].transform("nunique") > 1]
 
@@ -96,17 +70,7 @@ def several_layers(table: pd.DataFrame) -> pd.DataFrame:
 def pick(
     table: pd.DataFrame, scores: Sequence[str], *, targets: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Rows of some scores, in the order of `scores`, and of some targets.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns ``score`` and ``target``.
-    scores : sequence of str
-        Which scores.
-    targets : sequence of str, optional
-        Which targets; all by default.
-    """
+    """Rows of some scores, in the order of `scores`, and of some targets."""
     if targets is not None:
         table = table[table["target"].isin(targets)]
     rows = table[table["score"].isin(scores)]
@@ -116,20 +80,7 @@ def pick(
 def beside_ridge(
     ridge: pd.DataFrame, others: Mapping[tuple[str, str], pd.DataFrame]
 ) -> pd.DataFrame:
-    """Scores of other probes below those of ridge.
-
-    Parameters
-    ----------
-    ridge : DataFrame
-        Scores of ridge, with the column ``representation``.
-    others : mapping of (representation, probe) to DataFrame
-        Scores of the others; there may be none.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``representation, probe, target, score, mean, low, high``.
-    """
+    """Scores of other probes below those of ridge."""
     tables = [ridge.assign(probe="ridge")]
     if others:
         tables.append(stack(others, ["representation", "probe"]))

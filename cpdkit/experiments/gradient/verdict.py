@@ -6,7 +6,8 @@ from collections.abc import Collection
 
 import pandas as pd
 
-from cpdkit.experiments.verdict import VERBS, Verdict, decide, difference, with_interval
+from cpdkit.comparisons import paired_difference
+from cpdkit.experiments.verdict import VERBS, Verdict, above_ceiling, decide, with_interval
 
 __all__ = ["NULLS", "crossings", "disentanglement_gradient", "judged"]
 
@@ -28,15 +29,8 @@ def judged(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def crossings(table: pd.DataFrame) -> str:
-    """How many scores lie above their ceiling for certain, in a sentence.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns ``score`` and ``low``, with the score ``crossing``.
-    """
-    rows = table[table["score"] == "crossing"]
-    return f"Above the ceiling: {(rows['low'] > 0).sum()} of {len(rows)} scores of last layers."
+    """How many scores lie above their ceiling for certain, in a sentence."""
+    return f"{above_ceiling(table)} of last layers."
 
 
 def disentanglement_gradient(
@@ -49,32 +43,10 @@ def disentanglement_gradient(
     """Judge claim 1: handcrafted descriptors do not keep geometry linearly accessible.
 
     The claim **holds** if the interval of every handcrafted representation lies at or below zero
-    and that of some learned one above; it **fails** if the interval of a handcrafted one lies
-    above zero; otherwise the results leave it **undecided**. Judged by the sound protocol on
-    last layers.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns ``encoder, representation, last, protocol, target, score, mean, low, high,
-        fold_values``; all representations on the same folds.
-    target : str
-        The target to judge by.
-    handcrafted : collection of str
-        Encoders that are handcrafted descriptors; all others count as learned. A network whose
-        name holds the target, as ``zoo/painn-gap-0`` does, was trained on it; the sentence then
-        also names the best that was not.
-    score : str, default "r2_geom"
-        The paper's number.
-
-    Returns
-    -------
-    Verdict
-
-    Raises
-    ------
-    ValueError
-        If the table has no such rows.
+    and that of some learned one above; it **fails** if the interval of a handcrafted one lies above
+    zero; otherwise the results leave it **undecided**. Judged by the sound protocol on last layers.
+    Encoders that are not `handcrafted` count as learned; one whose name holds the target, as
+    ``zoo/painn-gap-0`` does, was trained on it, and the best that was not is named too.
     """
     rows = table[
         (table["target"] == target)
@@ -97,23 +69,21 @@ def disentanglement_gradient(
         holds=bool((hand["high"] <= 0).all() and (learned["low"] > 0).any()),
         fails=bool((hand["low"] > 0).any()),
     )
-    folds = table.attrs.get("n_folds", len(best_hand["fold_values"]))
+    n_folds = table.attrs.get("n_folds", len(best_hand["fold_values"]))
+
+    def beside(best: pd.Series, comma: str = "") -> str:
+        folds = (best["fold_values"], best_hand["fold_values"])
+        gain = with_interval(paired_difference(*folds, n_folds=n_folds), style="signed")
+        named = f"{best['representation']}{comma} {with_interval(best)}"
+        return f"{named}; the difference is {gain}"
+
     sentence = (
         f"Claim 1 {VERBS[outcome]} here: {_REASONS[outcome]}. "
         f"{best_hand['representation']} scores {with_interval(best_hand)} for {target}, "
-        f"{best_learned['representation']} {with_interval(best_learned)}; "
-        f"{_gain(best_learned, best_hand, folds)}."
+        f"{beside(best_learned)}."
     )
     unasked = learned[~learned["encoder"].str.contains(f"-{target}-", regex=False)]
     if len(unasked) < len(learned) and len(unasked):
         best = unasked.loc[unasked["mean"].idxmax()]
-        sentence += (
-            f" Of those not trained on {target} the best is {best['representation']}, "
-            f"{with_interval(best)}; {_gain(best, best_hand, folds)}."
-        )
+        sentence += f" Of those not trained on {target} the best is {beside(best, ',')}."
     return Verdict(CLAIM, outcome, sentence)
-
-
-def _gain(one: pd.Series, other: pd.Series, n_folds: int) -> str:
-    gain = difference(one["fold_values"], other["fold_values"], n_folds=n_folds)
-    return f"the difference is {with_interval(gain, style='signed')}"

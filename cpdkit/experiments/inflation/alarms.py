@@ -17,6 +17,8 @@ from cpdkit.scores import Rows
 
 __all__ = ["alarm_draws", "alarm_rates", "crossing_draws"]
 
+_MEASURED = ["crossing", "low", "high", "alarm"]
+
 
 def crossing_draws(
     composition: Any,
@@ -31,34 +33,11 @@ def crossing_draws(
     level: float = 0.95,
     seed: int = 0,
 ) -> pd.DataFrame:
-    r"""Score planted data whose composition content is known.
+    """Score planted data whose composition content is known, see `planted.plant`.
 
-    Parameters
-    ----------
-    composition : array of shape (n, n_elements)
-        Element counts of real molecules.
-    probe : str or estimator
-        As in `cpdkit.cpd`.
-    strengths : tuple of float
-        Weight of curved composition in the features; at 0 every alarm is false.
-    truth, composition_share, n_channels
-        As in `planted.plant`. The nearer `truth` is to 1, the closer a good probe comes to
-        the ceiling, and the easier a false alarm.
-    n_draws : int
-        Planted data sets for each strength.
-    n_folds, level, seed
-        As in `cpdkit.cpd`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per strength and draw: ``strength``, ``draw``, ``crossing`` (mean of
-        ``r2_geom - ceiling``), ``low``, ``high``, ``alarm`` (the interval lies above zero).
-
-    Raises
-    ------
-    ValueError
-        As in `cpdkit.cpd` and `planted.plant`.
+    ``crossing`` is ``r2_geom - ceiling``; an ``alarm`` means that its interval lies above zero.
+    With strength 0 every alarm is false. The nearer `truth` is to 1, the closer a good probe comes
+    to the ceiling, and the easier a false alarm.
     """
     rows, predict = [], engine_for(probe, seed=seed)
     for strength in strengths:
@@ -70,20 +49,11 @@ def crossing_draws(
             fold = make_folds(len(known.target), n_folds=n_folds, seed=seed + draw)
             C = np.asarray(composition, dtype=np.float64)
             parts = predict(known.features, C, known.target[:, None], fold, inputs=())
-            row = Rows.of_predictions(list(parts), n_folds=n_folds, level=level).row(
-                "y", "crossing", 0
-            )
-            rows.append(
-                {
-                    "strength": strength,
-                    "draw": draw,
-                    "crossing": row["mean"],
-                    "low": row["low"],
-                    "high": row["high"],
-                    "alarm": bool(row["low"] > 0),
-                }
-            )
-    return pd.DataFrame(rows)
+            scores = Rows.of_predictions(list(parts), n_folds=n_folds, level=level)
+            row = scores.row("y", "crossing", 0)
+            found = (row["mean"], row["low"], row["high"], bool(row["low"] > 0))
+            rows.append((strength, draw, *found))
+    return pd.DataFrame(rows, columns=["strength", "draw", *_MEASURED])
 
 
 def alarm_draws(
@@ -93,20 +63,6 @@ def alarm_draws(
 
     Geometry decides all that composition leaves of the target, the hardest case, and composition
     has 80 % of its variance.
-
-    Parameters
-    ----------
-    composition : array of shape (n, n_elements)
-        Element counts of real molecules.
-    probes : mapping of name to probe
-        As in `cpdkit.cpd`.
-    n_draws, seed
-        As in `crossing_draws`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Of `crossing_draws`, with a column ``probe``.
     """
     found = {
         name: crossing_draws(
@@ -119,36 +75,13 @@ def alarm_draws(
 
 
 def alarm_rates(draws: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
-    """Share of draws with an alarm, with Wilson's interval.
-
-    Parameters
-    ----------
-    draws : DataFrame
-        Of `crossing_draws`; further columns that name a setting are kept apart.
-    level : float, default 0.95
-        Of the interval.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per setting: its columns, ``mean crossing``, ``draws``, ``alarms``, ``rate``,
-        ``low``, ``high``.
-    """
-    measured = {"draw", "crossing", "low", "high", "alarm"}
+    """Share of draws with an alarm, for each setting, with Wilson's interval."""
+    settings = [c for c in draws if c not in ("draw", *_MEASURED)]
     rows = []
-    for key, part in draws.groupby([c for c in draws if c not in measured], sort=False):
+    for key, part in draws.groupby(settings, sort=False):
         alarms, n = int(part["alarm"].sum()), len(part)
         interval = stats.binomtest(alarms, n).proportion_ci(level, method="wilson")
-        settings = dict(zip([c for c in draws if c not in measured], key, strict=True))
-        rows.append(
-            {
-                **settings,
-                "mean crossing": part["crossing"].mean(),
-                "draws": n,
-                "alarms": alarms,
-                "rate": alarms / n,
-                "low": interval.low,
-                "high": interval.high,
-            }
-        )
-    return pd.DataFrame(rows)
+        rate = (alarms / n, interval.low, interval.high)
+        rows.append((*key, part["crossing"].mean(), n, alarms, *rate))
+    columns = [*settings, "mean crossing", "draws", "alarms", "rate", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)

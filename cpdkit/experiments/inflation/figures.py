@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from cpdkit.experiments.labels import label, labelled
-from cpdkit.figures import Look, intervals, legend, levels, looks, name_rows, needs, panels
+from cpdkit.figures import Look, intervals, legend, levels, looks, named_rows, needs, panels
 
 __all__ = ["inflation_figure", "mechanism_figure", "remedy_figure", "width_figure"]
 
@@ -36,24 +36,7 @@ def _errorbars(axis: Axes, rows: pd.DataFrame, at: np.ndarray, probe: str, *, fl
 
 
 def mechanism_figure(table: pd.DataFrame, *, colour: str) -> Figure:
-    """Two residual channels against each other, coloured by what they ought not to know.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns ``planted``, which names the panels, ``channel_1``, ``channel_2`` and `colour`.
-    colour : str
-        A compositional target.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
-    """
+    """Two residual channels against each other, coloured by what they ought not to know."""
     needs(table, ["planted", "channel_1", "channel_2", colour])
     kinds = levels(table, "planted")
     figure, axes = panels(len(kinds), width=3.6, height=3.6, left=1, top=0, sharey=False)
@@ -68,28 +51,11 @@ def mechanism_figure(table: pd.DataFrame, *, colour: str) -> Figure:
 
 
 def inflation_figure(table: pd.DataFrame) -> Figure:
-    """What residuals tell of compositional targets, one panel per fold scheme.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns ``representation, probe, folds, target, score, mean``; ``r2_geom`` is drawn: the
-        mean over targets large, each target small. A sound score is 0 or below.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
-    """
+    """What residuals tell of compositional targets and their mean, one panel per fold scheme."""
     needs(table, ["representation", "probe", "folds", "target", "score", "mean"])
     table = labelled(table[table["score"] == "r2_geom"])
     names, probes, schemes = levels(table, "representation", "probe", "folds")
-    figure, axes = panels(len(schemes), height=1 + 0.55 * len(names), left=3.2)
-    name_rows(axes, names)
+    figure, axes = named_rows(len(schemes), names, row=0.55, rest=1, left=3.2)
     for axis, scheme in zip(axes, schemes, strict=True):
         for i, probe in enumerate(probes):
             here = table[(table["folds"] == scheme) & (table["probe"] == probe)]
@@ -110,22 +76,7 @@ def inflation_figure(table: pd.DataFrame) -> Figure:
 
 
 def width_figure(table: pd.DataFrame) -> Figure:
-    """Inflation against width, one panel per planted representation, one line per probe.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns ``planted, probe, width, mean, low, high``.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
-    """
+    """Inflation against width, one panel per planted representation, one line per probe."""
     needs(table, ["planted", "probe", "width", "mean", "low", "high"])
     kinds, probes = levels(table, "planted", "probe")
     figure, axes = panels(len(kinds), width=3.3, left=0.8, top=0, sharey=False)
@@ -145,28 +96,10 @@ def width_figure(table: pd.DataFrame) -> Figure:
 
 
 def remedy_figure(table: pd.DataFrame, *, questions: Sequence[str]) -> Figure:
-    """Scores after each remedy, one row per remedy, one panel per question.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns ``question, remedy, probe, mean, low, high`` and ``truth``, drawn as a line.
-    questions : sequence of str
-        Values of ``question`` in the order to draw them.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
-    """
+    """Scores after each remedy, one row per remedy, one panel per question."""
     needs(table, ["question", "remedy", "probe", "mean", "low", "high", "truth"])
     remedies, probes = levels(table, "remedy", "probe")
-    figure, axes = panels(len(questions), width=2.8, height=0.9 + 0.5 * len(remedies), left=3)
-    name_rows(axes, remedies)
+    figure, axes = named_rows(len(questions), remedies, row=0.5, rest=0.9, width=2.8, left=3)
     for axis, question in zip(axes, questions, strict=True):
         here = table[table["question"] == question]
         for i, probe in enumerate(probes):

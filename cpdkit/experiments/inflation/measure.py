@@ -19,19 +19,9 @@ from cpdkit.projection.linear import CompositionProjector
 from cpdkit.projection.within import WithinGroups
 from cpdkit.representation import Representation
 
-__all__ = [
-    "QUESTIONS",
-    "fixed_probes",
-    "inflation_scores",
-    "model_scores",
-    "planted_minus_control",
-    "probe_settings",
-    "remedy_scores",
-    "scores_by_width",
-    "trees_on_components",
-    "unprojected_score",
-    "varying_channels",
-]
+__all__ = ["QUESTIONS", "fixed_probes", "inflation_scores", "model_scores"]
+__all__ += ["planted_minus_control", "probe_settings", "remedy_scores", "scores_by_width"]
+__all__ += ["trees_on_components", "unprojected_score", "varying_channels"]
 
 QUESTIONS = {
     "linear target, raw": ("linear", "r2_geom", 0.0),
@@ -40,16 +30,8 @@ QUESTIONS = {
 }
 """What is asked after a removal: column of the targets, score, and what is true."""
 
-_RARE_WITHIN = "rare events, within formulas"
 _MOST_COMPONENTS = 64
-_MODEL_SCORES = {
-    "r2_geom": "r2_geom",
-    "ceiling": "ceiling",
-    "crossing": "crossing",
-    "r2_partial": "r2_partial",
-    "control": "control",
-    "corrected": "minus control",
-}
+_MODEL_SCORES = ["r2_geom", "ceiling", "crossing", "r2_partial", "control", "corrected"]
 
 
 def probe_settings(*, n_trees: int, seed: int) -> dict[str, Any]:
@@ -81,26 +63,7 @@ def inflation_scores(
     folds: Sequence[str],
     seed: int,
 ) -> pd.DataFrame:
-    """Scores of compositional targets for every representation, probe and kind of folds.
-
-    Parameters
-    ----------
-    features : mapping of representation to ndarray of shape (n, d)
-        What is probed.
-    composition, formulas
-        As in `cpdkit.controls.control_scores`.
-    probes : mapping of name to probe
-        As in `cpdkit.cpd`.
-    folds : sequence of str
-        Kinds of folds.
-    seed : int
-        Of folds and probes.
-
-    Returns
-    -------
-    DataFrame
-        Of `control_scores`, with the columns ``representation``, ``probe`` and ``folds``.
-    """
+    """Scores of compositional targets for every representation, probe and kind of folds."""
     found = {
         (name, probe, kind): control_scores(
             X, composition, formulas, probe=model, folds=kind, seed=seed
@@ -117,23 +80,8 @@ def scores_by_width(
 ) -> pd.DataFrame:
     """Scores of the control, whose truth is 0, against the number of channels.
 
-    Parameters
-    ----------
-    empty : NoGeometry
-        Of `without_geometry`.
-    widths : sequence of int
-        Numbers of channels.
-    probes : mapping of name to probe
-        As in `cpdkit.cpd`.
-    seed : int
-        Of folds and probes.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``planted, probe, width, target, score, mean, low, high``: functions of composition
-        and rare events after a linear projection with random folds, and rare events within
-        formulas, on both sides, with formula folds and a noisy control.
+    Functions of composition and rare events are scored after a linear projection with random folds,
+    and rare events within formulas, on both sides, with formula folds and a noisy control.
     """
     found = {
         (name, probe, width): control_scores(
@@ -151,7 +99,7 @@ def scores_by_width(
             probe=probes, folds="formula", groups=empty.formulas, seed=seed,
         )  # fmt: skip
         for probe, rows in within.query("score == 'r2_partial'").groupby("probe", sort=False):
-            found[_RARE_WITHIN, probe, width] = rows
+            found["rare events, within formulas", probe, width] = rows
     columns = ["planted", "probe", "width", "target", "score", "mean", "low", "high"]
     return stack(found, ["planted", "probe", "width"])[columns]
 
@@ -174,23 +122,7 @@ def trees_on_components(
     folds: str,
     seed: int,
 ) -> pd.DataFrame:
-    """Scores of trees on channels, and on principal components, which mix rare with common ones.
-
-    Parameters
-    ----------
-    features, composition, formulas, folds, seed
-        As in `inflation_scores`, with one kind of folds.
-    control : str
-        The compositional target.
-    trees : estimator
-        The probe.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``representation, channels, components, variance kept, input`` (``"trees"`` or
-        ``"trees on components"``), ``mean, low, high``.
-    """
+    """Scores of trees on channels, and on principal components, which mix rare with common ones."""
     found = {}
     for name, X in features.items():
         n_components = min(_MOST_COMPONENTS, *X.shape)
@@ -209,25 +141,7 @@ def trees_on_components(
 def remedy_scores(
     planted: PlantedQuestions, *, probes: Mapping[str, Any], folds: Sequence[str], seed: int
 ) -> pd.DataFrame:
-    """What six removals leave to each probe, for the three questions.
-
-    Parameters
-    ----------
-    planted : PlantedQuestions
-        Features and targets.
-    probes : mapping of name to probe
-        As in `cpdkit.cpd`.
-    folds : sequence of str
-        Kinds of folds.
-    seed : int
-        Of folds, forests and probes.
-
-    Returns
-    -------
-    DataFrame
-        Of `remedies.scores_after_removal`, with the columns ``folds``, ``remedy``, ``question`` and
-        ``truth``.
-    """
+    """What six removals leave to each probe, for the three questions."""
     found = {}
     for kind in folds:
         removers = {
@@ -252,18 +166,7 @@ def remedy_scores(
 def planted_minus_control(
     planted: PlantedQuestions, *, probes: Mapping[str, Any], folds: Sequence[str], seed: int
 ) -> pd.DataFrame:
-    """Scores of the planted targets, plain and with the control subtracted.
-
-    Parameters
-    ----------
-    planted, probes, folds, seed
-        As in `remedy_scores`.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``folds, target, truth, probe, plain, minus control``.
-    """
+    """Scores of the planted targets, plain and with the control subtracted."""
     rows = []
     for kind in folds:
         for target, share in {"curved": 0.0, "planted": 0.5}.items():
@@ -272,11 +175,10 @@ def planted_minus_control(
                     planted.features, planted.composition, planted.targets[[target]],
                     probe=model, groups=planted.formulas, folds=kind, seed=seed,
                 ).set_index("score")["mean"]  # fmt: skip
-                row = {"folds": kind, "target": target}
-                row["truth"] = round(share * scores["ceiling"], 2)
-                row |= {"probe": probe, "plain": scores["r2_geom"]}
-                rows.append(row | {"minus control": scores["corrected"]})
-    return pd.DataFrame(rows)
+                truth = round(share * scores["ceiling"], 2)
+                rows.append((kind, target, truth, probe, scores["r2_geom"], scores["corrected"]))
+    columns = ["folds", "target", "truth", "probe", "plain", "minus control"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def model_scores(
@@ -291,18 +193,7 @@ def model_scores(
 ) -> pd.DataFrame:
     """Scores of one target as reported, minus its control, and within formulas.
 
-    Parameters
-    ----------
-    features, composition, formulas, probes, folds, seed
-        As in `inflation_scores`, with one kind of folds.
-    targets : DataFrame of shape (n, 1)
-        The target.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``representation, probe, score, target, mean, low, high`` and ``n_used``, how many
-        rows have a companion of their formula in their fold.
+    ``n_used`` rows have a companion of their formula in their fold.
     """
     options: dict[str, Any] = {"groups": formulas, "folds": folds, "seed": seed}
     found = {}
@@ -310,7 +201,8 @@ def model_scores(
         for probe, model in probes.items():
             given = (X, composition, targets)
             plain = minus_control(*given, probe=model, **options)
-            plain = plain.set_index("score").loc[list(_MODEL_SCORES)].rename(_MODEL_SCORES)
+            plain = plain.set_index("score").loc[_MODEL_SCORES]
+            plain = plain.rename({"corrected": "minus control"})
             within = scores_after_removal(*given, remover=WithinGroups(), probe=model, **options)
             within = within[within["score"] == "r2_partial"].assign(score="within formulas")
             rows = pd.concat([plain.reset_index(), within])

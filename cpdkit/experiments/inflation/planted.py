@@ -28,21 +28,11 @@ _RARITY = 0.05  # share of structures for which a coin falls heads
 
 @dataclass(frozen=True)
 class Planted:
-    """Features and a target with a known answer.
+    """Features and a target with a known answer."""
 
-    Attributes
-    ----------
-    features : ndarray of shape (n, n_channels)
-        Affine in composition, plus hidden geometry, plus smooth functions of composition.
-    target : ndarray of shape (n,)
-        Composition, plus hidden geometry, plus noise.
-    truth : float
-        Share of the variance of the target's part beyond composition that the features hold.
-    """
-
-    features: np.ndarray
-    target: np.ndarray
-    truth: float
+    features: np.ndarray  # affine in composition, hidden geometry, functions of composition
+    target: np.ndarray  # composition, hidden geometry, noise
+    truth: float  # share of the target's variance beyond composition that the features hold
 
 
 def _standardised(composition: Any) -> np.ndarray:
@@ -59,34 +49,9 @@ def composition_only(
 ) -> np.ndarray:
     r"""Draw smooth random functions of composition: a representation without any geometry.
 
-    Channel j is :math:`\sqrt 2 \cos(w_j \cdot c + b_j)` of standardised counts c, with
-    :math:`w_j \sim N(0, \ell^{-2})` and uniform :math:`b_j`: random Fourier features of a Gaussian
-    kernel of width :math:`\ell` [1]_.
-
-    Parameters
-    ----------
-    composition : array of shape (n, n_elements)
-        Element counts.
-    n_channels : int
-        Width of the representation.
-    length : float, default 2
-        :math:`\ell`, in standard deviations of a count; the larger, the closer to affine.
-    seed : int, default 0
-        Of the functions.
-
-    Returns
-    -------
-    ndarray of shape (n, n_channels)
-        Equal for structures of one formula.
-
-    Raises
-    ------
-    ValueError
-        If the width or the length is not positive, or composition does not vary.
-
-    References
-    ----------
-    .. [1] A. Rahimi and B. Recht, Random features for large-scale kernel machines, NIPS 2007.
+    Channel j is :math:`\sqrt 2 \cos(w_j \cdot c + b_j)` of standardised counts c, with :math:`w_j
+    \sim N(0, \ell^{-2})` and uniform :math:`b_j`: random Fourier features of a Gaussian kernel of
+    width :math:`\ell` (A. Rahimi and B. Recht, NIPS 2007).
     """
     if n_channels < 1 or not length > 0:
         raise ValueError(
@@ -107,35 +72,11 @@ def plant(
     composition_share: float = 0.5,
     seed: int = 0,
 ) -> Planted:
-    r"""Plant four hidden coordinates of geometry and a chosen amount of curved composition.
+    """Plant four hidden coordinates of geometry and a chosen amount of curved composition.
 
     Geometry is independent of composition. The features mix it with standardised counts by a random
-    matrix; `strength` times `composition_only` is added. The target is linear in both.
-
-    Parameters
-    ----------
-    composition : array of shape (n, n_elements)
-        Element counts, best those of real molecules.
-    n_channels : int, default 32
-        Width of the features.
-    strength : float, default 0
-        Weight of the curved part; at 0 composition is affine in the features, and a projection
-        removes it altogether.
-    truth : float, default 0.5
-        Share of the target beyond composition that geometry decides; the rest is noise.
-    composition_share : float, default 0.5
-        Share of the target's variance that composition decides.
-    seed : int, default 0
-        Of everything.
-
-    Returns
-    -------
-    Planted
-
-    Raises
-    ------
-    ValueError
-        If a share lies outside [0, 1] or [0, 1), or composition does not vary.
+    matrix; `strength` times `composition_only` is added. The target is linear in both:
+    `composition_share` of its variance is composition's, and `truth` of the rest geometry's.
     """
     if not 0 <= truth <= 1 or not 0 <= composition_share < 1:
         raise ValueError(
@@ -157,34 +98,18 @@ def plant(
 
 @dataclass(frozen=True, eq=False)
 class NoGeometry:
-    """Representations of real structures that hold no geometry, and a target to look for.
+    """Representations of real structures that hold no geometry, and a target to look for."""
 
-    Attributes
-    ----------
-    composition : ndarray of shape (n, n_elements)
-        Element counts.
-    formulas : sequence of str, shape (n,)
-        Formulas.
-    control : Series of shape (n,)
-        A compositional target.
-    coins : ndarray of shape (n, width)
-        Heads for one structure in twenty, independent of everything.
-    noise : ndarray of shape (2, n)
-        Standard normal.
-    seed : int
-        Of the draws, and of the functions of composition.
-    """
-
-    composition: np.ndarray
+    composition: np.ndarray  # element counts
     formulas: Sequence[str]
-    control: pd.Series
-    coins: np.ndarray
-    noise: np.ndarray
-    seed: int
+    control: pd.Series  # a compositional target
+    coins: np.ndarray  # (n, width): heads for one structure in twenty, independent of everything
+    noise: np.ndarray  # (2, n), standard normal
+    seed: int  # of the draws, and of the functions of composition
 
     @property
     def name(self) -> str:
-        """Of the control."""
+        """Name of the control."""
         return str(self.control.name)
 
     def features(self, width: int) -> dict[str, np.ndarray]:
@@ -194,19 +119,7 @@ class NoGeometry:
 
 
 def without_geometry(ds: Dataset, *, width: int, control: str, seed: int) -> NoGeometry:
-    """Draw representations of at most `width` channels that hold no geometry.
-
-    Parameters
-    ----------
-    ds : Dataset
-        Structures whose composition is used.
-    width : int
-        Most channels.
-    control : str
-        Of the `cpdkit.controls.compositional_targets`.
-    seed : int
-        Of all draws.
-    """
+    """Draw representations of at most `width` channels that hold no geometry."""
     rng = np.random.default_rng(seed)
     coins = (rng.random((len(ds), width)) < _RARITY).astype(float)
     noise = rng.normal(size=(2, len(ds)))
@@ -229,17 +142,8 @@ def residual_channels(empty: NoGeometry) -> pd.DataFrame:
 class PlantedQuestions:
     """Features of geometry, curved composition and rare events, and three targets.
 
-    Attributes
-    ----------
-    features : ndarray of shape (n, d)
-        What is probed.
-    composition : ndarray of shape (n, n_elements)
-        Element counts.
-    targets : DataFrame of shape (n, 3)
-        ``linear`` and ``curved``, of which nothing is to be found beyond composition, and
-        ``planted``: geometry decides half of what composition leaves of it.
-    formulas : sequence of str, shape (n,)
-        Formulas.
+    Of ``linear`` and ``curved`` nothing is to be found beyond composition; geometry decides half of
+    what composition leaves of ``planted``.
     """
 
     features: np.ndarray

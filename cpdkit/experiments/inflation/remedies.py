@@ -48,38 +48,12 @@ def scores_after_removal(
 ) -> pd.DataFrame:
     r"""Remove composition with `remover`, probe, and score on held-out rows.
 
-    With :math:`\tilde X` and :math:`\tilde y` the residuals of features and target,
-
-    ``r2_geom``
-        R2 of a probe that was trained on :math:`\tilde X` against raw y.
-    ``r2_partial``
-        :math:`1 - \sum (\tilde y - \hat f(\tilde X))^2 / \sum \tilde y^2` of a probe that was
-        trained on :math:`\tilde X` against :math:`\tilde y`. With `WithinGroups`
-        the predictions are centred within formulas too, and rows without a companion of their
-        formula drop out of both sums.
-
-    Parameters
-    ----------
-    features, composition, targets, groups, ids, folds, n_folds, repeats, seed, level
-        As in `cpdkit.cpd`. For `WithinGroups` composition must be element counts.
-    remover : transformer
-        `CompositionProjector`, `WithinGroups`, or one of `cpdkit.projection.flexible`.
-        Refitted on the training rows of every fold.
-    probe : {"ridge", "mlp", "trees", "knn", "kernel"} or estimator
-        As in `cpdkit.cpd`; settings are chosen on one inner fold (the next one). Several probes, as
-        a mapping of names to these, share the residuals, and the table gets a column ``probe``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per target and score: ``target``, ``score``, ``mean``, ``low``, ``high``,
-        ``fold_values``, ``n_used`` (held-out rows that count) and ``note`` (why a value is NaN,
-        else empty).
-
-    Raises
-    ------
-    ValueError
-        As in `cpdkit.cpd`, or if there is no composition.
+    With :math:`\tilde X` and :math:`\tilde y` the residuals of features and target, ``r2_geom`` is
+    R2 of a probe of raw y from :math:`\tilde X`, and ``r2_partial`` is
+    :math:`1 - \sum (\tilde y - \hat f(\tilde X))^2 / \sum \tilde y^2` of a probe of
+    :math:`\tilde y` from :math:`\tilde X`. With `WithinGroups` the predictions are centred within
+    formulas too, and rows without a companion of their formula drop out of both sums: ``n_used``
+    count. Several probes by name add a column ``probe``.
     """
     if composition is None:
         raise ValueError("a remedy needs composition: element counts of each row.")
@@ -135,26 +109,8 @@ def minus_control(
         \text{corrected} = R^2_\text{geom}(y)
             - (1 - \text{ceiling})\, \max\big(0, R^2_\text{geom}(\hat y_\text{comp})\big)
 
-    fold by fold. Nonlinear composition in y is not accounted for.
-
-    Parameters
-    ----------
-    features, composition, targets, groups, probe, level
-        As in `cpdkit.cpd`.
-    **options
-        Passed to `cpdkit.cpd`: folds, n_folds, repeats, seed, ids, protocol.
-
-    Returns
-    -------
-    pandas.DataFrame
-        For each target rows with ``score`` one of ``r2_geom``, ``control`` (R2 of the control),
-        ``corrected`` and, as from `cpdkit.cpd`, ``ceiling``, ``crossing`` and ``r2_partial``;
-        ``mean``, ``low``, ``high``, ``fold_values``.
-
-    Raises
-    ------
-    ValueError
-        As in `cpdkit.cpd`.
+    fold by fold. Nonlinear composition in y is not accounted for. The ``score`` is one of
+    ``r2_geom``, ``control``, ``corrected``, ``ceiling``, ``crossing`` and ``r2_partial``.
     """
     check_same_rows({"features": features, "composition": composition, "targets": targets})
     X = check_features(features)
@@ -188,7 +144,7 @@ class _Residuals:
     def _removed(
         self, fit: np.ndarray, at: np.ndarray, *, of_target: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Of rows `fit` and of rows `at`; a flexible remover is too slow to refit idly."""
+        """Rows `fit` and rows `at`, kept: a flexible remover is too slow to refit idly."""
         key = (of_target, fit.tobytes())
         if key not in self._known:
             values = self.given.Y if of_target else self.given.X
@@ -203,9 +159,7 @@ class _Residuals:
     ) -> np.ndarray:
         """Test rows of the raw target or of its residual; settings chosen on `inner`."""
 
-        def predict(
-            regressor: Any, columns: np.ndarray, fit: np.ndarray, at: np.ndarray
-        ) -> np.ndarray:
+        def predict(regressor: Any, columns: Any, fit: np.ndarray, at: np.ndarray) -> np.ndarray:
             x_fit, x_at = self._removed(fit, at, of_target=False)
             y_fit = self._removed(fit, at, of_target=True)[0] if of_residual else self.given.Y[fit]
             return clone(regressor).fit(x_fit, y_fit[:, columns]).predict(x_at)
@@ -248,10 +202,6 @@ def _row(
     target: object, score: str, values: np.ndarray, n_folds: int, level: float, n_used: int
 ) -> dict[str, Any]:
     known = bool(np.isfinite(values).all())
-    return {
-        "target": target,
-        "score": score,
-        **summarise(values, n_folds=n_folds, level=level),
-        "n_used": n_used,
-        "note": "" if known else "the removal leaves nothing of the target",
-    }
+    note = "" if known else "the removal leaves nothing of the target"
+    numbers = summarise(values, n_folds=n_folds, level=level)
+    return {"target": target, "score": score, **numbers, "n_used": n_used, "note": note}

@@ -15,18 +15,7 @@ MODEL_SCORES = ["r2_geom", "ceiling", "control", "minus control", "r2_partial", 
 
 
 def found_of_nothing(remedies: pd.DataFrame) -> pd.DataFrame:
-    """The most that any probe finds where the truth is 0, beside what each finds where it is not.
-
-    Parameters
-    ----------
-    remedies : DataFrame
-        Of `measure.remedy_scores`.
-
-    Returns
-    -------
-    DataFrame
-        Indexed by ``folds`` and ``remedy``; columns ``most found of nothing`` and each probe.
-    """
+    """The most that any probe finds where the truth is 0, beside what each finds elsewhere."""
     keys = ["folds", "remedy"]
     nothing = remedies[remedies["truth"] == 0].groupby(keys, sort=False)["mean"].max()
     planted = remedies[remedies["truth"] > 0].set_index([*keys, "probe"])["mean"].unstack()
@@ -44,17 +33,7 @@ def minus_control_long(table: pd.DataFrame) -> pd.DataFrame:
 def safe_widths_by_probe(
     widths: pd.DataFrame, *, probes: Sequence[str], bound: float
 ) -> pd.DataFrame:
-    """Safe widths with a row for each probe and a column for each planted representation.
-
-    Parameters
-    ----------
-    widths : DataFrame
-        Of `measure.scores_by_width`.
-    probes : sequence of str
-        Order of the rows.
-    bound : float
-        As in `verdict.safe_widths`.
-    """
+    """Safe widths with a row for each probe and a column for each planted representation."""
     safe = safe_widths(widths, bound=bound)
     wide = safe.pivot(index="probe", columns="planted", values="width")
     return wide.reindex(probes)[list(dict.fromkeys(widths["planted"]))]

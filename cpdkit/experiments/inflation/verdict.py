@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from cpdkit.experiments.inflation.planted import RARE, SMOOTH
-from cpdkit.experiments.verdict import VERBS, Verdict, number, with_interval
+from cpdkit.experiments.verdict import VERBS, Verdict, above_ceiling, decide, named, number
 
 __all__ = ["caught_by_trees", "control_recovered", "inflated_trees", "made_by_projection"]
 __all__ += ["models_above_ceiling", "recommended_remedy", "safe_after_projection", "safe_widths"]
@@ -26,34 +26,10 @@ def inflated_trees(
 ) -> Verdict:
     """Judge claim 3 by a target that is linear in what was removed, so that 0 is sound.
 
-    The claim **holds** if the interval of the trees' score lies above `least` for at least half
-    of the representations, **fails** if for every one it lies below, and is **undecided**
-    otherwise. Undefined scores do not count. Which target is judged is a choice, so others of
-    the kind can be judged beside it; where they disagree the claim is **undecided**.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns ``representation, probe, target, score, mean, low, high``; one fold scheme. Only
-        representations of models, none planted.
-    target : str
-        A compositional target that is linear in the nuisance.
-    also : sequence of str
-        More of them, judged by the same rule; those that are not in the table or do not vary
-        within every fold are passed over.
-    probe : str, default "trees"
-        Value of ``probe`` that is judged; ``"ridge"``, where present, is set beside it.
-    least : float, default 0.1
-        R2 from which a score of what should be zero counts.
-
-    Returns
-    -------
-    Verdict
-
-    Raises
-    ------
-    ValueError
-        If the table has no such rows, or several for one representation.
+    The claim **holds** if the interval of the trees' score lies above `least` for at least half of
+    the representations, **fails** if for every one it lies below, and is **undecided** otherwise.
+    Undefined scores do not count. Which target is judged is a choice, so others of the kind can be
+    judged beside it; where they disagree the claim is **undecided**.
     """
     rows = table[(table["target"] == target) & (table["score"] == "r2_geom")]
     judged = rows[rows["probe"] == probe]
@@ -79,10 +55,10 @@ def inflated_trees(
     sentence = (
         f"Claim 3 {VERBS[outcome]} here: from projected residuals, which hold nothing linear in "
         f"composition, boosted trees recover {target.replace('_', ' ')} in {count} of {total} "
-        "models" + (f" ({', '.join(told)})" if told else "") + f"; {_named(best)}"
+        "models" + (f" ({', '.join(told)})" if told else "") + f"; {named(best)}"
     )
     if total > 1:
-        sentence += f", {_named(worst)}"
+        sentence += f", {named(worst)}"
     sentence += f" (paper: {PAPER[0]:.2f} to {PAPER[1]:.2f})."
     ridge = rows[rows["probe"] == "ridge"]
     if len(ridge):
@@ -93,49 +69,26 @@ def inflated_trees(
 def _outcome(judged: pd.DataFrame, least: float) -> tuple[str, int]:
     """What the scores of one control say, and how many are inflated."""
     count = int((judged["low"] > least).sum())
-    if 2 * count >= len(judged):
-        return "holds", count
-    return ("fails" if (judged["high"] < least).all() else "undecided"), count
+    fails = bool((judged["high"] < least).all())
+    return decide(holds=2 * count >= len(judged), fails=fails), count
 
 
 def safe_widths(table: pd.DataFrame, *, bound: float = 0.1) -> pd.DataFrame:
     """Up to which width a probe finds no more than `bound` where nothing is to be found.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Columns ``planted, probe, width, mean``: scores whose truth is 0.
-    bound : float, default 0.1
-        R2 that is tolerated.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per planted representation and probe: ``planted``, ``probe``, ``width``, the largest
-        that was tried such that it and all smaller ones keep to the bound; 0 where none does.
+    The largest that was tried such that it and all smaller ones keep to the bound; 0 where none
+    does.
     """
     rows = []
     for (kind, probe), part in table.groupby(["planted", "probe"], sort=False):
         part = part.sort_values("width")
         kept = part.loc[(part["mean"] <= bound).cummin(), "width"]
-        width = int(kept.max()) if len(kept) else 0
-        rows.append({"planted": kind, "probe": probe, "width": width})
-    return pd.DataFrame(rows)
+        rows.append((kind, probe, int(kept.max()) if len(kept) else 0))
+    return pd.DataFrame(rows, columns=["planted", "probe", "width"])
 
 
 def made_by_projection(widths: pd.DataFrame, unprojected: float, *, control: str) -> str:
-    """What trees find in coins before and after the projection, in a sentence.
-
-    Parameters
-    ----------
-    widths : DataFrame
-        Of `measure.scores_by_width`; the largest width counts. Without trees among its probes the
-        sentence says only what is found before.
-    unprojected : float
-        R2 before the projection, of `measure.unprojected_score`.
-    control : str
-        The target.
-    """
+    """What trees find in coins before and after the projection, in a sentence."""
     width = widths["width"].max()
     rows = widths[(widths["planted"] == RARE) & (widths["probe"] == "trees")]
     after = rows.loc[rows["width"] == width, "mean"]
@@ -147,17 +100,7 @@ def made_by_projection(widths: pd.DataFrame, unprojected: float, *, control: str
 
 
 def control_recovered(models: pd.DataFrame, *, target: str, folds: str, bound: float) -> str:
-    """How much trees recover of what was removed from the target itself, in a sentence.
-
-    Parameters
-    ----------
-    models : DataFrame
-        Of `measure.model_scores`.
-    target, folds : str
-        What was probed, and by which folds.
-    bound : float
-        R2 from which a score counts.
-    """
+    """How much trees recover of what was removed from the target itself, in a sentence."""
     rows = models[(models["score"] == "control") & (models["probe"] == "trees")]
     return (
         f"Of what the projection removed from the {target} itself, trees recover an R2 of "
@@ -169,36 +112,21 @@ def control_recovered(models: pd.DataFrame, *, target: str, folds: str, bound: f
 
 def models_above_ceiling(models: pd.DataFrame, *, n: int) -> str:
     """How many of n structures count within formulas, and how many scores cross the ceiling."""
-    crossing = models[models["score"] == "crossing"]
     return (
         f"{models['n_used'].iloc[-1]} of {n} structures have a companion of their formula in "
-        f"their fold. Above the ceiling: {(crossing['low'] > 0).sum()} of {len(crossing)} scores."
+        f"their fold. {above_ceiling(models)}."
     )
 
 
 def safe_after_projection(safe: pd.DataFrame, *, widths: Sequence[int]) -> str:
-    """Up to which width each probe is safe after the linear projection alone, in a sentence.
-
-    Parameters
-    ----------
-    safe : DataFrame
-        Of `tables.safe_widths_by_probe`.
-    widths : sequence of int
-        Widths that were tried.
-    """
+    """Up to which width each probe is safe after the linear projection alone, in a sentence."""
     least = safe[[SMOOTH, RARE]].min(axis=1).astype(int)
     told = "; ".join(f"{probe} safe up to {width}" for probe, width in least.items())
     return f"After a linear projection, with up to {max(widths)} channels tried: {told}."
 
 
 def recommended_remedy(remedies: pd.DataFrame) -> str:
-    """Formula means, with what probes find before and after them, in a sentence.
-
-    Parameters
-    ----------
-    remedies : DataFrame
-        Of `measure.remedy_scores`, with one kind of folds.
-    """
+    """Formula means, with what probes find before and after them, in a sentence."""
     told = []
     for probe in ("trees", "kernel", "mlp"):
         rows = remedies[remedies["probe"] == probe]
@@ -215,17 +143,7 @@ def recommended_remedy(remedies: pd.DataFrame) -> str:
 
 
 def caught_by_trees(controls: pd.DataFrame, *, control: str, bound: float) -> str:
-    """Models in which trees find the control, the worst first, a line for each kind of folds.
-
-    Parameters
-    ----------
-    controls : DataFrame
-        Of `measure.inflation_scores`.
-    control : str
-        A compositional target.
-    bound : float
-        The interval of a model that is caught lies above.
-    """
+    """Models in which trees find the control, the worst first, a line for each kind of folds."""
     rows = controls[(controls["score"] == "r2_geom") & (controls["target"] == control)]
     lines = []
     for kind, part in rows[rows["probe"] == "trees"].groupby("folds", sort=False):
@@ -233,7 +151,3 @@ def caught_by_trees(controls: pd.DataFrame, *, control: str, bound: float) -> st
         told = [f"{row['representation']} {number(row['mean'])}" for _, row in caught.iterrows()]
         lines.append(f"{kind} folds, trees above {bound:g}: {', '.join(told) or 'none'}")
     return "\n\n".join(lines)
-
-
-def _named(row: pd.Series) -> str:
-    return f"{row['representation']} {with_interval(row)}"

@@ -13,24 +13,7 @@ __all__ = ["isomer_figure"]
 
 
 def isomer_figure(table: pd.DataFrame, *, claimed: float | None = None) -> Figure:
-    """Share of isomer pairs in the right order by how much they differ, one panel per target.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `isomers.measure.accuracy_by_difference`; its rows with ``pairs="bin"`` are drawn.
-    claimed : float, optional
-        An accuracy to mark.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
-    """
+    """Share of isomer pairs in the right order by how much they differ, one panel per target."""
     columns = ["representation", "target", "pairs", "from_quantile", "to_quantile"]
     needs(table, [*columns, "accuracy", "low", "high"])
     here = labelled(table[table["pairs"] == "bin"])

@@ -38,26 +38,9 @@ def isomer_pairs(
     """Order all pairs of isomers by held-out predictions from the residual.
 
     Folds are disjoint in formulas, so both molecules of a pair are predicted by one probe that has
-    seen no isomer of theirs.
-
-    Parameters
-    ----------
-    features, composition, targets, probe, n_folds, repeats, seed
-        As in `cpdkit.cpd`.
-    formulas : sequence of str, shape (n_structures,)
-        Chemical formulas.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per target and pair that differs in it: ``target, formula``, the rows ``first`` and
-        ``second``, ``difference`` (first minus second, in units of the target) and ``right``:
-        1 where the prediction has the right sign, 1/2 where it ties, else 0; mean over repeats.
-
-    Raises
-    ------
-    ValueError
-        As in `cpdkit.cpd`, or if no two structures have one formula.
+    seen no isomer of theirs. A row per target and pair that differs in it: ``target, formula``, the
+    rows ``first`` and ``second``, ``difference`` (first minus second) and ``right``: 1 where the
+    prediction has the right sign, 1/2 where it ties, else 0; mean over repeats.
     """
     if formulas is None:
         raise ValueError("formulas=None: give the formula of each structure (ds.formulas).")
@@ -82,22 +65,12 @@ def isomer_pairs(
         guess = said[first] - said[second]
         guess[np.abs(guess) <= SAME_PREDICTION * Y.std(axis=0)] = 0.0
         right += (0.5 + 0.5 * np.sign(truth * guess)) / repeats
-    return pd.concat(
-        [
-            pd.DataFrame(
-                {
-                    "target": name,
-                    "formula": labels[first],
-                    "first": first,
-                    "second": second,
-                    "difference": truth[:, t],
-                    "right": right[:, t],
-                }
-            )[truth[:, t] != 0]
-            for t, name in enumerate(given.targets)
-        ],
-        ignore_index=True,
-    )
+    about = {"formula": labels[first], "first": first, "second": second}
+    parts = [
+        pd.DataFrame({"target": name, **about, "difference": truth[:, t], "right": right[:, t]})
+        for t, name in enumerate(given.targets)
+    ]
+    return pd.concat([part[part["difference"] != 0] for part in parts], ignore_index=True)
 
 
 def accuracy_by_difference(
@@ -110,31 +83,10 @@ def accuracy_by_difference(
 ) -> pd.DataFrame:
     """Share of pairs in the right order, for all pairs and by how much they differ.
 
-    Parameters
-    ----------
-    pairs : mapping of representation to DataFrame
-        From `isomer_pairs`, on the same structures.
-    n_bins : int, default 10
-        Bins of equally many pairs, by the absolute difference of the target.
-    level : float, default 0.95
-        Confidence level.
-    n_draws : int, default 1000
-        Bootstrap samples of whole formulas.
-    seed : int, default 0
-        Of the bootstrap; the draws are the same for all representations.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per representation, target and set of pairs: ``pairs``, ``"bin"`` (differences
-        between two quantiles) or ``"above"`` (all that differ more than a quantile; from 0 these
-        are all pairs); ``from_quantile, to_quantile``; ``from_difference``, in units of the target;
-        ``accuracy, low, high``; ``n_pairs, n_formulas``.
-
-    Raises
-    ------
-    ValueError
-        If `n_bins` is no positive number, or there are fewer pairs than bins.
+    ``pairs`` is ``"bin"`` (differences between two quantiles, with equally many pairs) or
+    ``"above"`` (all that differ more than a quantile; from 0 these are all pairs);
+    ``from_difference`` is in units of the target. The bootstrap draws whole formulas, the same for
+    all representations.
     """
     if n_bins < 1:
         raise ValueError(f"n_bins={n_bins} must be at least 1.")
@@ -152,21 +104,14 @@ def accuracy_by_difference(
             for kind, b in [(k, b) for k in ("above", "bin") for b in range(n_bins)]:
                 chosen = number >= b if kind == "above" else number == b
                 accuracy, low, high = formulas.mean(here["right"].to_numpy(), chosen, level)
-                rows.append(
-                    {
-                        "representation": name,
-                        "target": target,
-                        "pairs": kind,
-                        "from_quantile": b / n_bins,
-                        "to_quantile": 1.0 if kind == "above" else (b + 1) / n_bins,
-                        "from_difference": float(edges[b]),
-                        "accuracy": accuracy,
-                        "low": low,
-                        "high": high,
-                        "n_pairs": int(chosen.sum()),
-                        "n_formulas": here["formula"][chosen].nunique(),
-                    }
-                )
+                rows.append({
+                    "representation": name, "target": target, "pairs": kind,
+                    "from_quantile": b / n_bins,
+                    "to_quantile": 1.0 if kind == "above" else (b + 1) / n_bins,
+                    "from_difference": float(edges[b]),
+                    "accuracy": accuracy, "low": low, "high": high,
+                    "n_pairs": int(chosen.sum()), "n_formulas": here["formula"][chosen].nunique(),
+                })  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -180,28 +125,9 @@ def accuracy_differences(
 ) -> pd.DataFrame:
     """Compare each representation with each baseline on the same pairs.
 
-    Parameters
-    ----------
-    pairs : mapping of representation to DataFrame
-        From `isomer_pairs`, on the same structures; baselines among them.
-    baselines : sequence of str
-        Names of the baselines.
-    level : float, default 0.95
-        Level of all intervals together: each has ``1 - (1 - level) / m`` for m representations
-        that are no baselines (Bonferroni), so that more models are not more chances.
-    n_draws, seed
-        As in `accuracy_by_difference`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per target, representation and baseline: ``difference`` (of accuracies), ``low``,
-        ``high``.
-
-    Raises
-    ------
-    ValueError
-        If a baseline is missing, nothing is left to compare, or the pairs are not the same.
+    Columns ``target, representation, baseline``, ``difference`` (of accuracies), ``low, high``.
+    Each interval has the level ``1 - (1 - level) / m`` for m representations that are no baselines
+    (Bonferroni), so that more models are not more chances.
     """
     missing = [name for name in baselines if name not in pairs]
     others = [name for name in pairs if name not in baselines]

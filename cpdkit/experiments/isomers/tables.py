@@ -36,13 +36,7 @@ def constitution(ds: Dataset) -> dict[str, Any]:
 
 
 def overview(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Pairs of isomers for each target, how much they differ, and how many are right.
-
-    Parameters
-    ----------
-    pairs : DataFrame
-        Of `measure.isomer_pairs`.
-    """
+    """Pairs of isomers for each target, how much they differ, and how many are right."""
     found = pairs.groupby("target", sort=False)
     return pd.DataFrame(
         {
@@ -55,18 +49,7 @@ def overview(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def shares(accuracies: pd.DataFrame) -> pd.DataFrame:
-    """Accuracies over all pairs, over the half that differs more, and over the last bin.
-
-    Parameters
-    ----------
-    accuracies : DataFrame
-        Of `measure.accuracy_by_difference`.
-
-    Returns
-    -------
-    DataFrame
-        These rows with a column ``which``, such as ``"upper 50%"``.
-    """
+    """Accuracies over all pairs, the half that differs more and the last bin, as ``which`` says."""
     above = accuracies[accuracies["pairs"] == "above"]
     steps = np.sort(above["from_quantile"].unique())
     chosen = above[above["from_quantile"].isin([steps[0], steps[len(steps) // 2], steps[-1]])]
@@ -81,22 +64,7 @@ def knows_training(ds: Dataset) -> bool:
 
 
 def seen_and_new(pairs: Mapping[str, pd.DataFrame], ds: Dataset, *, seed: int) -> pd.DataFrame:
-    """Accuracies over all pairs of formulas that the zoo was trained on, and of those that are new.
-
-    Parameters
-    ----------
-    pairs : mapping of representation to DataFrame
-        Of `measure.isomer_pairs`.
-    ds : Dataset
-        The structures; it must know the training formulas.
-    seed : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    DataFrame
-        With a column ``formulas``, ``"seen"`` or ``"new"``.
-    """
+    """Accuracies over pairs of ``formulas`` that the zoo was trained on, and of new ones."""
     if ds.info is None:
         raise ValueError(f"{ds.name!r} does not say which formulas the zoo was trained on.")
     trained_on = ds.formulas[ds.info["formula_in_train"].to_numpy()]

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import pandas as pd
 
-from cpdkit.experiments.verdict import VERBS, Verdict, decide, points, with_interval
+from cpdkit.experiments.verdict import VERBS, Verdict, decide, of_target, points, with_interval
 
 __all__ = ["CLAIMED", "claimed_accuracy", "residual_against_constitution"]
 
@@ -30,28 +30,10 @@ def residual_against_constitution(
     The claim **holds** if some representation is better than every baseline, the intervals of all
     its differences lying above zero; it **fails** if every representation is worse than some
     baseline, an interval lying below zero; otherwise it is **undecided**.
-
-    Parameters
-    ----------
-    differences : DataFrame
-        From `measure.accuracy_differences`, whose intervals allow for the number of
-        representations.
-    accuracies : DataFrame
-        From `measure.accuracy_by_difference`, for the numbers in the sentence.
-    target : str
-        The target to judge by.
-
-    Returns
-    -------
-    Verdict
-
-    Raises
-    ------
-    ValueError
-        If a table has no such target.
     """
-    here = _of(differences, target)
-    every = _all_pairs(accuracies, target)
+    here, every = of_target(differences, target), of_target(accuracies, target)
+    every = every[(every["pairs"] == "above") & (every["from_quantile"] == 0)]
+    every = every.set_index("representation")
     sides = here.groupby("representation", sort=False)
     better = sides["low"].min() > 0
     worse = sides["high"].min() < 0
@@ -96,30 +78,8 @@ def claimed_accuracy(
     The claim **holds** if the interval of some representation lies at or above the claimed share;
     it **fails** if that of every representation lies below; otherwise it is **undecided**. Choose
     the level of the intervals by the number of representations.
-
-    Parameters
-    ----------
-    accuracies : DataFrame
-        From `measure.accuracy_by_difference`.
-    target : str
-        The target to judge by.
-    representations : collection of str
-        Which may reach it; baselines are left out.
-    claimed : float, default 0.946
-        The share.
-    unit : str, optional
-        Unit of the target, for the sentence.
-
-    Returns
-    -------
-    Verdict
-
-    Raises
-    ------
-    ValueError
-        If the table has no such target or none of the representations.
     """
-    here = _of(accuracies, target)
+    here = of_target(accuracies, target)
     here = here[(here["pairs"] == "above") & here["representation"].isin(list(representations))]
     if here.empty:
         raise ValueError(f"the table has none of the representations {list(representations)}.")
@@ -146,21 +106,6 @@ def claimed_accuracy(
     else:
         sentence += "."
     return Verdict(_REACHED, outcome, sentence)
-
-
-def _of(table: pd.DataFrame, target: str) -> pd.DataFrame:
-    here = table[table["target"] == target]
-    if here.empty:
-        raise ValueError(
-            f"the table has no target {target!r}; it has {list(dict.fromkeys(table['target']))}."
-        )
-    return here
-
-
-def _all_pairs(accuracies: pd.DataFrame, target: str) -> pd.DataFrame:
-    here = _of(accuracies, target)
-    chosen = (here["pairs"] == "above") & (here["from_quantile"] == 0)
-    return here[chosen].set_index("representation")
 
 
 def _percent(row: pd.Series) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,33 +12,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from cpdkit.experiments.labels import label
-from cpdkit.figures import intervals, legend, levels, looks, name_rows, needs, panels
+from cpdkit.figures import hollow, intervals, legend, levels, looks, named_rows, needs, panels
 
 __all__ = ["index_figure", "score_heatmap", "vector_figure"]
 
 _QUANTITIES = ("vector side", "scalar side", "index")
+_ROWS: dict[str, Any] = {"row": 0.28, "rest": 1, "left": 2.6}
 
 
 def index_figure(index: pd.DataFrame, *, targets: Sequence[str] | None = None) -> Figure:
-    """Both sides of the routing index of l=1 and their sum, for each layer of each encoder.
-
-    Parameters
-    ----------
-    index : DataFrame
-        From `measure.routing_index`, with a column ``encoder``; untrained networks are
-        drawn hollow.
-    targets : sequence of str, optional
-        The vector's norm and the scalar first; by default what `index` says of itself.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing or no row has l=1.
-    """
+    """Both sides of the routing index of l=1 and their sum, hollow for untrained networks."""
     needs(index, ["encoder", "name", "irrep", "l", "quantity", "mean", "low", "high"])
     here = index[index["l"] == 1]
     if here.empty:
@@ -51,16 +35,13 @@ def index_figure(index: pd.DataFrame, *, targets: Sequence[str] | None = None) -
     }
     rows = here.assign(row=_label(here) + " (" + here["irrep"] + ")")
     names = levels(rows, "row")
-    hollow = rows.groupby("row")["encoder"].first().str.contains("untrained")
-    figure, axes = _rows_of_names(3, names, width=2.7)
+    untrained = rows.groupby("row")["encoder"].first().str.contains("untrained").reindex(names)
+    figure, axes = named_rows(3, names, width=2.7, **_ROWS)
     for axis, (quantity, look) in zip(axes, looks(_QUANTITIES).items(), strict=True):
         part = rows[rows["quantity"] == quantity].set_index("row").reindex(names)
         intervals(axis, part, range(len(names)), look)
-        bare = np.flatnonzero(hollow.reindex(names).to_numpy())
-        axis.plot(
-            part["mean"].to_numpy()[bare], bare, look[1], color=look[0], markerfacecolor="white",
-            linestyle="", markersize=6, zorder=3,
-        )  # fmt: skip
+        bare = np.flatnonzero(untrained.to_numpy())
+        hollow(axis, part["mean"].to_numpy()[bare], bare, look)
         axis.axvline(0, color="0.2", linewidth=0.8)
         axis.set(title=titles[quantity], xlabel=r"difference of $R^2_\mathrm{partial}$")
     empty = Line2D(
@@ -71,26 +52,7 @@ def index_figure(index: pd.DataFrame, *, targets: Sequence[str] | None = None) -
 
 
 def score_heatmap(table: pd.DataFrame, *, matched: str = "subset") -> Figure:
-    """``r2_partial`` of every layer (rows) and reading of an irrep (columns), a panel per target.
-
-    Where a layer has both parities of a degree, the better one is shown.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `measure.routing_scores`, with a column ``encoder``.
-    matched : str, default "subset"
-        Of `cpdkit.probes.widths.MATCHINGS`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing or there is no such matching.
-    """
+    """``r2_partial`` of every layer (rows) and reading (columns), of the better parity."""
     needs(table, ["encoder", "name", "l", "kind", "matched", "target", "mean"])
     here = table[table["matched"] == matched]
     if here.empty:
@@ -119,25 +81,7 @@ def score_heatmap(table: pd.DataFrame, *, matched: str = "subset") -> Figure:
 
 
 def vector_figure(table: pd.DataFrame, *, matched: str = "subset") -> Figure:
-    """Held-out R2 of equivariant ridge per layer and encoder, one panel per target.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `measure.vector_scores`, with a column ``encoder``; rows without a layer's
-        name are baselines, drawn as vertical lines.
-    matched : str, default "subset"
-        Which rows to draw, ``"subset"`` or ``"all"``.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing or there are no rows to draw.
-    """
+    """Held-out R2 of equivariant ridge; rows without a layer's name are drawn as vertical lines."""
     needs(table, ["encoder", "name", "matched", "target", "mean", "low", "high"])
     baseline = table[table["name"] == ""]
     here = table[(table["matched"] == matched) & (table["name"] != "")]
@@ -145,7 +89,7 @@ def vector_figure(table: pd.DataFrame, *, matched: str = "subset") -> Figure:
         raise ValueError(f"the table has no layers with matched={matched!r}.")
     here = here.assign(row=_label(here))
     names, targets = levels(here, "row", "target")
-    figure, axes = _rows_of_names(len(targets), names, width=3.2)
+    figure, axes = named_rows(len(targets), names, **_ROWS)
     for axis, (target, look) in zip(axes, looks(targets).items(), strict=True):
         part = here[here["target"] == target]
         places = np.array([names.index(row) for row in part["row"]])
@@ -174,10 +118,3 @@ def _reading(degree: int, kind: str) -> str:
 def _label(table: pd.DataFrame) -> pd.Series:
     named = zip(table["encoder"], table["name"], strict=True)
     return pd.Series([label(f"{encoder} / {name}") for encoder, name in named], table.index)
-
-
-def _rows_of_names(n: int, names: list[str], *, width: float) -> tuple[Figure, list]:
-    """Panels that share one row for each name."""
-    figure, axes = panels(n, width=width, height=1 + 0.28 * len(names), left=2.6)
-    name_rows(axes, names)
-    return figure, axes

@@ -25,13 +25,8 @@ from cpdkit.probes.widths import MATCHINGS, channel_draws, partial_scores
 from cpdkit.representation import Representation
 from cpdkit.scores import summarise
 
-__all__ = [
-    "invariant_inputs",
-    "routing_difference",
-    "routing_index",
-    "routing_scores",
-    "vector_scores",
-]
+__all__ = ["invariant_inputs", "routing_difference", "routing_index", "routing_scores"]
+__all__ += ["vector_scores"]
 
 _KEYS = ["layer", "name", "irrep", "l", "kind", "matched", "target"]
 _VALUES = ["mean", "low", "high", "draw_sd", "fold_values"]
@@ -44,26 +39,9 @@ def invariant_inputs(
 ) -> Iterator[tuple[str, int, str, np.ndarray]]:
     """Each way in which an irrep of a layer can enter a probe of a scalar.
 
-    Parameters
-    ----------
-    representation : Representation
-        Pooled features; with ``"mean_norm"`` among its poolings, norms taken atom by atom too.
-    layer : int
-        Index of the layer.
-    pooling : str, default "mean"
-        How scalars, and vectors before their norm is taken, were pooled.
-
-    Yields
-    ------
-    irrep : str
-        Such as ``"1o"``.
-    l : int
-        Its degree.
-    kind : str
-        ``"scalar"`` or ``"scalar and square"`` for l=0, else ``"norm of pooled"`` or
-        ``"pooled norm"``.
-    features : ndarray of shape (n_structures, n_columns)
-        Invariant columns.
+    Yields the irrep, such as ``"1o"``, its degree, the kind and the columns. The kind is
+    ``"scalar"`` or ``"scalar and square"`` for l=0, else ``"norm of pooled"`` or ``"pooled norm"``,
+    taken atom by atom.
     """
     here = representation.select(layer=layer, pooling=pooling)
     for l, p in dict.fromkeys((block.l, block.p) for block in here.blocks):  # noqa: E741
@@ -97,39 +75,9 @@ def routing_scores(
 ) -> pd.DataFrame:
     """Score every layer, irrep and way of entering the probe by ``r2_partial``.
 
-    Parameters
-    ----------
-    representation : Representation
-        Pooled features of one encoder, all layers.
-    composition : array of shape (n, k)
-        Nuisance that is removed.
-    targets : DataFrame, Series, mapping or array
-        As in `cpdkit.cpd`.
-    width : int
-        Columns that every block is cut to.
-    n_draws : int, default 5
-        Random subsets of columns; a score is the mean over them, fold by fold.
-    pooling : str, default "mean"
-        As in `invariant_inputs`.
-    matchings : sequence of str
-        Of `MATCHINGS`.
-    groups, ids, folds, n_folds, repeats, seed
-        As in `cpdkit.cpd`; `seed` also draws the subsets.
-    level : float, default 0.95
-        Level of the corrected resampled t interval.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per layer, irrep, kind (see `invariant_inputs`), matching and target: ``layer,
-        name, irrep, l, kind, matched, channels`` (of the block), ``width`` (columns probed),
-        ``target, score, mean, low, high, draw_sd`` (spread of the mean over draws; NaN where there
-        is one draw), ``fold_values``.
-
-    Raises
-    ------
-    ValueError
-        As from `cpdkit.cpd`, `channel_draws` and `Representation.select`.
+    ``channels`` are those of the block, ``width`` the columns probed. A score is the mean over
+    `n_draws` random subsets of columns, fold by fold, and ``draw_sd`` the spread of its mean over
+    them, NaN where there is one.
     """
     for name in matchings:
         if name not in MATCHINGS:
@@ -161,34 +109,19 @@ def routing_scores(
             for matched, parts in found.items():
                 values = np.concatenate(parts, axis=1)  # draws, folds of all repeats, targets
                 for t, target in enumerate(frame.columns):
-                    rows.append(
-                        {
-                            "layer": layer,
-                            "name": representation.select(layer=layer).layers[0],
-                            "irrep": irrep,
-                            "l": degree,
-                            "kind": kind,
-                            "matched": matched,
-                            "channels": columns,
-                            "width": columns if matched == "all" else width,
-                            "target": target,
-                            "score": "r2_partial",
-                            **_over_draws(values[:, :, t], n_folds, level),
-                        }
-                    )
+                    rows.append({
+                        "layer": layer, "name": representation.select(layer=layer).layers[0],
+                        "irrep": irrep, "l": degree, "kind": kind, "matched": matched,
+                        "channels": columns, "width": columns if matched == "all" else width,
+                        "target": target, "score": "r2_partial",
+                        **_over_draws(values[:, :, t], n_folds, level),
+                    })  # fmt: skip
     table = pd.DataFrame(rows, columns=_COLUMNS)
     table.attrs = {
-        "n": n,
-        "width": width,
-        "n_draws": n_draws,
-        "pooling": pooling,
-        "folds": folds,
-        "n_folds": n_folds,
-        "repeats": repeats,
-        "seed": seed,
-        "interval": "corrected-t",
+        "n": n, "width": width, "n_draws": n_draws, "pooling": pooling, "folds": folds,
+        "n_folds": n_folds, "repeats": repeats, "seed": seed, "interval": "corrected-t",
         "level": level,
-    }
+    }  # fmt: skip
     return table
 
 
@@ -210,31 +143,7 @@ def vector_scores(
 ) -> pd.DataFrame:
     """Score every layer and irrep of degree `l` on targets of that degree, by equivariant ridge.
 
-    Parameters
-    ----------
-    representation : Representation
-        Pooled features of one encoder.
-    targets : mapping of name to array (n, 2 l + 1)
-        Vectors (l=1) or traceless tensors (l=2) in e3nn's order of components.
-    l : int
-        Their degree.
-    width, n_draws
-        As in `routing_scores`.
-    pooling : str, default "sum"
-        Dipoles and quadrupoles add up over atoms, so sums are their natural partner.
-    ids, groups, folds, n_folds, repeats, seed, level
-        As in `cpdkit.equivariant_scores`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns as from `routing_scores`, with the score ``r2_equivariant`` and ``matched``
-        ``"all"`` or ``"subset"``.
-
-    Raises
-    ------
-    ValueError
-        As from `cpdkit.equivariant_scores` and `cpdkit.probes.widths.channel_draws`.
+    Columns as from `routing_scores`, with the score ``r2_equivariant``.
     """
     options: dict[str, Any] = {
         "ids": ids, "groups": groups, "folds": folds, "n_folds": n_folds,
@@ -289,30 +198,8 @@ def routing_index(
     A degree that is better for every target, or a target that is easier from every degree, adds
     nothing. :math:`I_l > 0` says that degree l favours the norm of the vector and l=0 the scalar,
     relative to each other; routing in the full sense needs both sides above zero. Differences are
-    taken on the same folds, and the interval is that of the differences.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `routing_scores`; a column ``encoder`` may tell several models apart.
-    vector, scalar : str
-        Targets: the norm of a vector, and a scalar.
-    matched : str, default "subset"
-        Of `MATCHINGS`.
-    scalars, norms : str
-        Kinds (see `invariant_inputs`) that stand for l=0 and for l > 0.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per layer with scalars and each of its irreps of l > 0, and per quantity:
-        ``layer, name, irrep, l, quantity`` (``"index"``, ``"vector side"``, ``"scalar side"``),
-        ``mean, low, high, fold_values``.
-
-    Raises
-    ------
-    ValueError
-        If the table lacks a target, a matching or a kind.
+    taken on the same folds, and the interval is that of the differences. ``quantity`` is
+    ``"index"``, ``"vector side"`` or ``"scalar side"``.
     """
     for column, wanted in (("target", vector), ("target", scalar), ("matched", matched)):
         if wanted not in set(table[column]):
@@ -347,26 +234,8 @@ def routing_index(
 
 
 def routing_difference(trained: pd.DataFrame, untrained: pd.DataFrame) -> pd.DataFrame:
-    """What training changed: rows of one table minus the same rows of another, fold by fold.
-
-    Parameters
-    ----------
-    trained, untrained : DataFrame
-        Both from `routing_scores`, or both from `routing_index`, on the same structures and
-        folds; layers are matched by name.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The rows that both have, with ``mean, low, high, fold_values`` of the difference.
-
-    Raises
-    ------
-    ValueError
-        If the tables are of other folds, or share no row.
-    """
-    settings = ("n", "folds", "n_folds", "repeats", "seed", "width")
-    for key in settings:
+    """What training changed: rows of one table minus the same rows of another, fold by fold."""
+    for key in ("n", "folds", "n_folds", "repeats", "seed", "width"):
         if trained.attrs.get(key) != untrained.attrs.get(key):
             raise ValueError(
                 f"the tables differ in {key}: {trained.attrs.get(key)} and "

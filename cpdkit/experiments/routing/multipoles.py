@@ -19,45 +19,21 @@ _QUADRUPOLE = [f"quadrupole_{pair}" for pair in ("xx", "xy", "yy", "xz", "yz", "
 
 
 def multipole_targets(dataset: Dataset) -> dict[int, dict[str, np.ndarray]]:
-    """Vector and tensor labels of a data set, by degree.
+    """Vector and tensor labels of a data set, ``{1: {"dipole": ...}, 2: {"quadrupole": ...}}``.
 
-    Parameters
-    ----------
-    dataset : Dataset
-        With ``dipole_x`` ... or ``quadrupole_xx`` ... among the columns of its `info`.
-
-    Returns
-    -------
-    dict of int to dict of str to ndarray of shape (n, 2 l + 1)
-        ``{1: {"dipole": ...}, 2: {"quadrupole": ...}}``, as far as there are such labels and none
-        of them is NaN.
+    Labels are left out where one of them is NaN.
     """
-    info = dataset.info
-    found: dict[int, dict[str, np.ndarray]] = {}
-    if info is not None and set(_DIPOLE) <= set(info) and info[_DIPOLE].notna().all(axis=None):
-        found[1] = {"dipole": info[_DIPOLE].to_numpy(dtype=np.float64)}
-    if (
-        info is not None
-        and set(_QUADRUPOLE) <= set(info)
-        and info[_QUADRUPOLE].notna().all(axis=None)
-    ):
-        tensors = info[_QUADRUPOLE].to_numpy(dtype=np.float64)
-        found[2] = {"quadrupole": l2_components(tensors)}
+    info, found = dataset.info, {}
+    for degree, name, columns in ((1, "dipole", _DIPOLE), (2, "quadrupole", _QUADRUPOLE)):
+        if info is None or not set(columns) <= set(info) or info[columns].isna().any(axis=None):
+            continue
+        labels = info[columns].to_numpy(dtype=np.float64)
+        found[degree] = {name: labels if degree == 1 else l2_components(labels)}
     return found
 
 
 def with_vectors(ds: Dataset, *, split: str, at_most: int, seed: int) -> Dataset:
-    """Structures with vector labels: QM9 has them in a split of their own.
-
-    Parameters
-    ----------
-    ds : Dataset
-        Given back as it is, if it has such labels or is not QM9.
-    split : str
-        Of QM9.
-    at_most, seed : int
-        Of the draw from those rows of the split that have dipole vectors.
-    """
+    """Structures with vector labels: QM9 has them in a split of their own."""
     if multipole_targets(ds) or ds.name != "qm9" or ds.split == "file":
         return ds
     every = load_dataset("qm9", split=split)
@@ -68,22 +44,9 @@ def with_vectors(ds: Dataset, *, split: str, at_most: int, seed: int) -> Dataset
 
 
 def l2_components(tensors: np.ndarray) -> np.ndarray:
-    """Components of degree 2 of symmetric Cartesian tensors, in e3nn's order.
+    """Components of degree 2 of symmetric Cartesian tensors, shape (n, 3, 3) or (n, 6).
 
-    Parameters
-    ----------
-    tensors : ndarray of shape (n, 3, 3) or (n, 6)
-        Tensors, or their elements xx, xy, yy, xz, yz, zz. The trace drops out.
-
-    Returns
-    -------
-    ndarray of shape (n, 5)
-        For ``r r^T`` the polynomials above; squares add up to 3/2 of those of the traceless part.
-
-    Raises
-    ------
-    ValueError
-        If the shape is another.
+    Squares add up to 3/2 of those of the traceless part.
     """
     tensors = np.asarray(tensors, dtype=np.float64)
     if tensors.ndim == 3 and tensors.shape[1:] == (3, 3):
@@ -104,23 +67,6 @@ def element_moments(atoms: AtomsSequence, *, l: int) -> np.ndarray:  # noqa: E74
 
     An equivariant linear probe of these gives every element one charge: what the places of the
     elements say of a dipole or quadrupole without any model.
-
-    Parameters
-    ----------
-    atoms : AtomsSequence
-        Molecules.
-    l : {1, 2}
-        Degree.
-
-    Returns
-    -------
-    ndarray of shape (n_structures, n_elements, 2 l + 1)
-        In Angstrom or its square, about the centre of mass.
-
-    Raises
-    ------
-    ValueError
-        For another degree, or a periodic structure, which has no centre of mass.
     """
     if l not in (1, 2):
         raise ValueError(f"l={l!r}: moments of degree 1 and 2 are known.")

@@ -48,23 +48,9 @@ def irreps(representations: Mapping[str, Representation], *, pooling: str) -> pd
 
 
 def changes(index: pd.DataFrame, untrained: Mapping[str, str]) -> pd.DataFrame:
-    """What training changed in the routing index.
-
-    Parameters
-    ----------
-    index : DataFrame
-        Of `measure.routing_index`, with a column ``encoder``.
-    untrained : mapping of str to str
-        The untrained network of each trained one; pairs that are not both in `index` are left out.
-
-    Returns
-    -------
-    DataFrame
-        Of `measure.routing_difference`, with the columns ``encoder`` and ``untrained``; without
-        rows if there is no pair.
-    """
-    known = {name: index[index["encoder"] == name] for name in index["encoder"].unique()}
-    known = {name: part.drop(columns="encoder") for name, part in known.items()}
+    """What training changed in the routing index, as far as both of a pair are in it."""
+    groups = index.groupby("encoder", sort=False)
+    known = {name: part.drop(columns="encoder") for name, part in groups}
     found = {
         (name, other): routing_difference(known[name], known[other])
         for name, other in untrained.items()
@@ -78,18 +64,7 @@ def changes(index: pd.DataFrame, untrained: Mapping[str, str]) -> pd.DataFrame:
 def choices(scores: pd.DataFrame, *, vector: str, scalar: str) -> pd.DataFrame:
     """Index and state of every encoder under each way of making degrees comparable.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        Of `measure.routing_scores`, with a column ``encoder``.
-    vector, scalar : str
-        As in `measure.routing_index`.
-
-    Returns
-    -------
-    DataFrame
-        By ``l=1``, ``l=0`` and ``columns``; a column for each encoder, such as
-        ``"+0.46, routes"``, and ``claim``, the outcome under this choice.
+    Cells are such as ``"+0.46, routes"``; ``claim`` is the outcome under this choice.
     """
     rows = []
     for matched, scalars, norms in product(
@@ -115,23 +90,8 @@ def multipole_scores(
 ) -> pd.DataFrame:
     """Dipoles from l=1 and quadrupoles from l=2, of every layer and of one charge per element.
 
-    Parameters
-    ----------
-    representations : mapping of encoder to Representation
-        Summed over the atoms of the structures of `ds`.
-    ds : Dataset
-        With the labels of `multipoles.multipole_targets`.
-    width, n_draws
-        As in `measure.routing_scores`.
-    **options
-        ``folds``, ``repeats`` and ``seed`` of `cpdkit.equivariant_scores`.
-
-    Returns
-    -------
-    DataFrame
-        As of `measure.vector_scores`, with a column ``encoder`` and without ``fold_values``; the
-        baseline ``one charge per element`` has an empty ``name``. Without rows if there are no
-        labels of a degree that some encoder has.
+    The baseline ``one charge per element`` has an empty ``name``. There are no rows where there are
+    no labels of a degree that some encoder has.
     """
     options |= {"groups": ds.formulas, "ids": ds.ids}
     degrees = {name: {b.l for b in features.blocks} for name, features in representations.items()}
@@ -153,13 +113,7 @@ def multipole_scores(
 
 
 def best_vectors(scores: pd.DataFrame) -> pd.DataFrame:
-    """Of each target the best layer, and what one charge per element reaches.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        Of :func:`multipole_scores`.
-    """
+    """Of each target the best layer, and what one charge per element reaches."""
     ranked = scores.assign(plain=scores["name"] == "")
     ranked = ranked.sort_values("mean", ascending=False, kind="stable")
     ranked = ranked.drop_duplicates(["target", "plain"]).sort_values(["target", "plain"])

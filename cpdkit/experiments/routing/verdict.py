@@ -7,14 +7,15 @@ import re
 import numpy as np
 import pandas as pd
 
-from cpdkit.experiments.verdict import VERBS, Verdict, decide, difference, signed, with_interval
+from cpdkit.comparisons import paired_difference
+from cpdkit.experiments.verdict import VERBS, Verdict, decide, signed, with_interval
 from cpdkit.intervals import corrected_t
 
-__all__ = ["STATES", "family", "irrep_routing", "is_trained", "origin", "routing_states"]
+__all__ = ["family", "irrep_routing", "origin", "routing_states"]
 
-STATES = ("routes", "does not route", "open")
 CLAIM = "MACE sends the dipole to l=1 and the gap to l=0; ViSNet does not."
 _SIDES = ("vector side", "scalar side")
+_OF_LAYER = ["name", "mean", "low", "high", "fold_values"]
 _WORDS = {
     "routes": "{} routes",
     "does not route": "{} does not route",
@@ -23,19 +24,8 @@ _WORDS = {
 
 
 def family(encoder: str) -> str:
-    """Architecture an encoder's name begins with.
-
-    Examples
-    --------
-    >>> family("zoo/mace-gap-0"), family("mace:my.model"), family("soap[n_max=4]")
-    ('mace', 'mace', 'soap')
-    """
+    """Architecture an encoder's name begins with: *mace* for ``"zoo/mace-gap-0"``."""
     return re.split(r"[-:\[]", encoder.removeprefix("zoo/"))[0]
-
-
-def is_trained(encoder: str) -> bool:
-    """Whether the name is not that of an untrained network."""
-    return "untrained" not in encoder
 
 
 def routing_states(index: pd.DataFrame) -> pd.DataFrame:
@@ -46,17 +36,8 @@ def routing_states(index: pd.DataFrame) -> pd.DataFrame:
     sides lies below zero; otherwise that is **open**. With m layers the intervals have level
     :math:`1 - (1 - \text{level}) / m` (Bonferroni), so that more layers are not more chances.
 
-    Parameters
-    ----------
-    index : DataFrame
-        From `measure.routing_index`, with a column ``encoder``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per encoder: ``encoder, family, trained, state``, and of one layer ``name, mean,
-        low, high`` (the index, at the level of the table) and ``fold_values``: the one with the
-        largest index among those that route, or among all where none does.
+    Beside the state stands the index of one layer, at the level of the table: the largest among
+    those that route, or among all where none does.
     """
     rows = []
     one = index[index["l"] == 1]
@@ -82,11 +63,9 @@ def routing_states(index: pd.DataFrame) -> pd.DataFrame:
         if any(routing):
             best = best[best["name"].isin(np.array(names)[routing])]
         top = best.loc[best["mean"].idxmax()]
-        about = {"encoder": encoder, "family": family(encoder), "trained": is_trained(encoder)}
-        kept = {key: top[key] for key in ("name", "mean", "low", "high", "fold_values")}
-        rows.append({**about, "state": state, **kept})
-    columns = ["encoder", "family", "trained", "state", "name", "mean", "low", "high"]
-    states = pd.DataFrame(rows, columns=[*columns, "fold_values"])
+        about = (encoder, family(encoder), "untrained" not in encoder, state)
+        rows.append((*about, *top[_OF_LAYER]))
+    states = pd.DataFrame(rows, columns=["encoder", "family", "trained", "state", *_OF_LAYER])
     states.attrs = dict(index.attrs)
     return states
 
@@ -97,20 +76,6 @@ def irrep_routing(index: pd.DataFrame) -> Verdict:
     The claim **holds** if every trained MACE routes and no trained ViSNet does; it **fails** if a
     trained MACE does not route or a trained ViSNet does; otherwise, or where one of them is
     missing, it is **undecided**.
-
-    Parameters
-    ----------
-    index : DataFrame
-        From `measure.routing_index`, with a column ``encoder``.
-
-    Returns
-    -------
-    Verdict
-
-    Raises
-    ------
-    ValueError
-        If no encoder of the table has l=1 beside l=0.
     """
     states = routing_states(index)
     if states.empty:
@@ -126,17 +91,19 @@ def irrep_routing(index: pd.DataFrame) -> Verdict:
             holds=(mace["state"] == "routes").all() and (visnet["state"] == "does not route").all(),
             fails=(mace["state"] == "does not route").any() or (visnet["state"] == "routes").any(),
         )
-        reason = _reason(mace, visnet)
+        reason = ", ".join(_states(mace) + _states(visnet))
     # The numbers of the two models the claim is about, or of whatever the run has.
     shown = trained[trained["family"].isin(["mace", "visnet"])]
     shown = trained if shown.empty else shown
     sentence = f"Claim 2 {VERBS[outcome]} here: {reason}."
     if len(shown):
-        numbers = "; ".join(map(_number, shown.to_dict("records")))
-        sentence += f" Routing index of the layer that decides: {numbers}."
+        numbers = [
+            f"{name} {at}" for name, at in zip(shown["encoder"], _layers(shown), strict=True)
+        ]
+        sentence += f" Routing index of the layer that decides: {'; '.join(numbers)}."
     if not missing:
         one, other = (rows.loc[rows["mean"].idxmax()] for rows in (mace, visnet))
-        gain = difference(
+        gain = paired_difference(
             one["fold_values"], other["fold_values"], n_folds=states.attrs["n_folds"],
             level=states.attrs["level"],
         )  # fmt: skip
@@ -145,24 +112,13 @@ def irrep_routing(index: pd.DataFrame) -> Verdict:
     if not shown.empty and set(null["family"]) & set(shown["family"]):
         null = null[null["family"].isin(set(shown["family"]))]
     if len(null):
-        told = [
-            f"{_WORDS[r['state']].format(r['encoder'])}: {_index(r)}"
-            for r in null.to_dict("records")
-        ]
+        told = [f"{state}: {at}" for state, at in zip(_states(null), _layers(null), strict=True)]
         sentence += f" Without training, {'; '.join(told)}."
     return Verdict(CLAIM, outcome, sentence)
 
 
 def origin(pooled: pd.DataFrame, atomic: pd.DataFrame, choices: pd.DataFrame) -> str:
-    """Say how many networks route where norms are taken of pooled vectors, or atom by atom.
-
-    Parameters
-    ----------
-    pooled, atomic : DataFrame
-        From `measure.routing_index`, with either kind of norm.
-    choices : DataFrame
-        From `tables.choices`.
-    """
+    """Say how many networks route where norms are taken of pooled vectors, or atom by atom."""
     states = [routing_states(index)["state"] for index in (pooled, atomic)]
     routing = [(state == "routes").sum() for state in states]
     return (
@@ -173,17 +129,12 @@ def origin(pooled: pd.DataFrame, atomic: pd.DataFrame, choices: pd.DataFrame) ->
     )
 
 
-def _reason(mace: pd.DataFrame, visnet: pd.DataFrame) -> str:
-    return ", ".join(
-        _WORDS[row["state"]].format(row["encoder"])
-        for row in [*mace.to_dict("records"), *visnet.to_dict("records")]
-    )
+def _states(states: pd.DataFrame) -> list[str]:
+    return [_WORDS[row.state].format(row.encoder) for row in states.itertuples()]
 
 
-def _number(row: dict) -> str:
-    return f"{row['encoder']} {_index(row)}"
-
-
-def _index(row: dict) -> str:
-    mean, low, high = (signed(row[key]) for key in ("mean", "low", "high"))
-    return f"{mean} ({low} to {high}, {row['name']})"
+def _layers(states: pd.DataFrame) -> list[str]:
+    return [
+        f"{signed(row['mean'])} ({signed(row['low'])} to {signed(row['high'])}, {row['name']})"
+        for row in states.to_dict("records")
+    ]

@@ -30,27 +30,16 @@ __all__ = ["Erased", "erase_then_predict", "erasures"]
 class Erased:
     """Predictions of every molecule while it was held out, shape (n_molecules,) each.
 
-    Attributes
-    ----------
-    before : ndarray
-        Of the model as it is.
-    after : ndarray
-        With composition erased from the last layer.
-    control : ndarray
-        With what was erased from another molecule: a change in the same directions that has
-        nothing to do with this one.
-    rotated : ndarray
-        With what was erased turned into directions drawn at random: as large a change that has
-        nothing to do with composition.
-    rank : int
-        Number of directions of composition that were erased, without the mean.
+    The control erases what belongs to another molecule: the same directions, but nothing to do with
+    this one. The rotation turns what is erased into directions drawn at random: as large a change
+    that has nothing to do with composition.
     """
 
     before: np.ndarray
     after: np.ndarray
     control: np.ndarray
     rotated: np.ndarray
-    rank: int
+    rank: int  # directions of composition that were erased, without the mean
 
 
 @torch.no_grad()
@@ -66,29 +55,9 @@ def erase_then_predict(
     r"""Predict with composition projected out of the scalars that the readout sees.
 
     With :math:`\bar h_m` the mean of the last layer's scalars over the atoms of molecule m, the map
-    :math:`\bar h \approx \bar h_0 + (C - \bar C) B` is fitted on the other folds, and
-    :math:`(C_m - \bar C) B` is subtracted from every atom of m: the pooled scalars then are the
-    residual of CPD plus a constant. The readout and its composition offsets stay as they are.
-
-    Parameters
-    ----------
-    model : ZooModel
-        A trained model.
-    atoms : AtomsSequence
-        Molecules.
-    composition : ndarray of shape (n_molecules, k)
-        What is erased.
-    folds : ndarray of int, shape (n_molecules,)
-        Fold of each molecule; the projection is fitted on the others.
-    batch_size : int
-        Molecules per batch.
-    seed : int
-        Of the permutation and the rotation for the controls.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit, or there is only one fold.
+    :math:`\bar h \approx \bar h_0 + (C - \bar C) B` is fitted on the other folds, and :math:`(C_m -
+    \bar C) B` is subtracted from every atom of m: the pooled scalars then are the residual of CPD
+    plus a constant. The readout and its composition offsets stay as they are.
     """
     n = len(atoms)
     composition, folds = np.asarray(composition, dtype=float), np.asarray(folds)
@@ -146,27 +115,10 @@ def erasures(
     errors: bool = True,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """What erasing does to the predictions of each network.
+    """Mean absolute errors of each network, and changes of its predictions by erasing.
 
-    Parameters
-    ----------
-    architectures, tasks : sequence of str
-        Of the zoo; tasks whose target `ds` lacks are left out.
-    ds : Dataset
-        Molecules and targets.
-    nuisances : mapping of str to ndarray of shape (n_molecules, k)
-        What is erased, by name; other directions stand beside the first only.
-    training : int, default 0
-        Seed of the trainings.
-    errors : bool, default True
-        Whether the labels of `ds` are those of the zoo, so that errors mean something.
-    seed : int, default 0
-        Of the folds.
-
-    Returns
-    -------
-    DataFrame
-        One row per model: mean absolute errors and mean absolute changes of its predictions.
+    `errors` says that the labels of `ds` are those of the zoo. Other directions stand beside the
+    first of the `nuisances` only.
     """
     fold = make_folds(len(ds), scheme="random", ids=ds.ids, seed=seed)[0]
     rows = []

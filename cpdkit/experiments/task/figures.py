@@ -8,31 +8,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from cpdkit.experiments.labels import labelled
-from cpdkit.figures import intervals, legend, levels, looks, name_rows, needs, panels
+from cpdkit.figures import hollow, intervals, legend, levels, looks, named_rows, needs
 
 __all__ = ["effects_figure", "task_figure"]
 
 
 def task_figure(table: pd.DataFrame) -> Figure:
-    """One score by architecture (rows) and task (colours), one panel per target.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns ``architecture, task, seed, at, target, mean, low, high``; one score. What is at
-        ``"equal error"`` is drawn hollow; seeds stand one below the other.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
-    """
+    """One score by architecture (rows) and task (colours), hollow at equal error."""
     needs(table, ["architecture", "task", "seed", "at", "target", "mean", "low", "high"])
     table = labelled(table)
     names, tasks, targets = levels(table, "architecture", "task", "target")
     seeds = sorted(set(table["seed"]))
-    figure, axes = panels(len(targets), height=1.7 + 0.84 * len(names), left=3.3)
-    name_rows(axes, names)
+    figure, axes = named_rows(len(targets), names, row=0.84, rest=1.7, left=3.3)
     for axis, target in zip(axes, targets, strict=True):
         for i, (task, look) in enumerate(looks(tasks).items()):
             here = table[(table["target"] == target) & (table["task"] == task)]
@@ -42,37 +29,23 @@ def task_figure(table: pd.DataFrame) -> Figure:
                 y = np.array([names.index(a) for a in rows["architecture"]]) + shift
                 intervals(axis, rows, y, look)
                 if at == "equal error":
-                    axis.plot(
-                        rows["mean"], y, look[1], color=look[0], markerfacecolor="white", zorder=4
-                    )  # fmt: skip
+                    hollow(axis, rows["mean"], y, look)
         axis.axvline(0, color="0.2", linewidth=0.8)
         axis.set(title=target, xlabel=r"$R^2_\mathrm{partial}$ (dimensionless)")
-    hollow = Line2D(
+    empty = Line2D(
         [], [], color="0.3", marker="o", markerfacecolor="white", linestyle="",
         label="at equal error",
     )  # fmt: skip
-    legend(figure, looks(tasks), also=[hollow] if (table["at"] == "equal error").any() else [])
+    legend(figure, looks(tasks), also=[empty] if (table["at"] == "equal error").any() else [])
     return figure
 
 
 def effects_figure(shares: pd.DataFrame) -> Figure:
-    """Shares of architecture, task and the rest, one panel per target.
-
-    Parameters
-    ----------
-    shares : DataFrame
-        Columns ``effect, mean, low, high, target, at``; differences of shares are not drawn.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
-    """
+    """Shares of architecture, task and the rest, without their differences."""
     needs(shares, ["effect", "mean", "low", "high", "target", "at"])
     table = labelled(shares[~shares["effect"].str.contains(" - ")])
     effects, targets, when = levels(table, "effect", "target", "at")
-    figure, axes = panels(len(targets), height=1.7 + 0.42 * len(effects), left=3.3)
-    name_rows(axes, effects)
+    figure, axes = named_rows(len(targets), effects, row=0.42, rest=1.7, left=3.3)
     for axis, target in zip(axes, targets, strict=True):
         for i, (at, look) in enumerate(looks(when).items()):
             rows = table[(table["target"] == target) & (table["at"] == at)]

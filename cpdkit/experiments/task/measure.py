@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from cpdkit.figures import needs
 from cpdkit.intervals import corrected_t
 
 __all__ = ["effect_shares"]
@@ -22,34 +23,10 @@ def effect_shares(table: pd.DataFrame, *, test_share: float, level: float = 0.95
 
     the classical analysis of variance (R. A. Fisher, 1925). The shares describe these models; they
     are no test, and the interval over folds holds the choice of molecules only, not that of
-    architectures or seeds.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns ``architecture, task, seed, fold_values``; every architecture with every task and
-        the same number of seeds.
-    test_share : float
-        Of the folds, ``1 / (n_folds - 1)``.
-    level : float, default 0.95
-        Confidence level.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``effect, mean, low, high, fold_values``; effects ``architecture``, ``task``,
-        ``interaction``, ``seed``, and ``task - architecture``. With one seed the last two of the
-        four cannot be told apart, and the effect is called ``interaction and seed``.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, the design is not balanced or has fewer than two architectures or
-        tasks.
+    architectures or seeds. With one seed the last two cannot be told apart, and the effect is
+    called ``interaction and seed``. A last effect is ``task - architecture``.
     """
-    missing = [c for c in [*_LEVELS, "fold_values"] if c not in table]
-    if missing:
-        raise ValueError(f"the table lacks the columns {missing}; it has {list(table.columns)}.")
+    needs(table, [*_LEVELS, "fold_values"])
     counts = table.groupby(["architecture", "task"])["seed"].count().unstack()
     if counts.isna().any(axis=None) or counts.to_numpy().min() != counts.to_numpy().max():
         raise ValueError(

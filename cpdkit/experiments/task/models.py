@@ -26,25 +26,13 @@ _COLUMNS = [*_ABOUT, "channels", "target", "score", "mean", "low", "high", "fold
 
 @dataclass(frozen=True)
 class Trained:
-    """A network of the comparison.
+    """A network of the comparison."""
 
-    Attributes
-    ----------
-    encoder : str
-        The name it is loaded by.
-    architecture, task : str
-        What it is, and what it was trained for.
-    seed : int
-        Of its training.
-    at : str
-        The stage of training it is taken from, such as ``"last epoch"``.
-    """
-
-    encoder: str
+    encoder: str  # the name it is loaded by
     architecture: str
     task: str
     seed: int
-    at: str
+    at: str  # the stage of training it is taken from, such as "last epoch"
 
 
 def trained_here(
@@ -54,17 +42,7 @@ def trained_here(
     *,
     epochs: float | None = None,
 ) -> list[Trained]:
-    """Networks of the zoo, one for each architecture, task and seed.
-
-    Parameters
-    ----------
-    architectures, tasks : sequence of str
-        Of the zoo; ``"untrained"`` is a task too.
-    seeds : sequence of int
-        Of the trainings.
-    epochs : float, optional
-        After how many; by default the final weights.
-    """
+    """Networks of the zoo, one for each architecture, task and seed."""
     after, at = ("", "last epoch") if epochs is None else (f"@{epochs:g}", f"epoch {epochs:g}")
     return [
         Trained(f"zoo/{architecture}-{task}-{seed}{after}", architecture, task, seed, at)
@@ -80,25 +58,13 @@ def trained_elsewhere(names: Sequence[str]) -> list[Trained]:
 def equal_error(
     architectures: Sequence[str], tasks: Sequence[str], seeds: Sequence[int]
 ) -> pd.DataFrame:
-    """Kept weights that are nearest to the error of the worst final model of their task.
-
-    Parameters
-    ----------
-    architectures, tasks, seeds
-        As in :func:`trained_here`.
-
-    Returns
-    -------
-    DataFrame
-        Of `cpdkit.zoo.compare.at_equal_error`, task by task.
-    """
-    names = {
-        task: [
-            f"{architecture}-{task}-{seed}" for architecture, seed in product(architectures, seeds)
-        ]
+    """Kept weights that are nearest to the error of the worst final model of their task."""
+    pairs = list(product(architectures, seeds))
+    found = {
+        task: at_equal_error(task, names=[f"{name}-{task}-{seed}" for name, seed in pairs])
         for task in tasks
     }
-    return stack({task: at_equal_error(task, names=names[task]) for task in tasks}, "task")
+    return stack(found, "task")
 
 
 def chosen_models(chosen: pd.DataFrame) -> list[Trained]:
@@ -112,25 +78,7 @@ def chosen_models(chosen: pd.DataFrame) -> list[Trained]:
 def score_models(
     models: Iterable[Trained], ds: Dataset, composition: np.ndarray, **options: Any
 ) -> pd.DataFrame:
-    """Scores of the last layers of networks, on the same folds.
-
-    Parameters
-    ----------
-    models : iterable of Trained
-        Which.
-    ds : Dataset
-        Structures and targets.
-    composition : ndarray of shape (n_structures, k)
-        What is removed.
-    **options
-        ``folds``, ``repeats`` and ``seed`` of `cpdkit.cpd`.
-
-    Returns
-    -------
-    DataFrame
-        Rows of `cpdkit.cpd` with what :class:`Trained` says, and ``channels``; none where there
-        are no models.
-    """
+    """Scores of the last layers of networks, with what :class:`Trained` says, and ``channels``."""
     options |= {"groups": ds.formulas, "ids": ds.ids, "leak": False}
     found = {}
     for model in models:

@@ -14,23 +14,11 @@ __all__ = ["PAPER", "differences_elsewhere", "drops", "shares"]
 
 PAPER = {"painn": (0.53, 0.31), "mace": (0.44, 0.08)}
 """R2_geom of the gap in version 2 of the paper: trained for the gap, and for energies."""
+_UNKNOWN = (np.nan, np.nan)
 
 
 def shares(*stages: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
-    """Shares of architecture and task in the spread of ``r2_partial``.
-
-    Parameters
-    ----------
-    *stages : DataFrame
-        Scores of one or several stages of training.
-    tasks : sequence of str
-        What the networks that count were trained for.
-
-    Returns
-    -------
-    DataFrame
-        Of `measure.effect_shares`, with the columns ``target`` and ``at``.
-    """
+    """Shares of architecture and task in the spread of ``r2_partial``, by target and stage."""
     found = {}
     for stage in stages:
         counted = stage[(stage["score"] == "r2_partial") & stage["task"].isin(tasks)]
@@ -43,21 +31,8 @@ def shares(*stages: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
 def drops(*stages: pd.DataFrame, tasks: Sequence[str], target: str) -> pd.DataFrame:
     """How far scores fall from networks trained for one task to those trained for another.
 
-    Parameters
-    ----------
-    *stages : DataFrame
-        Scores, each of one stage of training.
-    tasks : sequence of str
-        The first two count.
-    target : str
-        What was probed.
-
-    Returns
-    -------
-    DataFrame
-        For every architecture, stage and score, ``r2_geom`` or ``r2_partial``: the means over
-        seeds, their paired difference ``drop`` with its interval, the least and the most of single
-        seeds, and at the last epoch what the paper reports.
+    Means over seeds, their paired difference ``drop``, the least and the most of single seeds, and
+    at the last epoch what the paper reports.
     """
     first, second = tasks[:2]
     rows = []
@@ -73,41 +48,19 @@ def drops(*stages: pd.DataFrame, tasks: Sequence[str], target: str) -> pd.DataFr
                 )
                 at = ours["at"].iloc[0]
                 known = score == "r2_geom" and at == "last epoch"
-                paper = PAPER.get(architecture) if known else None
-                rows.append(
-                    {
-                        "architecture": architecture,
-                        "at": at,
-                        "seeds": len(each),
-                        "score": score,
-                        f"for {first}": one.mean(),
-                        f"for {second}": other.mean(),
-                        "drop": drop["mean"],
-                        "low": drop["low"],
-                        "high": drop["high"],
-                        "least of seeds": each.min(),
-                        "most of seeds": each.max(),
-                        "paper, for gap": paper[0] if paper else np.nan,
-                        "paper, for energy": paper[1] if paper else np.nan,
-                    }
-                )
+                paper = PAPER.get(architecture, _UNKNOWN) if known else _UNKNOWN
+                rows.append({
+                    "architecture": architecture, "at": at, "seeds": len(each), "score": score,
+                    f"for {first}": one.mean(), f"for {second}": other.mean(),
+                    "drop": drop["mean"], "low": drop["low"], "high": drop["high"],
+                    "least of seeds": each.min(), "most of seeds": each.max(),
+                    "paper, for gap": paper[0], "paper, for energy": paper[1],
+                })  # fmt: skip
     return pd.DataFrame(rows)
 
 
 def differences_elsewhere(scores: pd.DataFrame) -> pd.DataFrame:
-    """``r2_partial`` of published networks minus the mean of those trained here for energies.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        Of both, on the same folds.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``model, target, r2_partial, minus ours, low, high``; without rows where there are
-        no published networks.
-    """
+    """``r2_partial`` of published networks minus the mean of those trained here for energies."""
     partial = scores[scores["score"] == "r2_partial"]
     ours = partial[(partial["at"] == "last epoch") & (partial["task"] == "energy")]
     rows = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import pandas as pd
 
@@ -23,15 +24,6 @@ def task_or_architecture(
     lies below, and is otherwise **undecided**. A network puts out the target it was trained on, so
     other targets are set beside it: where the interval of one of them lies on the other side, the
     claim is undecided too, as the answer then depends on what is asked for.
-
-    Parameters
-    ----------
-    shares : DataFrame
-        Of `measure.effect_shares`.
-    target : str
-        What was probed.
-    others : mapping of str to DataFrame, optional
-        Shares of targets that nobody was trained on, by name.
     """
     rows = shares.set_index("effect")
     difference = rows.loc["task - architecture"]
@@ -43,32 +35,20 @@ def task_or_architecture(
         holds=difference["low"] > 0 and not any(row["high"] < 0 for row in beside.values()),
         fails=difference["high"] < 0 and not any(row["low"] > 0 for row in beside.values()),
     )
+    points = partial(with_interval, style="signed percent")
+    told = [f"{name} {points(row)}" for name, row in beside.items()]
     return Verdict(
         CLAIM,
         outcome,
         f"Task before architecture {VERBS[outcome]} here: of the spread of r2_partial of {target} "
         f"between these models the task explains {rows.loc['task', 'mean']:.0%}, the architecture "
-        f"{rows.loc['architecture', 'mean']:.0%}; the difference is {_points(difference)}."
-        + (
-            " Of targets that nobody was trained on: "
-            + ", ".join(f"{name} {_points(row)}" for name, row in beside.items())
-            + "."
-            if beside
-            else ""
-        ),
+        f"{rows.loc['architecture', 'mean']:.0%}; the difference is {points(difference)}."
+        + (f" Of targets that nobody was trained on: {', '.join(told)}." if told else ""),
     )
 
 
 def at_last_epoch(shares: pd.DataFrame, *, targets: Sequence[str]) -> Verdict:
-    """Judge the shares of the first target at the last epoch, beside those of `untaught` ones.
-
-    Parameters
-    ----------
-    shares : DataFrame
-        Of `tables.shares`.
-    targets : sequence of str
-        What was probed.
-    """
+    """Judge the shares of the first target at the last epoch, beside those of `untaught` ones."""
     last = shares[shares["at"] == "last epoch"]
     of = {name: last[last["target"] == name] for name in targets}
     beside = {name: of[name] for name in untaught(targets[1:]) if len(of[name])}
@@ -85,7 +65,3 @@ def untaught(targets: Sequence[str]) -> list[str]:
     """
     taught = {task.target for task in TASKS.values()} | {"u0"}  # QM9's energy
     return [name for name in targets if name not in taught]
-
-
-def _points(row: pd.Series) -> str:
-    return with_interval(row, style="signed percent")

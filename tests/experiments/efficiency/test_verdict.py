@@ -14,7 +14,7 @@ from cpdkit.experiments.efficiency.verdict import (
     rank_correlation,
     sample_efficiency,
 )
-from cpdkit.experiments.verdict import OUTCOMES
+from cpdkit.experiments.verdict import VERBS
 
 
 @given(n=st.integers(3, 30), seed=st.integers(0, 100))
@@ -101,7 +101,7 @@ def test_the_verdict_follows_its_rule(own, channels, pca, outcome, reason):
     table = efficiency_correlations(needed({"all": own, "subset": channels, "pca": pca}))
     verdict = sample_efficiency(table, target="gap")
     assert verdict.outcome == outcome
-    assert outcome in OUTCOMES
+    assert outcome in VERBS
     assert reason in verdict.sentence
     assert "drawn at random" in verdict.sentence
     assert f"Over {len(own)} representations" in verdict.sentence

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cpdkit.experiments.routing.verdict import family, irrep_routing, is_trained, routing_states
+from cpdkit.experiments.routing.verdict import family, irrep_routing, routing_states
 
 UP, DOWN, ZERO = 0.3, -0.3, 0.0
 SPREAD = 0.05 * np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
@@ -88,8 +88,5 @@ def test_a_missing_model_decides_nothing():
 
 
 def test_names():
-    assert [family(n) for n in ("zoo/dimenet++-gap-0", "mace-mp-0-small", "mace:a.model")] == [
-        "dimenet++", "mace", "mace"
-    ]  # fmt: skip
-    assert is_trained("sevennet-0")
-    assert not is_trained("zoo/mace-untrained-0")
+    names = ("zoo/dimenet++-gap-0", "mace-mp-0-small", "mace:a.model", "soap[n_max=4]")
+    assert [family(name) for name in names] == ["dimenet++", "mace", "mace", "soap"]
