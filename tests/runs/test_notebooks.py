@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import ast
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
-import papermill
 import pytest
 from paths import ROOT
 
@@ -48,20 +45,6 @@ def test_every_parameter_is_typed_and_explained(path: Path) -> None:
     aliases = notebook_aliases(notebook)
     assert set(aliases.values()) <= set(parameters)
     assert not set(aliases) & set(parameters)
-
-
-@each
-def test_a_prepared_copy_passes_nbval(path: Path, tmp_path: Path) -> None:
-    """nbval knows no parameters, so it gets a copy into which papermill has written them."""
-    copy = tmp_path / path.name
-    small = profile_parameters(read_notebook(path), "test")
-    papermill.execute_notebook(str(path), str(copy), small, prepare_only=True, progress_bar=False)
-    command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env"]
-    command += ["-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "-c", "/dev/null"]
-    done = subprocess.run(
-        [*command, copy.name], cwd=tmp_path, capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
 
 
 @each
