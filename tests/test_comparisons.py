@@ -88,6 +88,25 @@ def test_nulls_tell_what_is_found_from_what_is_not():
     assert table.loc[("y", "random formula labels"), "high"] < 0.1
 
 
+def test_a_permutation_that_changes_nothing_is_no_evidence():
+    """All draws tie with the score itself, and a tie counts against the claim."""
+    data = planted(n=300, seed=3)
+    y = np.unique(data.formulas, return_inverse=True)[1].astype(float)
+    table = null_scores(data.X, data.C, y, groups=data.formulas, n_draws=19).set_index("null")
+    assert table.loc["permuted within formula", "p"] == 1
+
+
+def test_every_target_is_permuted_on_its_own():
+    data = planted(n=300, seed=3)
+    twins = {"y": data.y, "twin": data.y}
+    table = null_scores(data.X, data.C, twins, groups=data.formulas, n_draws=19)
+    first, second = (table[table["target"] == name].set_index("null") for name in twins)
+    assert first.loc["none", "mean"] == second.loc["none", "mean"]
+    assert (
+        first.loc["permuted within formula", "low"] != second.loc["permuted within formula", "low"]
+    )
+
+
 def test_a_representation_that_knows_formulas_by_heart_is_caught():
     rng = np.random.default_rng(0)
     formulas = np.array([f"C{i}" for i in rng.integers(1, 20, 400)])

@@ -214,6 +214,16 @@ def test_rank_and_coefficients_follow_the_projector(problem):
     np.testing.assert_allclose((C - C.mean(axis=0)) @ fit.comp, said, atol=1e-9 * np.ptp(Y))
 
 
+@pytest.mark.parametrize("share", [1e-2, 1e-4])
+def test_a_column_that_differs_a_little_from_another_is_kept(share):
+    """The tolerance is one of lengths; Cholesky pivots are their squares."""
+    X, C, *_ = planted(n=300)
+    own = np.random.default_rng(0).normal(size=300)
+    C = np.column_stack([C[:, 0], C[:, 0] + share * own])
+    for table in (cpd(X, C, own, leak=False), cpd_from_moments(moments_from_arrays(X, C, own))):
+        assert table.set_index("score").loc["r2_comp", "mean"] == pytest.approx(1, abs=1e-6)
+
+
 def test_folds_of_the_callers_own_may_be_anything():
     X, C, Y, _ = planted(n=300)
     folds = np.random.default_rng(0).integers(0, 4, (4, 300)) * 3 - 1  # labels -1, 2, 5, 8
