@@ -115,7 +115,7 @@ class KeptFeatures:
             database.executemany("INSERT OR IGNORE INTO rows VALUES (?, ?, ?, ?)", new)
             self._evict(database)
             database.execute("COMMIT")
-            database.execute("PRAGMA incremental_vacuum").fetchall()
+            database.executescript("PRAGMA incremental_vacuum")  # execute() would free one page
 
         if rows:
             self._guarded(work, None)

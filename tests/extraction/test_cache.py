@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sqlite3
 import subprocess
 import sys
 import time
 import warnings
 
+import nbformat
 import numpy as np
 import pytest
 from ase.build import bulk
+from nbformat.v4 import new_code_cell, new_notebook
 from paths import ROOT
 
 torch = pytest.importorskip("torch")
@@ -23,6 +23,7 @@ from cpdkit.cli import main  # noqa: E402
 from cpdkit.encoders import Encoder, Layer, ModuleEncoder, load_encoder  # noqa: E402
 from cpdkit.extraction import extract as extract_  # noqa: E402
 from cpdkit.extraction.kept import KeptFeatures, cache_size  # noqa: E402
+from cpdkit.runs.run import run_notebook  # noqa: E402
 
 MOLS = molecules(40)
 # On a CPU, passes of this one do not depend on what else is in the batch.
@@ -296,22 +297,22 @@ def test_what_was_used_the_longest_ago_goes_first(tmp_path):
     for k in range(10):
         kept.write({bytes([k, n]) * 16: bytes([k]) * 2000 for n in range(10)})
         assert kept.read([bytes([0, 0]) * 16])  # the one that is in use
-    for k in range(10, 60):
+    for k in range(10, 30):
         kept.write({bytes([k, n]) * 16: bytes([k]) * 2000 for n in range(10)})
         assert kept.read([bytes([0, 0]) * 16])
         assert kept.about()[0] <= 400_000
     assert not kept.read([bytes([1, 0]) * 16])
-    assert len(kept.read([bytes([59, n]) * 16 for n in range(10)])) == 10
+    assert len(kept.read([bytes([29, n]) * 16 for n in range(10)])) == 10
     KeptFeatures(tmp_path, size=50_000).write({b"x" * 32: b"y"})
     assert kept.about()[0] <= 50_000
 
 
 def test_more_than_fits_is_right_all_the_same(painn, tmp_path, monkeypatch):
-    monkeypatch.setenv("CPDKIT_CACHE_SIZE", "30 KB")
+    monkeypatch.setenv("CPDKIT_CACHE_SIZE", "60 KB")
     plain = extract(painn, MOLS)
     for _ in range(2):
         same(extract(painn, MOLS, cache=tmp_path), plain)
-    assert (tmp_path / "features-1.sqlite").stat().st_size <= 30_000
+    assert (tmp_path / "features-1.sqlite").stat().st_size <= 60_000
 
 
 def test_sizes_are_read(monkeypatch):
@@ -377,52 +378,88 @@ def test_the_command_says_where_and_how_large(painn, tmp_path, monkeypatch, caps
 
 
 CODE = """
-import sys
+import hashlib, sys, time
 sys.path.insert(0, sys.argv[2])
 from molecules import molecules
 from cpdkit.encoders import load_encoder
 from cpdkit.extraction import cache, extract
 cache._PART = 0.0  # every batch is kept at once
-print("ready", flush=True)
-for _ in range(int(sys.argv[3])):
-    rep = extract(load_encoder("mace-untrained"), molecules(40), batch_size=2, progress=False,
-                  cache=sys.argv[1], pooling=["mean", "element_mean"])
-import hashlib
-print(hashlib.sha256(rep.values.tobytes()).hexdigest())
+encoder = load_encoder("ani2x-aev")
+forward = encoder.forward
+encoder.forward = lambda graphs: [time.sleep(0.02), forward(graphs)][1]
+for _ in range(2):
+    rep = extract(encoder, molecules(40), batch_size=2, progress=False, cache=sys.argv[1],
+                  pooling=["mean", "element_mean"])
+    print(hashlib.sha256(rep.values.tobytes()).hexdigest())
 """
 
 
-def start(folder, times=1):
-    arguments = [sys.executable, "-W", "error::UserWarning:cpdkit", "-c", CODE]
-    return subprocess.Popen(
-        [*arguments, folder, ROOT / "tests", str(times)], stdout=subprocess.PIPE, text=True
-    )
+def start(folder):
+    command = [
+        sys.executable,
+        "-W",
+        "error::UserWarning:cpdkit",
+        "-c",
+        CODE,
+        folder,
+        ROOT / "tests",
+    ]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 def test_two_processes_at_once(tmp_path):
     """Batches round: whoever keeps a structure first decides, and both give that."""
-    processes = [start(tmp_path, times=2) for _ in range(2)]
-    said = [process.communicate()[0].split()[-1] for process in processes]
+    processes = [start(tmp_path) for _ in range(2)]
+    said = [process.communicate()[0].split() for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
-    assert said[0] == said[1]
+    assert len({*said[0], *said[1]}) == 1
     assert [p.name for p in tmp_path.iterdir()] == ["features-1.sqlite"]
 
 
-@pytest.mark.parametrize("after", [1, 4, 12])
+@pytest.mark.parametrize("after", [1, 12])
 def test_a_process_that_is_killed_costs_the_part_in_hand(tmp_path, seen, after):
     process = start(tmp_path)
     kept = KeptFeatures(tmp_path)
     while process.poll() is None and kept.about()[1] < 2 * after:
         time.sleep(0.002)
-    os.kill(process.pid, signal.SIGKILL)
+    process.kill()
     process.communicate()
     there = kept.about()[1] // 2  # two poolings
-    assert there >= after
-    encoder = load_encoder("mace-untrained")
+    assert after <= there < 40
+    encoder = load_encoder("ani2x-aev")
     sizes = seen(encoder)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         options = {"pooling": ["mean", "element_mean"], "batch_size": 2}
         again = extract(encoder, MOLS, cache=tmp_path, **options)
     assert sum(sizes) == 40 - there
-    same(again, extract(encoder, MOLS, **options))
+    plain = extract(encoder, MOLS, **options)  # the largest first, in pairs: the same batches
+    same(again, plain)
+
+
+def test_a_notebook_uses_it_and_its_manifest_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CPDKIT_CACHE", "kept")
+    code = """
+import ase.build, cpdkit
+atoms = [ase.build.molecule(name) for name in ("H2O", "CH4", "NH3", "C2H6")]
+print(cpdkit.extract(cpdkit.load_encoder("ani2x-aev"), atoms[:n]).values.sum())
+"""
+    cells = [new_code_cell("n: int = 3", metadata={"tags": ["parameters"]}), new_code_cell(code)]
+    nbformat.write(new_notebook(cells=cells), "few.ipynb")
+    runs = [
+        run_notebook("few.ipynb", {"n": n}, progress=False, cache=cache)
+        for n, cache in ((3, True), (4, True), (2, True), (1, False))
+    ]
+    features = [run.manifest["features"] for run in runs]
+    assert features == [
+        {"ani2x-aev": {"from_cache": 0, "computed": 3}},
+        {"ani2x-aev": {"from_cache": 3, "computed": 1}},
+        {"ani2x-aev": {"from_cache": 2, "computed": 0}},
+        {},
+    ]
+    assert runs[2].manifest["packages"] == runs[0].manifest["packages"]
+    assert "CPDKIT_CACHE" not in runs[0].manifest["settings"]
+    assert (tmp_path / "kept/features-1.sqlite").is_file()
+    monkeypatch.setenv("CPDKIT_CACHE", "off")
+    assert run_notebook("few.ipynb", {"n": 3}, progress=False).reason == ""
