@@ -73,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     encoders("--json", action="store_true", help="as JSON")
 
+    kept = command("cache", _cache, "say where features are kept, or clear them")
+    kept("what", nargs="?", choices=["clear"], help="remove all that is kept")
+
     zoo = commands.add_parser("zoo", help="list the models of the zoo, or train one")
     actions = zoo.add_subparsers(title="actions", metavar="ACTION", required=True)
     command("list", _zoo_list, "list the models with their errors", of=actions)
@@ -272,6 +275,22 @@ def _encoders(options: argparse.Namespace) -> None:
     for name, info in found.items():
         lines = info.lines() if info else ["nothing is known of it; see register_encoder(info=)"]
         print(name, *lines, sep="\n    ", end="\n\n" if len(found) > 1 else "\n")
+
+
+def _cache(options: argparse.Namespace) -> None:
+    from cpdkit.extraction.kept import KeptFeatures, cache_folder
+
+    folder = cache_folder()
+    if folder is None:
+        print("off: CPDKIT_CACHE says so")
+        return
+    kept = KeptFeatures(folder)
+    if options.what == "clear":
+        kept.clear()
+    size, entries = kept.about()
+    print(
+        f"{folder}\n{size / 1e6:,.1f} MB of at most {kept.size / 1e6:,.1f} MB, {entries:,} entries"
+    )
 
 
 def _zoo_list(options: argparse.Namespace) -> None:

@@ -8,6 +8,10 @@ import os
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
+# What is tested is computed: with a cache, features would be compared with themselves.
+if os.environ.get("CPDKIT_CACHE", "").lower() != "off":
+    os.environ.pop("CPDKIT_CACHE", None)
+
 from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402

@@ -8,7 +8,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from functools import cache
+from functools import cache as once
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -21,6 +21,7 @@ from cpdkit._version import __version__
 from cpdkit.datasets._dataset import AtomsSequence, Dataset, as_sequence
 from cpdkit.encoders import load_encoder
 from cpdkit.encoders._base import Encoder
+from cpdkit.extraction.cache import CachedJob, features_key, kept_features
 from cpdkit.extraction.job import ShardJob, check, labels_of
 from cpdkit.extraction.pooling import blocks_of, parse_poolings
 from cpdkit.extraction.shards import ShardedRepresentation, Store
@@ -63,6 +64,7 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
     shard_size: int = 2048,
     collect: bool = True,
     client: Client | None = None,
+    cache: bool | str | os.PathLike[str] | None = None,
 ) -> Representation | ShardedRepresentation:
     """Encode structures and pool their atoms.
 
@@ -99,6 +101,11 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
         With a `store`, False leaves the features on disk, to be read shard by shard.
     client : distributed.Client, optional
         Spread shards over the workers of a Dask cluster. The encoder is sent to each worker.
+    cache : bool or path, optional
+        Take the features of structures that this encoder has seen before from a cache on disk, and
+        keep those of the others there: True for the user's own, or a folder. By default only where
+        the environment variable ``CPDKIT_CACHE`` is set, as in notebooks under ``cpdkit run``, and
+        not with a `store` or a `client`. ``CPDKIT_CACHE=off`` means never.
 
     Returns
     -------
@@ -136,6 +143,8 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
         raise ValueError("collect=False leaves features on disk; give store= a folder for them.")
     if store is not None and not os.fspath(store):
         raise ValueError("store is an empty path; give a folder, '.' for this one.")
+    if client is not None and cache not in (None, False):
+        raise ValueError("workers of a client use no cache; leave out cache= or client=.")
     dataset = structures if isinstance(structures, Dataset) else None
     atoms = _sequence(structures)
     elements = tuple(np.unique(atoms.numbers).tolist())
@@ -145,12 +154,16 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
 
     blocks = blocks_of(encoder.layers, poolings, elements)
     metadata = _metadata(encoder, atoms, dataset, poolings)
+    known = [metadata["encoder_fingerprint"], metadata["versions"]]
+    by_default = store is None and client is None
+    earlier = kept_features(cache) if cache is not None or by_default else None
+    worker = CachedJob(job, earlier, features_key(encoder, *known)) if earlier else job
     shards = [
         slice(start, min(start + shard_size, len(atoms)))
         for start in range(0, len(atoms), shard_size)
     ]
     kept = None if store is None else Store(store)
-    about = [metadata["encoder_fingerprint"], poolings, metadata["versions"]]
+    about = [known[0], poolings, known[1]]
     if "element_mean" in poolings:  # to nothing else it matters what the whole data set has
         about.append(elements)
     keys = [_key(about, atoms[rows]) if kept else "" for rows in shards]
@@ -174,7 +187,7 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
         bar.initial = bar.n  # what was there already tells nothing about the time left
         # One at a time: a shard is a copy of its structures.
         parts = ((number, atoms[shards[number]], shards[number].start) for number in missing)
-        work = _local(job, parts, dataset, bar)
+        work = _local(worker, parts, dataset, bar)
         if client is not None:
             work = _spread(client, job, parts, dataset, bar)
         for number, result in work:
@@ -259,7 +272,9 @@ def _look_up(
         key = hashlib.sha256(f"{key}, others".encode()).hexdigest()
 
 
-def _local(job: ShardJob, parts: Iterator, dataset: Dataset | None, bar: Any) -> Iterator:
+def _local(
+    job: ShardJob | CachedJob, parts: Iterator, dataset: Dataset | None, bar: Any
+) -> Iterator:
     for number, atoms, start in parts:
         yield number, job.run(atoms, labels_of(dataset, start, len(atoms)), bar)
 
@@ -299,7 +314,7 @@ def _sequence(structures: Dataset | Iterable[ase.Atoms] | ase.Atoms) -> AtomsSeq
     return atoms
 
 
-@cache  # reading them takes as long as encoding several molecules
+@once  # reading them takes as long as encoding several molecules
 def _versions() -> dict[str, str]:
     return {"cpdkit": __version__, "numpy": version("numpy"), "torch": version("torch")}
 

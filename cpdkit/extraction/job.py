@@ -48,6 +48,20 @@ class ShardJob:
     def run(self, atoms: AtomsSequence, labels: list[str], bar: Any = None) -> np.ndarray:
         """Pooled features of one shard, in the order of `atoms`."""
         result: np.ndarray | None = None
+        for rows, pooled in self.batches(atoms, labels):
+            if result is None:
+                result = np.empty((len(atoms), pooled.shape[1]), dtype=self.precision)
+            result[rows] = pooled
+            if bar is not None:
+                bar.update(len(rows))
+        if result is None:
+            raise ValueError("a shard without structures was asked for.")
+        return result
+
+    def batches(
+        self, atoms: AtomsSequence, labels: list[str]
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Rows of each batch and their pooled features, in double precision."""
         for rows in _batches(atoms.n_atoms, self.batch_size, self.max_atoms):
             graphs = []
             for row in rows:
@@ -59,15 +73,10 @@ class ShardJob:
                     raise ValueError(f"{labels[row]}, {formula}: {error}") from error
             of_elements = "element_mean" in self.poolings  # nothing else asks for the elements
             numbers = atoms.select(rows).numbers if of_elements else np.empty(0, dtype=np.int64)
-            pooled = self._pooled(graphs, atoms.n_atoms[rows], numbers, [labels[r] for r in rows])
-            if result is None:
-                result = np.empty((len(atoms), pooled.shape[1]), dtype=self.precision)
-            result[rows] = pooled
-            if bar is not None:
-                bar.update(len(rows))
-        if result is None:
-            raise ValueError("a shard without structures was asked for.")
-        return result
+            yield (
+                rows,
+                self._pooled(graphs, atoms.n_atoms[rows], numbers, [labels[r] for r in rows]),
+            )
 
     def examine(self, atoms: AtomsSequence) -> None:
         """Let the encoder look at the structures before they are encoded."""

@@ -121,7 +121,7 @@ def recorded_dependencies(
     Parameters
     ----------
     record : mapping
-        The content of the recorder's file: modules, toplevel, read, settings.
+        The content of the recorder's file: modules, toplevel, read, settings, features.
     work : Path
         The run's own directory; what is in there are results.
     since : float
@@ -134,7 +134,8 @@ def recorded_dependencies(
     -------
     dict
         ``files`` (name to SHA-256), ``settings`` (name to value or None), ``packages``
-        (distribution to version), ``library`` and ``data`` (one SHA-256 over each part of files).
+        (distribution to version), ``library`` and ``data`` (one SHA-256 over each part of files),
+        ``features`` (by encoder, how many structures came from the cache or were computed).
     """
     code = {PACKAGE.parent.joinpath(*name.split(".")) for name in record["modules"]}
     code = {p / "__init__.py" if p.is_dir() else p.with_suffix(".py") for p in code}
@@ -145,12 +146,16 @@ def recorded_dependencies(
     parts = [{_short(p): _settled(p, since) for p in sorted(group)} for group in (code, data)]
     owners = metadata.packages_distributions()
     names = {owner for top in record["toplevel"] for owner in owners.get(top, [])}
+    features = {encoder: dict(tally) for encoder, tally in record["features"].items()}
+    for tally in features.values():  # libraries may not have been loaded for what was kept
+        names |= set(tally.pop("libraries"))
     return {
         "library": _combined(parts[0]),
         "data": _combined(parts[1]),
         "files": parts[0] | parts[1],
         "settings": {name: os.environ.get(name) for name in record["settings"]},
         "packages": {n: metadata.version(n) for n in sorted(names - {"cpdkit"}, key=str.lower)},
+        "features": features,
     }
 
 

@@ -27,8 +27,8 @@ __all__ = ["Recorded", "bundle", "record", "recorded_outcomes", "recorded_tables
 
 _HOME = Path(__file__).parents[1] / "recorded_data"
 _KEPT = (
-    "notebook", "notebook_sha256", "parameters", "library", "data", "packages", "cpdkit", "python",
-    "hardware", "revision", "wall_seconds",
+    "notebook", "notebook_sha256", "parameters", "library", "data", "packages", "features",
+    "cpdkit", "python", "hardware", "revision", "wall_seconds",
 )  # fmt: skip
 
 
@@ -194,7 +194,8 @@ def record(
     from cpdkit.runs.run import run_notebook
 
     notebook = Path(notebook)
-    run = run_notebook(notebook, parameters, profile=profile, runs_dir=runs_dir)
+    # Afresh: the record tells how long it took.
+    run = run_notebook(notebook, parameters, profile=profile, runs_dir=runs_dir, cache=False)
     dataset = run.manifest["parameters"].get("dataset")
     if not isinstance(dataset, str) or not dataset.isidentifier():
         raise ValueError(

@@ -19,6 +19,8 @@ RECORD_VARIABLE = "CPDKIT_RUN_RECORD"
 """Environment variable with the path of the file to write."""
 
 _SETTINGS = ("CPDKIT_", "TORCHANI_")
+# What a run reads does not depend on these.
+_NO_SETTINGS = (RECORD_VARIABLE, "CPDKIT_CACHE", "CPDKIT_CACHE_SIZE")
 
 
 class _Recorder:
@@ -44,7 +46,7 @@ class _Recorder:
         lookup = kind.__getitem__
 
         def noted(environ: os._Environ, name: str) -> str:
-            if isinstance(name, str) and name.startswith(_SETTINGS) and name != RECORD_VARIABLE:
+            if isinstance(name, str) and name.startswith(_SETTINGS) and name not in _NO_SETTINGS:
                 self.settings.add(name)
             return lookup(environ, name)
 
@@ -64,6 +66,7 @@ class _Recorder:
             "toplevel": sorted({name.partition(".")[0] for name in loaded}),
             "read": sorted(self.read - self.written),
             "settings": sorted(self.settings),
+            "features": getattr(loaded.get("cpdkit.extraction.cache"), "used", {}),
         }
         part = self.record.with_suffix(".part")
         part.write_text(json.dumps(content))

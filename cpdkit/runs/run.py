@@ -198,6 +198,7 @@ def run_notebook(
     runs_dir: str | Path = "_build/runs",
     force: bool = False,
     progress: bool = True,
+    cache: bool = True,
 ) -> Run:
     """Execute a notebook, or return an earlier run that is still current.
 
@@ -217,6 +218,8 @@ def run_notebook(
         Run even if nothing changed.
     progress : bool
         Show a progress bar on standard error.
+    cache : bool
+        Take features that are kept (``CPDKIT_CACHE``) from there, and keep new ones.
 
     Returns
     -------
@@ -255,7 +258,9 @@ def run_notebook(
         changed = {k: v for k, v in effective.items() if v != declared[k].default}
         started, clock = datetime.now(UTC), time.perf_counter()
         try:
-            executed = _execute(notebook, changed, work=work, record=record, progress=progress)
+            executed = _execute(
+                notebook, changed, work=work, record=record, progress=progress, cache=cache
+            )
         except PapermillExecutionError as error:
             raise NotebookError(f"{path} failed: {error}") from error
         seconds = time.perf_counter() - clock
@@ -284,7 +289,13 @@ def run_notebook(
 
 
 def _execute(
-    notebook: NotebookNode, parameters: dict, *, work: Path, record: Path, progress: bool
+    notebook: NotebookNode,
+    parameters: dict,
+    *,
+    work: Path,
+    record: Path,
+    progress: bool,
+    cache: bool,
 ) -> NotebookNode:
     """Run all cells in a fresh kernel of this very interpreter."""
     environment = {
@@ -299,6 +310,7 @@ def _execute(
         "OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS", "1"),
         # Boosted trees of small data spend their time waiting for each other's threads.
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
+        "CPDKIT_CACHE": _cache() if cache else "off",
     }
     command = [sys.executable, "-P", "-m", "cpdkit.runs.recorder", "-f", "{connection_file}"]
     command.append("--log-level=50")  # the interrupt that ends a kernel is no error
@@ -333,6 +345,12 @@ def _execute(
 
 def _pythonpath() -> str:
     return os.environ.get("PYTHONPATH", "")
+
+
+def _cache() -> str:
+    """``CPDKIT_CACHE``, on by default; a folder as an absolute path."""
+    named = os.environ.get("CPDKIT_CACHE") or "on"
+    return named if named.lower() in ("on", "off") else os.path.abspath(named)
 
 
 def _with_values(notebook: NotebookNode, parameters: Mapping[str, Any]) -> NotebookNode:
