@@ -12,14 +12,14 @@ from types import ModuleType
 
 import torch
 
-__all__ = ["contained", "require", "seeded"]
+__all__ = ["require", "seeded", "undo_import_effects"]
 
 # mace sets this at import: every later torch.load of the process would then unpickle.
 _FLAG = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 
 
 @contextmanager
-def contained(default_dtype: torch.dtype | None = None) -> Iterator[None]:
+def undo_import_effects(default_dtype: torch.dtype | None = None) -> Iterator[None]:
     """Undo what importing model libraries changes for the whole process.
 
     e3nn 0.4.4 reads a table holding slices when it is imported, which safe loading refuses
@@ -53,7 +53,7 @@ def require(module: str, *, encoder: str, extra: str) -> ModuleType:
     """
     try:
         # Some libraries print or warn about accelerators they could have used.
-        with contained(), redirect_stdout(io.StringIO()):
+        with undo_import_effects(), redirect_stdout(io.StringIO()):
             warnings.filterwarnings("ignore", message="The extensions", category=UserWarning)
             return import_module(module)
     except ImportError as error:

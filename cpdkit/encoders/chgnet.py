@@ -21,7 +21,7 @@ from cpdkit.encoders._base import Encoder, Layer
 from cpdkit.encoders._graph import build_graph
 from cpdkit.encoders._hooks import capture
 from cpdkit.encoders._info import MPTRJ, EncoderInfo
-from cpdkit.encoders._optional import contained, require
+from cpdkit.encoders._optional import require, undo_import_effects
 from cpdkit.encoders._torch_file import load_inert
 
 __all__ = ["ABOUT", "CHGNet"]
@@ -80,7 +80,7 @@ class CHGNet(Encoder):
                 f"{path} has SHA-256 {found}, expected {_SHA256}; reinstall chgnet==0.4.2."
             )
         state = load_inert(path)
-        with contained(), redirect_stdout(io.StringIO()):
+        with undo_import_effects(), redirect_stdout(io.StringIO()):
             network = module.CHGNet.from_dict(state["model"], mlp_out_bias=False, version="0.3.0")
         self._convert = network.graph_converter
         self._convert.set_isolated_atom_response("ignore")

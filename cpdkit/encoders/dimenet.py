@@ -18,9 +18,9 @@ from cpdkit.encoders._base import Encoder, Layer
 from cpdkit.encoders._graph import Batch, Graph, collate
 from cpdkit.encoders._hooks import capture
 from cpdkit.encoders._info import RANDOM, UNTRAINED, EncoderInfo
-from cpdkit.encoders._optional import contained, require, seeded
+from cpdkit.encoders._optional import require, seeded, undo_import_effects
 
-__all__ = ["ABOUT", "DimeNetPlusPlus", "dimenet_untrained", "quick_build", "triplets"]
+__all__ = ["ABOUT", "DimeNetPlusPlus", "dimenet_untrained", "recurrence_basis", "triplets"]
 
 ABOUT = {
     "dimenet++-untrained": EncoderInfo(
@@ -109,7 +109,7 @@ class _SphericalBasis(torch.nn.Module):
 
 
 @contextmanager
-def quick_build() -> Iterator[None]:
+def recurrence_basis() -> Iterator[None]:
     """Build DimeNet models inside with the spherical basis by recurrence; same functions."""
     from torch_geometric.nn.models import dimenet
 
@@ -208,7 +208,7 @@ def dimenet_untrained(
     """
     name = "dimenet++-untrained"
     module = require("torch_geometric.nn.models.dimenet", encoder=name, extra="pyg")
-    with contained(torch.float64), seeded(seed), quick_build():
+    with undo_import_effects(torch.float64), seeded(seed), recurrence_basis():
         model = module.DimeNetPlusPlus(
             hidden_channels=hidden_channels,
             out_channels=1,

@@ -14,7 +14,7 @@ from cpdkit.encoders._base import Encoder, Layer
 from cpdkit.encoders._graph import Batch, Graph, collate
 from cpdkit.encoders._hooks import capture
 from cpdkit.encoders._info import RANDOM, UNTRAINED, EncoderInfo
-from cpdkit.encoders._optional import contained, require, seeded
+from cpdkit.encoders._optional import require, seeded, undo_import_effects
 
 __all__ = ["ABOUT", "PaiNN", "SchNet", "painn_untrained", "schnet_untrained"]
 
@@ -192,7 +192,7 @@ def painn_untrained(
         Precision.
     """
     models = require("graph_pes.models", encoder="painn-untrained", extra="graphpes")
-    with contained(torch.float64), seeded(seed):
+    with undo_import_effects(torch.float64), seeded(seed):
         model = models.PaiNN(
             channels=channels, layers=layers, radial_features=radial_features, cutoff=cutoff
         )
@@ -220,7 +220,7 @@ def schnet_untrained(
         Precision.
     """
     models = require("graph_pes.models", encoder="schnet-untrained", extra="graphpes")
-    with contained(torch.float64), seeded(seed):
+    with undo_import_effects(torch.float64), seeded(seed):
         model = models.SchNet(
             channels=channels, layers=layers, expansion_features=expansion_features, cutoff=cutoff
         )

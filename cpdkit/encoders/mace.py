@@ -20,7 +20,7 @@ from cpdkit.encoders._base import Encoder, Layer, parse_elements
 from cpdkit.encoders._e3nn import restore_couplings
 from cpdkit.encoders._graph import Batch, Graph, collate
 from cpdkit.encoders._hooks import capture
-from cpdkit.encoders._optional import contained, require, seeded
+from cpdkit.encoders._optional import require, seeded, undo_import_effects
 from cpdkit.encoders.mace_file import read_mace
 
 __all__ = ["MACE", "mace_file", "mace_foundation", "mace_untrained"]
@@ -204,7 +204,7 @@ def mace_untrained(
     numbers = parse_elements(elements)
     block = modules.interaction_classes["RealAgnosticResidualInteractionBlock"]
     # Built in double precision, then cast: one seed, one set of weights.
-    with contained(torch.float64), seeded(seed):
+    with undo_import_effects(torch.float64), seeded(seed):
         model = modules.ScaleShiftMACE(
             r_max=cutoff,
             num_bessel=8,

@@ -19,7 +19,7 @@ import safetensors
 import torch
 from safetensors.torch import load_file
 
-from cpdkit.encoders._optional import contained
+from cpdkit.encoders._optional import undo_import_effects
 from cpdkit.encoders._torch_file import load_inert, unsafe_names
 from cpdkit.encoders.mace_settings import (
     irreps_of,
@@ -213,7 +213,7 @@ def _build_from_tensors(path: Path, record: Mapping[str, Any], modules: Any) -> 
 
 def _build(kind: Any, settings: dict[str, Any], state: dict[str, torch.Tensor]) -> Any:
     """A `kind` of these settings and tensors; tensors that follow from settings may be missing."""
-    with contained(torch.float64):
+    with undo_import_effects(torch.float64):
         warnings.filterwarnings("ignore", message="The TorchScript type system")
         model = kind(**settings)
     own, state = model.state_dict(), _renamed(state)

@@ -21,7 +21,7 @@ from cpdkit.encoders._e3nn import restore_couplings
 from cpdkit.encoders._graph import Graph, collate
 from cpdkit.encoders._hooks import capture
 from cpdkit.encoders._info import MPTRJ, EncoderInfo
-from cpdkit.encoders._optional import contained, require
+from cpdkit.encoders._optional import require, undo_import_effects
 from cpdkit.encoders._torch_file import load_inert
 
 __all__ = ["ABOUT", "SevenNet", "sevennet_0", "sevennet_l3i5"]
@@ -109,7 +109,7 @@ class SevenNet(Encoder):
         require("sevenn.model_build", encoder=name, extra="sevennet")
         file, sha256 = _CHECKPOINTS[name]
         path = Path(package.__path__[0], "pretrained_potentials", file)
-        with contained(), warnings.catch_warnings():
+        with undo_import_effects(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the library's notes on options of old checkpoints
             network, _ = util.model_from_checkpoint(_read_checkpoint(path, sha256))
         # Forces need gradients and are not wanted; the energy stays, as a check.

@@ -19,7 +19,7 @@ from cpdkit.encoders._base import Encoder, Layer
 from cpdkit.encoders._graph import Batch, Graph, collate
 from cpdkit.encoders._hooks import capture
 from cpdkit.encoders._info import EncoderInfo
-from cpdkit.encoders._optional import contained, require
+from cpdkit.encoders._optional import require, undo_import_effects
 from cpdkit.encoders.mace_file import read_inert, tensors
 
 __all__ = ["ABOUT", "SO3LR"]
@@ -63,7 +63,7 @@ def _build(path: Path, models: Any) -> Any:
             kept = _KEPT_AS.get(name, name)
             if name != "dtype" and kept in record.__dict__:
                 settings[name] = record.__dict__[kept]
-    with contained(torch.float64):
+    with undo_import_effects(torch.float64):
         model = models.SO3LR(**settings)
     model.load_state_dict(tensors(record))
     return model

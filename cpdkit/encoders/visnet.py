@@ -14,7 +14,7 @@ from cpdkit.encoders._base import Encoder, Layer
 from cpdkit.encoders._graph import Batch, Graph, collate
 from cpdkit.encoders._hooks import capture
 from cpdkit.encoders._info import RANDOM, UNTRAINED, EncoderInfo
-from cpdkit.encoders._optional import contained, require, seeded
+from cpdkit.encoders._optional import require, seeded, undo_import_effects
 
 __all__ = ["ABOUT", "ViSNet", "visnet_untrained"]
 
@@ -153,7 +153,7 @@ def visnet_untrained(
         Precision.
     """
     module = require("torch_geometric.nn.models.visnet", encoder="visnet-untrained", extra="pyg")
-    with contained(torch.float64), seeded(seed):
+    with undo_import_effects(torch.float64), seeded(seed):
         model = module.ViSNet(
             hidden_channels=hidden_channels, num_layers=num_layers, lmax=lmax, cutoff=cutoff
         )

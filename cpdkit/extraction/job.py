@@ -14,7 +14,7 @@ from ase.data import chemical_symbols
 
 from cpdkit.datasets._dataset import AtomsSequence, Dataset
 from cpdkit.encoders._base import Encoder
-from cpdkit.encoders._optional import contained
+from cpdkit.encoders._optional import undo_import_effects
 from cpdkit.extraction.pooling import blocks_of, pool
 
 __all__ = ["ShardJob", "check", "labels_of"]
@@ -157,7 +157,7 @@ class ShardJob:
 
 def _unpack(state: bytes) -> ShardJob:
     """The other end of :meth:`ShardJob.__reduce__`, run by a worker of the user's own cluster."""
-    with contained():  # this may be the first import of e3nn or mace in the process
+    with undo_import_effects():  # this may be the first import of e3nn or mace in the process
         return ShardJob(**pickle.loads(state))
 
 

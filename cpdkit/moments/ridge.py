@@ -17,7 +17,7 @@ from cpdkit._checks import CONSTANT
 from cpdkit.folds import inner_errors
 from cpdkit.moments.moments import Moments, Pooled
 from cpdkit.projection.conditioned import floored_scale
-from cpdkit.projection.linear import RANK_TOLERANCE, TIE
+from cpdkit.projection.linear import PIVOT_NUDGE, RANK_TOLERANCE
 from cpdkit.scores import Sums
 
 __all__ = ["FoldRidge", "ShiftedSolves", "choose_alphas", "held_out_sums"]
@@ -225,7 +225,7 @@ def _regress_out(train: Pooled) -> tuple[np.ndarray, np.ndarray]:
     if len(varies) == 0:
         return np.zeros((k, 0)), np.zeros((0, len(train.mean) - k))
     # All pivots start equal: let the earlier column win, not rounding.
-    norm[varies] *= 1 + TIE * np.arange(len(varies))
+    norm[varies] *= 1 + PIVOT_NUDGE * np.arange(len(varies))
     scaled = S[np.ix_(varies, varies)] / norm[varies] / norm[varies][:, None]
     factor, pivot, rank, _ = lapack.dpstrf(scaled, tol=RANK_TOLERANCE**2, lower=1)
     kept = varies[pivot[:rank] - 1]

@@ -16,9 +16,9 @@ from cpdkit.moments.ridge import FoldRidge, held_out_sums
 from cpdkit.projection.conditioned import DEFAULT_ALPHAS, floored_scale
 from cpdkit.scores import SCORES, Sums
 
-__all__ = ["MATCHINGS", "channel_draws", "partial_scores"]
+__all__ = ["WIDTHS", "channel_draws", "partial_scores"]
 
-MATCHINGS = ("all", "subset", "pca")
+WIDTHS = ("all", "subset", "pca")
 """All columns, random columns to equal width, or leading principal components to equal width."""
 
 

@@ -16,7 +16,7 @@ __all__ = ["CompositionProjector", "RANK_TOLERANCE"]
 # Looser than machine precision on purpose: the same rule must decide alike when only second
 # moments are known, where a vanishing direction is seen as about sqrt(eps).
 RANK_TOLERANCE = 1e-6
-TIE = 1e-9
+PIVOT_NUDGE = 1e-9
 
 
 class CompositionProjector(TransformerMixin, BaseEstimator):
@@ -168,7 +168,7 @@ def _ranked_qr(
     if len(varies) == 0:
         return varies, np.empty((len(C), 0)), np.empty((0, 0)), norm
     # All scaled columns are equally long: let the earlier one be the first pivot, not rounding.
-    norm[varies] *= 1 + TIE * np.arange(len(varies))
+    norm[varies] *= 1 + PIVOT_NUDGE * np.arange(len(varies))
     q, r, pivot = scipy.linalg.qr(
         centred[:, varies] / norm[varies], mode="economic", pivoting=True, check_finite=False
     )

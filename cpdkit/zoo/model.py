@@ -11,7 +11,7 @@ import torch
 from cpdkit.datasets._dataset import AtomsSequence
 from cpdkit.encoders._base import Encoder
 from cpdkit.encoders._graph import Batch, collate
-from cpdkit.encoders._optional import contained, seeded
+from cpdkit.encoders._optional import seeded, undo_import_effects
 from cpdkit.extraction.job import check
 from cpdkit.zoo.recipe import TASKS, Task, build_encoder
 
@@ -56,7 +56,7 @@ class ZooModel(torch.nn.Module):
             if term.l == 0
         ]
         self._columns = torch.from_numpy(np.concatenate(columns))
-        with contained(torch.float64), seeded(seed):
+        with undo_import_effects(torch.float64), seeded(seed):
             readout = torch.nn.Sequential(
                 torch.nn.Linear(len(self._columns), _HIDDEN),
                 torch.nn.SiLU(),

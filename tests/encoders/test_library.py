@@ -19,7 +19,7 @@ from molecules import molecules  # noqa: E402
 
 from cpdkit.encoders import load_encoder  # noqa: E402
 from cpdkit.encoders._graph import collate  # noqa: E402
-from cpdkit.encoders._optional import contained, seeded  # noqa: E402
+from cpdkit.encoders._optional import seeded, undo_import_effects  # noqa: E402
 from cpdkit.extraction.extract import extract  # noqa: E402
 
 
@@ -57,9 +57,9 @@ def brute_force_triplets(edge_index, num_nodes):
 
 def test_mace_energy_and_descriptors_equal_its_calculator():
     enc = load_encoder("mace-untrained", elements=[1, 6, 7, 8, 9, 11, 16, 17], dtype="float64")
-    from cpdkit.encoders._optional import contained
+    from cpdkit.encoders._optional import undo_import_effects
 
-    with contained():  # or the rest of the test session would unpickle
+    with undo_import_effects():  # or the rest of the test session would unpickle
         from mace.calculators import MACECalculator
 
     structures = [*molecules(4), salt()]
@@ -178,14 +178,14 @@ def test_graph_pes_energies(name):
 def test_dimenet_energy_equals_the_library(monkeypatch):
     from torch_geometric.nn.models import dimenet
 
-    from cpdkit.encoders.dimenet import DimeNetPlusPlus, quick_build
+    from cpdkit.encoders.dimenet import DimeNetPlusPlus, recurrence_basis
 
     sizes = {"hidden_channels": 16, "out_channels": 2, "num_blocks": 2, "int_emb_size": 8}
     sizes |= {"basis_emb_size": 4, "out_emb_channels": 12, "num_spherical": 4, "num_radial": 2}
     sizes |= {"output_initializer": "glorot_orthogonal"}
-    with contained(torch.float64), seeded(0):
+    with undo_import_effects(torch.float64), seeded(0):
         theirs = dimenet.DimeNetPlusPlus(**sizes)
-        with quick_build():
+        with recurrence_basis():
             ours = dimenet.DimeNetPlusPlus(**sizes)
         ours.load_state_dict(theirs.state_dict())
     assert type(ours.sbf) is not type(theirs.sbf)
@@ -230,14 +230,14 @@ def test_visnet_energy_equals_the_library(monkeypatch):
     from cpdkit.encoders.visnet import ViSNet
 
     sizes = {"hidden_channels": 16, "num_layers": 3, "lmax": 2, "num_heads": 4, "num_rbf": 8}
-    with contained(torch.float64), seeded(0):
+    with undo_import_effects(torch.float64), seeded(0):
         theirs, ours = visnet.ViSNet(**sizes), visnet.ViSNet(**sizes)
         ours.load_state_dict(theirs.state_dict())
     enc = ViSNet(ours, dtype="float64")
     monkeypatch.setattr(visnet, "radius_graph", brute_force_graph)
     mols = molecules(5)
     batch = collate([enc.graph(m) for m in mols], dtype=torch.float64)
-    with contained(torch.float64), torch.no_grad():
+    with undo_import_effects(torch.float64), torch.no_grad():
         expected, _ = theirs.eval()(batch.numbers, batch.positions, batch.structure)
     assert np.allclose(energies(enc, mols), expected[:, 0].numpy(), rtol=1e-10)
 

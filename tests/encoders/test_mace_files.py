@@ -21,7 +21,7 @@ from molecules import molecules  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 from cpdkit.encoders import load_encoder  # noqa: E402
-from cpdkit.encoders._optional import contained, require  # noqa: E402
+from cpdkit.encoders._optional import require, undo_import_effects  # noqa: E402
 from cpdkit.extraction import extract  # noqa: E402
 
 
@@ -52,7 +52,7 @@ def build(kind="ScaleShiftMACE", **changes):
             options[key] = o3.Irreps(options[key])
     if kind == "ScaleShiftMACE":
         options = {"atomic_inter_scale": 0.8, "atomic_inter_shift": 0.1} | options
-    with contained(torch.float64), torch.random.fork_rng(devices=[]):
+    with undo_import_effects(torch.float64), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return getattr(modules, kind)(**options)
 

@@ -6,7 +6,7 @@ import ase.units
 import numpy as np
 from ase.units import Bohr
 
-__all__ = ["MASSES", "moments", "total_mass"]
+__all__ = ["MASSES", "rotational_constants", "total_mass"]
 
 # Most abundant isotopes, u, as quantum-chemistry programs use them for rotational constants.
 MASSES = {1: 1.00782503, 6: 12.0, 7: 14.00307400, 8: 15.99491462, 9: 18.99840316}
@@ -26,7 +26,7 @@ def total_mass(numbers: np.ndarray, starts: np.ndarray) -> np.ndarray:
     return np.add.reduceat(_mass_table()[numbers], starts)
 
 
-def moments(
+def rotational_constants(
     numbers: np.ndarray, positions: np.ndarray, starts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rotational constants and spatial extent of each molecule.

@@ -17,7 +17,7 @@ import pandas as pd
 from cpdkit._messages import unknown
 from cpdkit.datasets._dataset import AtomsSequence, Dataset
 from cpdkit.datasets._npz import read_npz
-from cpdkit.datasets.xtb9.derived import moments, total_mass
+from cpdkit.datasets.xtb9.derived import rotational_constants, total_mass
 from cpdkit.datasets.xtb9.formulas import formula_table
 
 __all__ = ["SPLITS", "STEPS", "UNITS", "load", "manifest", "read_arrays"]
@@ -99,7 +99,7 @@ def dataset_from_arrays(columns: Mapping[str, np.ndarray], split: str, about: Ma
     free = np.zeros(10)
     for number, energy in about["atom_energies_eV"].items():
         free[int(number)] = energy
-    constants, extent = moments(numbers, positions, starts)
+    constants, extent = rotational_constants(numbers, positions, starts)
     targets = {name: columns[name] for name in UNITS if name in columns}
     targets |= {
         "atomization_energy": np.add.reduceat(free[numbers], starts) - columns["energy"],

@@ -22,7 +22,7 @@ from cpdkit.experiments.efficiency.subsets import Subsets
 from cpdkit.held_out.moments import held_out_moments
 from cpdkit.held_out.protocol import PROTOCOLS
 from cpdkit.intervals import bootstrap_weights
-from cpdkit.probes.widths import MATCHINGS, channel_draws
+from cpdkit.probes.widths import WIDTHS, channel_draws
 from cpdkit.projection.conditioned import DEFAULT_ALPHAS, ConditionedResidual
 from cpdkit.scores import NOTHING_LEFT, HeldOut, weighted_total
 
@@ -203,8 +203,8 @@ def _narrow(
     seed: int,
 ) -> list[Callable[[], np.ndarray]]:
     """What makes the features of each repeat, or of all of them."""
-    if matched not in MATCHINGS:
-        raise ValueError(unknown("way to match widths", matched, MATCHINGS))
+    if matched not in WIDTHS:
+        raise ValueError(unknown("way to match widths", matched, WIDTHS))
     if matched == "all":
         return [lambda: X]
     train = np.sort(subsets.order[0])

@@ -14,7 +14,7 @@ from scipy.optimize import minimize_scalar, nnls
 
 from cpdkit.experiments.efficiency.measure import LearningCurve
 
-__all__ = ["EXPONENTS", "PowerLaw", "crossing_size", "curve_table", "fit_power_law"]
+__all__ = ["EXPONENTS", "PowerLaw", "size_reaching", "curve_table", "fit_power_law"]
 __all__ += ["power_law_table", "share_of_final", "structures_needed"]
 
 EXPONENTS = (0.05, 3.0)
@@ -53,7 +53,7 @@ def _spread(values: np.ndarray) -> float:
     return float(values.std(ddof=1)) if np.ptp(values) > 1e-12 else 0.0  # not rounding
 
 
-def crossing_size(
+def size_reaching(
     sizes: Sequence[float] | np.ndarray, curve: np.ndarray, level: np.ndarray | float
 ) -> np.ndarray:
     """Size from which a curve stays at or above a level, interpolated in the logarithm of size.
@@ -114,8 +114,8 @@ def structures_needed(
                 note = f"the final score, {final:.2f}, is not clearly above zero"
                 rows.append(row | nothing | {"note": note})
                 continue
-            found = float(crossing_size(curve.sizes, mean[:, t], goal))
-            spread = crossing_size(curve.sizes, draws[:, :, t], each)
+            found = float(size_reaching(curve.sizes, mean[:, t], goal))
+            spread = size_reaching(curve.sizes, draws[:, :, t], each)
             rows.append(row | _described(found, spread, curve.sizes, level))
     return pd.DataFrame(rows)
 

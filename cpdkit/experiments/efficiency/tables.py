@@ -11,9 +11,9 @@ import pandas as pd
 from cpdkit.comparisons import stack
 from cpdkit.experiments.efficiency.measure import CURVE_SCORES, LearningCurve, isotropic_r2
 from cpdkit.experiments.efficiency.needed import (
-    crossing_size,
     curve_table,
     power_law_table,
+    size_reaching,
     structures_needed,
 )
 from cpdkit.experiments.efficiency.verdict import efficiency_correlations
@@ -107,7 +107,7 @@ def unstructured_needs(needed: pd.DataFrame, *, channels: int) -> pd.DataFrame:
     sizes = np.geomspace(channels + 3, 1e7, 4000)
     known = needed_in_words(needed[needed["bound"] != "undefined"])
     would_need = [
-        float(crossing_size(sizes, isotropic_r2(sizes, channels=channels, share=final), goal))
+        float(size_reaching(sizes, isotropic_r2(sizes, channels=channels, share=final), goal))
         for final, goal in zip(known["final"], known["goal"], strict=True)
     ]
     return _together(known.assign(unstructured=np.round(would_need).astype(int)), "target")

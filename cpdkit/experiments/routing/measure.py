@@ -21,7 +21,7 @@ from cpdkit.comparisons import paired_difference
 from cpdkit.folds import make_folds
 from cpdkit.moments.sources import moments_from_arrays
 from cpdkit.probes.equivariant import equivariant_scores
-from cpdkit.probes.widths import MATCHINGS, channel_draws, partial_scores
+from cpdkit.probes.widths import WIDTHS, channel_draws, partial_scores
 from cpdkit.representation import Representation
 from cpdkit.scores import summarise
 
@@ -64,7 +64,7 @@ def routing_scores(
     width: int,
     n_draws: int = 5,
     pooling: str = "mean",
-    matchings: Sequence[str] = MATCHINGS,
+    matchings: Sequence[str] = WIDTHS,
     groups: Sequence[str] | None = None,
     ids: Sequence[object] | None = None,
     folds: str = "random",
@@ -80,8 +80,8 @@ def routing_scores(
     them, NaN where there is one.
     """
     for name in matchings:
-        if name not in MATCHINGS:
-            raise ValueError(unknown("matching", name, MATCHINGS))
+        if name not in WIDTHS:
+            raise ValueError(unknown("matching", name, WIDTHS))
     n = len(representation)
     check_same_rows({"composition": composition, "targets": targets, "groups": groups, "ids": ids})
     C, frame = check_composition(composition, n), check_targets(targets, n)

@@ -12,7 +12,7 @@ from ase.data import atomic_masses
 from cpdkit.datasets import load_dataset
 from cpdkit.datasets._dataset import AtomsSequence, Dataset
 
-__all__ = ["element_moments", "l2_components", "multipole_targets", "with_vectors"]
+__all__ = ["element_multipoles", "l2_components", "multipole_targets", "with_vectors"]
 
 _DIPOLE = ["dipole_x", "dipole_y", "dipole_z"]
 _QUADRUPOLE = [f"quadrupole_{pair}" for pair in ("xx", "xy", "yy", "xz", "yz", "zz")]
@@ -62,7 +62,7 @@ def l2_components(tensors: np.ndarray) -> np.ndarray:
     return np.stack([root * xz, root * xy, yy - (xx + zz) / 2, root * yz, root * (zz - xx) / 2], 1)
 
 
-def element_moments(atoms: AtomsSequence, *, l: int) -> np.ndarray:  # noqa: E741
+def element_multipoles(atoms: AtomsSequence, *, l: int) -> np.ndarray:  # noqa: E741
     """Sums of positions (l=1) or of their squares (l=2) over the atoms of each element.
 
     An equivariant linear probe of these gives every element one charge: what the places of the

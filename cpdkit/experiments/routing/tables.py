@@ -11,10 +11,10 @@ import pandas as pd
 from cpdkit.comparisons import stack
 from cpdkit.datasets import Dataset
 from cpdkit.experiments.routing.measure import routing_difference, routing_index, vector_scores
-from cpdkit.experiments.routing.multipoles import element_moments, multipole_targets
+from cpdkit.experiments.routing.multipoles import element_multipoles, multipole_targets
 from cpdkit.experiments.routing.verdict import irrep_routing, routing_states
 from cpdkit.probes.equivariant import equivariant_scores
-from cpdkit.probes.widths import MATCHINGS
+from cpdkit.probes.widths import WIDTHS
 from cpdkit.representation import Representation
 
 __all__ = ["best_vectors", "changes", "choices", "irreps", "multipole_scores", "roles"]
@@ -68,7 +68,7 @@ def choices(scores: pd.DataFrame, *, vector: str, scalar: str) -> pd.DataFrame:
     """
     rows = []
     for matched, scalars, norms in product(
-        MATCHINGS, ["scalar", "scalar and square"], ["norm of pooled", "pooled norm"]
+        WIDTHS, ["scalar", "scalar and square"], ["norm of pooled", "pooled norm"]
     ):
         index = routing_index(
             scores, vector=vector, scalar=scalar, matched=matched, scalars=scalars, norms=norms
@@ -105,7 +105,7 @@ def multipole_scores(
         if degree in degrees[name]
     }
     for degree, of in labels.items():
-        plain = equivariant_scores(element_moments(ds.atoms, l=degree), of, **options)
+        plain = equivariant_scores(element_multipoles(ds.atoms, l=degree), of, **options)
         found["one charge per element", degree] = plain.assign(name="", matched="all")
     if not found:
         return pd.DataFrame(columns=_VECTORS)

@@ -8,12 +8,12 @@ import pandas as pd
 from cpdkit.figures import needs
 from cpdkit.intervals import corrected_t
 
-__all__ = ["effect_shares"]
+__all__ = ["anova_shares"]
 
 _LEVELS = ["architecture", "task", "seed"]
 
 
-def effect_shares(table: pd.DataFrame, *, test_share: float, level: float = 0.95) -> pd.DataFrame:
+def anova_shares(table: pd.DataFrame, *, test_share: float, level: float = 0.95) -> pd.DataFrame:
     r"""Shares of the sum of squares of a balanced design, fold by fold.
 
     With a value :math:`y_{ats}` for architecture a, task t and seed s,

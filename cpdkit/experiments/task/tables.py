@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cpdkit.comparisons import paired_difference, stack
-from cpdkit.experiments.task.measure import effect_shares
+from cpdkit.experiments.task.measure import anova_shares
 
 __all__ = ["PAPER", "differences_elsewhere", "drops", "shares"]
 
@@ -24,7 +24,7 @@ def shares(*stages: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
         counted = stage[(stage["score"] == "r2_partial") & stage["task"].isin(tasks)]
         for at, target in dict.fromkeys(zip(counted["at"], counted["target"], strict=True)):
             cell = counted[(counted["at"] == at) & (counted["target"] == target)]
-            found[target, at] = effect_shares(cell, test_share=1 / (stage.attrs["n_folds"] - 1))
+            found[target, at] = anova_shares(cell, test_share=1 / (stage.attrs["n_folds"] - 1))
     return stack(found, ["target", "at"])
 
 

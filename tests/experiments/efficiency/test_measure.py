@@ -14,10 +14,10 @@ from cpdkit.experiments.efficiency.figures import curve_figure, efficiency_figur
 from cpdkit.experiments.efficiency.measure import CURVE_SCORES, isotropic_r2, learning_curve
 from cpdkit.experiments.efficiency.needed import (
     EXPONENTS,
-    crossing_size,
     curve_table,
     fit_power_law,
     power_law_table,
+    size_reaching,
     structures_needed,
 )
 from cpdkit.experiments.efficiency.subsets import nested_subsets
@@ -231,8 +231,8 @@ SIZES = [10, 100, 1000]
     ],
 )
 def test_crossing(curve, level, expected):
-    assert crossing_size(SIZES, np.array(curve), level) == pytest.approx(expected, nan_ok=True)
-    many = crossing_size(SIZES, np.tile(curve, (2, 3, 1)), np.full((2, 3), level))
+    assert size_reaching(SIZES, np.array(curve), level) == pytest.approx(expected, nan_ok=True)
+    many = size_reaching(SIZES, np.tile(curve, (2, 3, 1)), np.full((2, 3), level))
     assert many.shape == (2, 3)
     assert np.array_equal(many, np.full((2, 3), many[0, 0]), True)
 

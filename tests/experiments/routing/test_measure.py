@@ -21,7 +21,11 @@ from cpdkit.experiments.routing.measure import (
     routing_scores,
     vector_scores,
 )
-from cpdkit.experiments.routing.multipoles import element_moments, l2_components, multipole_targets
+from cpdkit.experiments.routing.multipoles import (
+    element_multipoles,
+    l2_components,
+    multipole_targets,
+)
 from cpdkit.folds import make_folds
 from cpdkit.moments.sources import moments_from_arrays
 from cpdkit.probes.widths import channel_draws, partial_scores
@@ -239,20 +243,20 @@ def test_l2_features_turn_as_l2_components_do(name, molecules):
 
 def test_molecules_of_one_charge_per_element_are_predicted_exactly(molecules):
     for degree in (1, 2):
-        moments = element_moments(molecules.atoms, l=degree)
+        moments = element_multipoles(molecules.atoms, l=degree)
         charges = np.linspace(-1, 1, moments.shape[1])
         target = np.einsum("nec,e->nc", moments, charges)
         probe = cpdkit.EquivariantRidge(alpha=1e-12).fit(moments, target)
         assert probe.score(moments, target) > 1 - 1e-9
-        assert np.allclose(moments, element_moments(_shifted(molecules.atoms), l=degree))
+        assert np.allclose(moments, element_multipoles(_shifted(molecules.atoms), l=degree))
     with pytest.raises(ValueError, match="degree 1 and 2"):
-        element_moments(molecules.atoms, l=3)
+        element_multipoles(molecules.atoms, l=3)
 
 
 def test_a_crystal_has_no_multipoles() -> None:
     crystal = AtomsSequence.from_atoms([bulk("Si")])
     with pytest.raises(ValueError, match="structure 0 is periodic"):
-        element_moments(crystal, l=1)
+        element_multipoles(crystal, l=1)
 
 
 def test_labels_are_those_of_the_data_set(molecules):

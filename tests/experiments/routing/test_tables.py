@@ -21,7 +21,7 @@ from cpdkit.experiments.routing.tables import (
     roles,
 )
 from cpdkit.experiments.routing.verdict import origin
-from cpdkit.probes.widths import MATCHINGS
+from cpdkit.probes.widths import WIDTHS
 
 KINDS = {"scalar": 0, "scalar and square": 0, "norm of pooled": 1, "pooled norm": 1}
 SCORES = {(1, "mu"): 0.6, (0, "mu"): 0.2, (1, "gap"): 0.3, (0, "gap"): 0.5}
@@ -31,7 +31,7 @@ def scores(**encoders):
     """Scores of encoders with one layer; atom by atom l=1 loses what it is given here."""
     rows = []
     for encoder, loss in encoders.items():
-        for matched, (kind, degree), target in product(MATCHINGS, KINDS.items(), ["mu", "gap"]):
+        for matched, (kind, degree), target in product(WIDTHS, KINDS.items(), ["mu", "gap"]):
             mean = SCORES[degree, target] - (loss if kind == "pooled norm" else 0)
             rows.append(
                 {

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.anova import anova_lm
 
-from cpdkit.experiments.task.measure import effect_shares
+from cpdkit.experiments.task.measure import anova_shares
 from cpdkit.experiments.task.verdict import task_or_architecture
 
 
@@ -34,7 +34,7 @@ def test_equals_analysis_of_variance(shape, seed):
     rng = np.random.default_rng(seed)
     values = rng.normal(size=(*shape, 3))
     order = rng.permutation(int(np.prod(shape)))
-    shares = effect_shares(design(values).iloc[order], test_share=0.25).set_index("effect")
+    shares = anova_shares(design(values).iloc[order], test_share=0.25).set_index("effect")
     for fold in range(3):
         frame = design(values).assign(y=values[..., fold].ravel())
         sums = anova_lm(smf.ols("y ~ C(architecture) * C(task)", frame).fit())["sum_sq"]
@@ -49,13 +49,13 @@ def test_a_planted_effect_is_found():
     values = np.broadcast_to(task, (3, 2, 2, 4)) + 0.01 * np.random.default_rng(0).normal(
         size=(3, 2, 2, 4)
     )
-    shares = effect_shares(design(values), test_share=0.25).set_index("effect")
+    shares = anova_shares(design(values), test_share=0.25).set_index("effect")
     assert shares.loc["task", "mean"] > 0.99
     assert task_or_architecture(shares.reset_index(), target="gap").outcome == "holds"
 
 
 def test_one_seed_cannot_tell_interaction_from_seed():
-    shares = effect_shares(design(np.random.default_rng(1).normal(size=(3, 2, 1, 5))), test_share=1)
+    shares = anova_shares(design(np.random.default_rng(1).normal(size=(3, 2, 1, 5))), test_share=1)
     assert shares["effect"].tolist() == [
         "architecture", "task", "interaction and seed", "task - architecture",
     ]  # fmt: skip
@@ -65,11 +65,11 @@ def test_one_seed_cannot_tell_interaction_from_seed():
 def test_designs_that_do_not_balance_are_refused():
     full = design(np.zeros((2, 2, 1, 3)))
     with pytest.raises(ValueError, match="every architecture needs every task"):
-        effect_shares(full.iloc[:-1], test_share=0.25)
+        anova_shares(full.iloc[:-1], test_share=0.25)
     with pytest.raises(ValueError, match="at least two architectures"):
-        effect_shares(full[full["task"] == "t0"], test_share=0.25)
+        anova_shares(full[full["task"] == "t0"], test_share=0.25)
     with pytest.raises(ValueError, match=r"lacks the columns \['seed'\]"):
-        effect_shares(full.drop(columns="seed"), test_share=0.25)
+        anova_shares(full.drop(columns="seed"), test_share=0.25)
 
 
 @pytest.mark.parametrize(
