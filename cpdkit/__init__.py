@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cpdkit.projection.linear import CompositionProjector as CompositionProjector
     from cpdkit.representation import Representation as Representation
 
+from cpdkit._messages import missing
 from cpdkit._version import __version__ as __version__
 
 # Imported on first use, so that `import cpdkit` costs neither torch nor matplotlib.
@@ -41,7 +42,11 @@ __all__ = ["composition", *_HOME]
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
-        value = getattr(import_module(_HOME[name]), name)
+        try:
+            value = getattr(import_module(_HOME[name]), name)
+        except ModuleNotFoundError as error:
+            sentence = missing(error.name, what=f"cpdkit.{name}", extra="all")
+            raise ModuleNotFoundError(sentence, name=error.name) from error
         globals()[name] = value  # also where a submodule has the same name
         return value
     if name == "composition":

@@ -35,5 +35,38 @@ def unknown(kind: str, given: object, known: Iterable[str]) -> str:
     return f"unknown {kind} {given!r}{hint} Known: {listed}."
 
 
+# Which extra brings a package that something here cannot do without.
+_EXTRAS = {
+    "torch": "torch", "vesin": "torch", "dask": "dask", "distributed": "dask", "rdkit": "data",
+    "jupyter_book": "book", "sphinx": "book",
+}  # fmt: skip
+
+
+def missing(package: str | None, *, what: str = "this", extra: str = "run") -> str:
+    """Say which package is missing, and how to install it.
+
+    Parameters
+    ----------
+    package : str or None
+        Name of the module that could not be imported.
+    what : str
+        What needs it.
+    extra : str
+        The extra to install where the package belongs to no other.
+
+    Returns
+    -------
+    str
+        A sentence for an exception.
+
+    Examples
+    --------
+    >>> missing("torch", what="cpdkit.extract")
+    "cpdkit.extract needs torch; install it with: pip install 'cpdkit[torch]'"
+    """
+    top = (package or "a package").partition(".")[0]
+    return f"{what} needs {top}; install it with: pip install 'cpdkit[{_EXTRAS.get(top, extra)}]'"
+
+
 class WrongCall(ValueError):
     """What was asked for is wrong, not what was found: the command line ends with status 2."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import cpdkit
-from cpdkit._messages import WrongCall
+from cpdkit._messages import WrongCall, missing
 
 __all__ = ["main"]
 
@@ -149,10 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.action(options)
     except ModuleNotFoundError as error:
         extra = "book" if options.action is _book else "run"
-        print(
-            f"cpdkit: this needs {error.name}; install it with: pip install 'cpdkit[{extra}]'",
-            file=sys.stderr,
-        )
+        print(f"cpdkit: {missing(error.name, extra=extra)}", file=sys.stderr)
         return 1
     except (ValueError, TypeError, OSError, RuntimeError) as error:
         print(f"cpdkit: {error}", file=sys.stderr)

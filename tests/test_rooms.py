@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 LONGEST = 400
 READING_PATH = [
     "composition/matrix.py", "projection/linear.py", "projection/conditioned.py",
@@ -46,3 +48,18 @@ def test_the_core_needs_no_torch(root: Path) -> None:
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["cpdkit.extract", "cpdkit.load_encoder('soap')", "cpdkit.load_encoder('zoo/mace-gap-0')"],
+)
+def test_without_torch_a_sentence_says_what_to_install(
+    root: Path, tmp_path: Path, code: str
+) -> None:
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('no torch', name='torch')")
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{root}"}
+    command = [sys.executable, "-c", f"import cpdkit; {code}"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "needs torch; install it with: pip install 'cpdkit[torch]'" in done.stderr

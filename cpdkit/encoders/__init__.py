@@ -10,7 +10,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from cpdkit._messages import unknown
+from cpdkit._messages import missing, unknown
 from cpdkit.encoders._names import keyword_parameters, split_options, typed_options
 
 if TYPE_CHECKING:
@@ -232,7 +232,11 @@ def load_encoder(name: str, *, allow_unseen_elements: bool = False, **options: A
     builder = _REGISTRY[key]
     if isinstance(builder, str):
         module, _, attribute = builder.partition(":")
-        builder = getattr(import_module(module), attribute)
+        try:
+            builder = getattr(import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            sentence = missing(error.name, what=f"encoder {name!r}", extra="all")
+            raise ModuleNotFoundError(sentence, name=error.name) from error
     parameters = keyword_parameters(builder, len(arguments))
     known = parameters | keyword_parameters(load_encoder, 1)
     typed = typed_options(key + "".join(arguments), written, known)
