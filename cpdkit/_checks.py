@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -167,6 +169,17 @@ def check_groups(groups: Sequence[str] | None, n: int) -> np.ndarray | None:
     return check_labels(groups, "groups", n)
 
 
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Put the argument's name before what scikit-learn says of it."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if re.search(rf"\b{name}\b", str(error)):
+            raise
+        raise type(error)(f"{name}: {error}") from None
+
+
 def validate_rows(
     estimator: BaseEstimator,
     X: Any,
@@ -186,12 +199,14 @@ def validate_rows(
             check_real(values, name)
     check_same_rows(given)
     if alone:
-        X = validate_data(estimator, X, dtype=np.float64, reset=reset)
+        with _naming("X"):
+            X = validate_data(estimator, X, dtype=np.float64, reset=reset)
         check_scale(X, "X")
         return X
-    X, y = validate_data(
-        estimator, X, y, dtype=np.float64, multi_output=True, y_numeric=True, reset=reset
-    )
+    with _naming("X"):
+        X, y = validate_data(
+            estimator, X, y, dtype=np.float64, multi_output=True, y_numeric=True, reset=reset
+        )
     check_scale(X, "X")
     return X, y
 
@@ -203,7 +218,8 @@ def nuisance_array(composition: Any, n: int | None) -> np.ndarray:
             raise ValueError("without composition the number of rows n is needed.")
         return np.empty((n, 0))
     check_real(composition, "composition")
-    C = check_array(composition, dtype=np.float64, input_name="composition")
+    with _naming("composition"):
+        C = check_array(composition, dtype=np.float64, input_name="composition")
     check_scale(C, "composition", column_names(composition) or range(C.shape[1]))
     if n is not None and len(C) != n:
         raise ValueError(f"X has {n} rows and composition has {len(C)}; give one row for each.")

@@ -70,8 +70,12 @@ class AtomsSequence(Sequence[ase.Atoms]):
                 f"{given[strange[0]]} in structure {row} (0 is 'X', a ghost atom: remove it)."
             )
         self.numbers = given.astype(np.uint8, copy=False)
-        if not np.isfinite(self.positions).all():
-            raise ValueError("positions contain NaN or infinite coordinates; repair them.")
+        lost = np.flatnonzero(~np.isfinite(self.positions).all(axis=1))
+        if len(lost):
+            row = int(np.searchsorted(self.offsets, lost[0], side="right")) - 1
+            raise ValueError(
+                f"positions contain NaN or infinite coordinates in structure {row}; repair them."
+            )
         if cells is not None:
             cells = real_numbers(cells, "cells")
             if not np.isfinite(cells).all():
