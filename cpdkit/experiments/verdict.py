@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cpdkit.figures import levels
-
 __all__ = ["STYLES", "VERBS", "Verdict", "above_ceiling", "badge", "decide", "listed", "named"]
 __all__ += ["number", "of_target", "points", "signed", "with_interval"]
 
@@ -103,5 +101,6 @@ def of_target(table: pd.DataFrame, target: str) -> pd.DataFrame:
     """Rows of one target; ValueError where there are none."""
     rows = table[table["target"] == target]
     if rows.empty:
-        raise ValueError(f"the table has no target {target!r}; it has {levels(table, 'target')}.")
+        known = table["target"].drop_duplicates().tolist()
+        raise ValueError(f"the table has no target {target!r}; it has {known}.")
     return rows
