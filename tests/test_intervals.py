@@ -66,11 +66,13 @@ def test_one_value_has_no_interval():
 
 def test_the_cluster_bootstrap_draws_whole_groups():
     groups = np.array(["a", "b", "a", "c", "b"])
-    weights = bootstrap_weights(groups, n_draws=200, seed=0)
+    with pytest.warns(UserWarning, match="3 group"):
+        weights = bootstrap_weights(groups, n_draws=200, seed=0)
+        again = bootstrap_weights(groups, n_draws=200, seed=0)
     assert (weights[:, 0] == weights[:, 2]).all()
     assert (weights[:, 1] == weights[:, 4]).all()
     assert (weights[:, [0, 1, 3]].sum(axis=1) == 3).all()
-    assert (weights == bootstrap_weights(groups, n_draws=200, seed=0)).all()
+    assert (weights == again).all()
 
 
 def covered(interval: str, n_sets: int = 120) -> float:

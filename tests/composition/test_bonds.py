@@ -12,9 +12,9 @@ from cpdkit.composition import (
     LADDER,
     bond_counts,
     composition_matrix,
-    molecules,
     morgan_counts,
 )
+from cpdkit.composition.bonds import molecules
 from cpdkit.datasets import AtomsSequence, Dataset
 
 KNOWN = {
