@@ -67,8 +67,7 @@ def test_one_value_has_no_interval():
 def test_the_cluster_bootstrap_draws_whole_groups():
     groups = np.array(["a", "b", "a", "c", "b"])
     with pytest.warns(UserWarning, match="3 group"):
-        weights = bootstrap_weights(groups, n_draws=200, seed=0)
-        again = bootstrap_weights(groups, n_draws=200, seed=0)
+        weights, again = (bootstrap_weights(groups, n_draws=200, seed=0) for _ in range(2))
     assert (weights[:, 0] == weights[:, 2]).all()
     assert (weights[:, 1] == weights[:, 4]).all()
     assert (weights[:, [0, 1, 3]].sum(axis=1) == 3).all()
