@@ -41,3 +41,13 @@ def test_a_badge_promises_no_more_than_its_outcomes(outcomes: tuple[str, ...]) -
     assert (word == "reproduced") == (len(outcomes) > 0 and all(o == "holds" for o in outcomes))
     assert (word == "not reproduced") == ("fails" in outcomes and "holds" not in outcomes)
     assert badge(outcomes[::-1]) == word
+
+
+def test_what_the_claims_say_of_training_is_recorded() -> None:
+    text = " ".join((ROOT / "book/claims.md").read_text().split())
+    for dataset in ("xtb9", "qm9"):
+        record = recorded_tables("02_irrep_routing", dataset=dataset)
+        assert record is not None
+        table = record["training"].set_index(["encoder", "quantity", "l", "name"])
+        row = table.loc[("zoo/mace-gap-0", "index", 1, "interaction_1")]
+        assert f"{row['mean']:.2f} ({row['low']:.2f} to {row['high']:.2f})" in text
