@@ -42,7 +42,7 @@ lock: $(STAMP) ## write constraints.txt from what .venv holds now
 	mv constraints.txt.part constraints.txt
 
 clean: ## remove everything built, keep .venv
-	rm -rf _build .pytest_cache .hypothesis .ruff_cache .mypy_cache
+	rm -rf _build .coverage .pytest_cache .hypothesis .ruff_cache .mypy_cache
 
 distclean: clean ## remove .venv as well
 	rm -rf $(VENV) *.egg-info
