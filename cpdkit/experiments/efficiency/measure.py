@@ -26,7 +26,8 @@ from cpdkit.probes.widths import WIDTHS, channel_draws
 from cpdkit.projection.conditioned import DEFAULT_ALPHAS, ConditionedResidual
 from cpdkit.scores import NOTHING_LEFT, HeldOut, weighted_total
 
-__all__ = ["CURVE_SCORES", "LearningCurve", "isotropic_r2", "learning_curve", "learning_curves"]
+__all__ = ["CURVE_SCORES", "LearningCurve", "isotropic_r2", "isotropic_ridge_r2"]
+__all__ += ["learning_curve", "learning_curves"]
 
 CURVE_SCORES = ("r2_partial", "r2_partial_fixed", "r2_geom")
 """Scores of a learning curve; see `LearningCurve.scores`."""
@@ -192,6 +193,33 @@ def isotropic_r2(n: np.ndarray | float, *, channels: int, share: float) -> np.nd
     with np.errstate(divide="ignore"):
         error = (1 - share) * (1 + 1 / n) * (n - 2) / np.maximum(free, 0)
     return np.where(free > 0, 1 - error, -np.inf)[()]
+
+
+def isotropic_ridge_r2(n: np.ndarray | float, *, channels: int, share: float) -> np.ndarray:
+    r"""Held-out :math:`R^2` of ridge with the best penalty on isotropic Gaussian features.
+
+    What signal to noise alone gives. With :math:`\gamma = p / n`, :math:`\sigma^2` what no linear
+    function of the features explains and the penalty :math:`\lambda = \gamma \sigma^2 / (1 -
+    \sigma^2)`, the error for many rows and channels is [1]_
+
+    .. math::
+
+        \sigma^2 (1 + \gamma m), \qquad m = \frac{-(1 - \gamma + \lambda)
+        + \sqrt{(1 - \gamma + \lambda)^2 + 4 \gamma \lambda}}{2 \gamma \lambda}.
+
+    .. [1] E. Dobriban and S. Wager, High-dimensional asymptotics of prediction: ridge regression
+       and classification, Annals of Statistics 46, 247 (2018).
+    """
+    noise = 1.0 - share
+    if noise <= 0 or share <= 0:
+        return np.full(np.shape(n), max(share, 0.0))[()]
+    gamma = channels / np.asarray(n, dtype=np.float64)
+    penalty = gamma * noise / share
+    b = 1 - gamma + penalty
+    root = np.sqrt(b**2 + 4 * gamma * penalty)
+    with np.errstate(divide="ignore", invalid="ignore"):  # one of both would cancel
+        m = np.where(b > 0, 2 / (root + b), (root - b) / (2 * gamma * penalty))
+    return (1 - noise * (1 + gamma * m))[()]
 
 
 def _narrow(

@@ -7,31 +7,36 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import brentq
 
 from cpdkit.comparisons import stack
-from cpdkit.experiments.efficiency.measure import CURVE_SCORES, LearningCurve, isotropic_r2
+from cpdkit.experiments.efficiency.measure import (
+    CURVE_SCORES,
+    LearningCurve,
+    isotropic_ridge_r2,
+)
 from cpdkit.experiments.efficiency.needed import (
     curve_table,
     power_law_table,
-    size_reaching,
     structures_needed,
 )
 from cpdkit.experiments.efficiency.verdict import efficiency_correlations
-from cpdkit.experiments.verdict import with_interval
+from cpdkit.experiments.verdict import saw_target, with_interval
 
 __all__ = ["CurveTables", "correlations_by_score", "correlations_in_words", "laws_in_words"]
 __all__ += ["needed_by_criterion", "needed_in_words", "score_curves", "unstructured_needs"]
-__all__ += ["untaught"]
+__all__ += ["untaught", "with_unstructured"]
 
 _ABOUT = ("representation", "width", "channels")
 _LAW_SCORE = "r2_partial_fixed"  # one yardstick for all sizes
+_MOST = 1 - 1e-9  # share that isotropic features may explain
 
 
 class CurveTables(NamedTuple):
     """What learning curves say."""
 
     curves: pd.DataFrame  # of `needed.curve_table`
-    needs: pd.DataFrame  # of `needed.structures_needed`
+    needs: pd.DataFrame  # of `needed.structures_needed` and `with_unstructured`
     laws: pd.DataFrame  # of `needed.power_law_table`, with all channels
 
 
@@ -57,7 +62,7 @@ def score_curves(
                 laws[about] = power_law_table(curve, draws, score=score)
     return CurveTables(
         stack(tables, [*_ABOUT, "score"]),
-        stack(needs, ["score", *_ABOUT, "smallest", "largest"]),
+        with_unstructured(stack(needs, ["score", *_ABOUT, "smallest", "largest"])),
         stack(laws, _ABOUT),
     )
 
@@ -92,25 +97,52 @@ def correlations_by_score(needs: pd.DataFrame) -> pd.DataFrame:
 def untaught(needs: pd.DataFrame, target: str) -> pd.DataFrame:
     """Correlations for a target without the networks that were trained on it."""
     part = needs[(needs["score"] == "r2_partial") & (needs["target"] == target)]
-    return efficiency_correlations(part[~part["representation"].str.contains(f"-{target}-")])
+    seen = [saw_target(name, target) for name in part["representation"]]
+    return efficiency_correlations(part[~np.array(seen, dtype=bool)])
 
 
 def correlations_in_words(correlations: pd.DataFrame) -> pd.DataFrame:
     """Correlations with their intervals, those of a criterion and a target together."""
     told = [with_interval(row, "rho", style="signed") for _, row in correlations.iterrows()]
-    columns = ["criterion", "target", "width", "rho", "p", "models", "left_out"]
+    columns = ["criterion", "target", "of", "width", "rho", "p", "models", "left_out"]
+    columns = [column for column in columns if column in correlations]
     return _together(correlations.assign(rho=told)[columns], "criterion", "target")
 
 
-def unstructured_needs(needed: pd.DataFrame, *, channels: int) -> pd.DataFrame:
-    """What isotropic Gaussian features would need for the same final score, beside the need."""
-    sizes = np.geomspace(channels + 3, 1e7, 4000)
-    known = needed_in_words(needed[needed["bound"] != "undefined"])
-    would_need = [
-        float(size_reaching(sizes, isotropic_r2(sizes, channels=channels, share=final), goal))
-        for final, goal in zip(known["final"], known["goal"], strict=True)
+def with_unstructured(needs: pd.DataFrame) -> pd.DataFrame:
+    """Needs beside ``unstructured``: what isotropic Gaussian features with this score would need.
+
+    The same number of channels, the same score with all structures and ridge with the best penalty
+    (`measure.isotropic_ridge_r2`): what signal to noise alone asks for.
+    """
+    found = [
+        _isotropic_need(row.final, row.goal, int(row.channels), int(row.largest))
+        if row.bound != "undefined"
+        else np.nan
+        for row in needs.itertuples()
     ]
-    return _together(known.assign(unstructured=np.round(would_need).astype(int)), "target")
+    return needs.assign(unstructured=found)
+
+
+def _isotropic_need(final: float, goal: float, channels: int, largest: int) -> float:
+    """Rows from which on isotropic features reach a goal, if they end at the final score."""
+    if not 0 < goal < final < 1:
+        return np.nan
+
+    def missing(share: float, n: float, score: float) -> float:
+        return float(isotropic_ridge_r2(n, channels=channels, share=share)) - score
+
+    if missing(_MOST, largest, final) <= 0:
+        return np.inf  # no isotropic features of this width get there
+    share = brentq(missing, final, _MOST, args=(largest, final))
+    return float(np.exp(brentq(lambda log_n: missing(share, np.exp(log_n), goal), -9, 40)))
+
+
+def unstructured_needs(needed: pd.DataFrame) -> pd.DataFrame:
+    """Needs in words beside what isotropic features would need, rows of one target together."""
+    known = needed_in_words(needed[needed["bound"] != "undefined"])
+    rounded = known["unstructured"].round()
+    return _together(known.assign(unstructured=rounded), "target")
 
 
 def laws_in_words(laws: pd.DataFrame) -> pd.DataFrame:

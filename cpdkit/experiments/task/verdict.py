@@ -62,7 +62,7 @@ def task_or_architecture(shares: pd.DataFrame, *, targets: Sequence[str]) -> Ver
 
     Of the first target, at the last epoch, those arms decide that never saw it: two trainings if
     there are such, else a training and none. The claim **holds** if there the task's share surely
-    is larger (`larger_share`), **fails** if the architecture's is, and is otherwise **undecided**. The
+    is larger (`larger_share`), **fails** if the architecture's is, and else is **undecided**. The
     trained arms are asked for `untaught` targets too; where one of them surely says the opposite,
     the claim is undecided, as the answer then depends on what is asked for.
     """

@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 from toy import planted
 
 from cpdkit.experiments.efficiency.figures import curve_figure, efficiency_figure
-from cpdkit.experiments.efficiency.measure import CURVE_SCORES, isotropic_r2, learning_curve
+from cpdkit.experiments.efficiency.measure import (
+    CURVE_SCORES,
+    isotropic_r2,
+    isotropic_ridge_r2,
+    learning_curve,
+)
 from cpdkit.experiments.efficiency.needed import (
     EXPONENTS,
     curve_table,
@@ -183,6 +188,27 @@ def test_a_planted_curve_meets_its_analytic_expectation_within_its_interval():
     assert (np.sum(inside, axis=0) >= 24).all(), np.mean(inside, axis=0)
     error = np.std(missed, axis=0, ddof=1) / np.sqrt(len(missed))
     assert (np.abs(np.mean(missed, axis=0)) < 4 * error).all()
+
+
+def test_ridge_on_isotropic_features_is_as_good_as_its_formula():
+    """Fixed penalty, the best in expectation; mean error over 60 draws."""
+    channels, n, share = 60, 120, 0.4
+    penalty = channels * (1 - share) / share
+    errors = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        X, new = rng.normal(size=(n, channels)), rng.normal(size=(400, channels))
+        w = rng.normal(size=channels) * np.sqrt(share / channels)
+        noise = np.sqrt(1 - share)
+        y, said = X @ w + noise * rng.normal(size=n), new @ w + noise * rng.normal(size=400)
+        fit = np.linalg.solve(X.T @ X + penalty * np.eye(channels), X.T @ y)
+        errors.append(np.mean((said - new @ fit) ** 2))
+    expected = isotropic_ridge_r2(n, channels=channels, share=share)
+    assert np.mean(errors) == pytest.approx(1 - expected, rel=0.03)
+    few, many = isotropic_ridge_r2(np.array([1e-3, 1e9]), channels=channels, share=share)
+    assert few == pytest.approx(0, abs=1e-4)
+    assert many == pytest.approx(share)
+    assert expected > isotropic_r2(n, channels=channels, share=share)
 
 
 @pytest.mark.parametrize("match", ["subset", "pca"])

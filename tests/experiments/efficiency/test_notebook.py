@@ -65,6 +65,7 @@ def test_correlations_and_verdict_follow_from_the_needs(run):
     assert np.allclose(found.rho, again.rho, atol=1e-3, equal_nan=True)
     verdict = read(run, "verdict").iloc[0]
     assert verdict.outcome == sample_efficiency(again, target="gap").outcome
+    assert needed.unstructured.notna().sum() == (needed.bound != "undefined").sum()
     assert (run.directory / "04_sentence.txt").read_text() == in_words(verdict.sentence)
     assert needed.loc[needed.bound != "exact", "needed"].isna().all()
     assert needed.loc[needed.bound != "exact", "note"].str.len().min() > 10
