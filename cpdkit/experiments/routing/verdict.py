@@ -102,8 +102,8 @@ def irrep_routing(
 
     What a network routes untrained, it does not owe to training. The claim **holds** if training
     adds to every MACE and nothing to every ViSNet; it **fails** if it adds nothing to some MACE or
-    adds to some ViSNet; otherwise, or where one of them is missing, it is **undecided**. Told beside
-    are which networks route at all (`index`), where the norm is taken (`choices`), and what
+    adds to some ViSNet; otherwise, or where one of them is missing, it is **undecided**. Beside it
+    are told which networks route at all (`index`), where the norm is taken (`choices`), and what
     `other_folds` say.
     """
     missing = lacks(changes, _NEEDED)
