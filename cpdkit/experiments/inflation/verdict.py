@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+import numpy as np
 import pandas as pd
 
 from cpdkit.experiments.inflation.planted import RARE, SMOOTH
@@ -17,9 +18,18 @@ from cpdkit.experiments.verdict import (
     listed,
     named,
     number,
+    with_interval,
 )
+from cpdkit.scores import summarise
 
-__all__ = ["STRONG", "caught_by_trees", "control_recovered", "inflated_trees", "made_by_projection"]
+__all__ = [
+    "STRONG",
+    "by_kind",
+    "caught_by_trees",
+    "control_recovered",
+    "inflated_trees",
+    "made_by_projection",
+]
 __all__ += ["models_above_ceiling", "recommended_remedy", "safe_after_projection", "safe_widths"]
 
 CLAIM = "Boosted trees on projected residuals are inflated: they find composition again."
@@ -28,6 +38,7 @@ PAPER = (0.68, 0.95)
 STRONG = "strong trees"
 """Trees as scikit-learn makes them by default, which decide."""
 
+_KIND_COLUMNS = ["folds", "target", "kind", "models", "above", "mean", "low", "high"]
 _KINDS = {
     "descriptor": "descriptors",
     "trained": "networks trained here",
@@ -37,73 +48,88 @@ _KINDS = {
 }
 
 
+def by_kind(
+    scores: pd.DataFrame, *, handcrafted: Collection[str], n_folds: int, least: float = 0.1
+) -> pd.DataFrame:
+    """What the typical representation of each kind gives: medians over representations, by fold.
+
+    Kinds are descriptors, trained, pretrained and untrained networks. Columns ``folds, target,
+    kind, models``, how many of them lie surely ``above`` `least`, and ``mean, low, high`` of the
+    median. Undefined scores do not count.
+    """
+    rows = scores[(scores["score"] == "r2_geom") & scores["mean"].notna()]
+    if rows[["representation", "target", "folds"]].duplicated().any():
+        raise ValueError("several rows for one representation, target and kind of folds.")
+    rows = rows.assign(kind=[kind_of(name, handcrafted) for name in rows["representation"]])
+    found = []
+    for key, part in rows.groupby(["folds", "target", "kind"], sort=False):
+        median = np.median(np.array(part["fold_values"].tolist(), dtype=float), axis=0)
+        counts = (len(part), int((part["low"] > least).sum()))
+        numbers = summarise(median, n_folds=n_folds)
+        found.append((*key, *counts, *(numbers[name] for name in ("mean", "low", "high"))))
+    return pd.DataFrame(found, columns=_KIND_COLUMNS)
+
+
 def inflated_trees(
-    table: pd.DataFrame,
+    kinds: pd.DataFrame,
     *,
     controls: Sequence[str],
-    handcrafted: Collection[str],
-    probe: str = STRONG,
+    scores: pd.DataFrame | None = None,
     least: float = 0.1,
 ) -> Verdict:
     """Judge claim 3 by targets that are linear in what was removed, so that 0 is sound.
 
-    A kind of representations (descriptors, trained, pretrained, untrained) is *inflated* in a
-    control if the interval of more than half of its scores lies above `least`, *sound* if that of
-    more than half lies below, else *open*. The claim **holds** if all kinds are inflated in all
-    `controls`, **fails** if all are sound, holds **in part** if some are inflated and others sound,
-    and is otherwise **undecided**. Undefined scores do not count. Judged by the first kind of
-    folds; others are told of the first control.
+    A kind of representations (`by_kind`) is *inflated* in a control if the interval of its typical
+    score lies above `least`, *sound* if it lies below, else *open*. The claim **holds** if all
+    kinds are inflated in all `controls`, **fails** if all are sound, holds **in part** if some are
+    inflated and others sound, and is otherwise **undecided**. Judged by the first kind of folds;
+    others are told, as are the best and the worst of `scores`.
     """
-    missing = lacks(table, ["representation", "probe", "folds", "target", "score", "low", "high"])
-    if missing or not (table["probe"] == probe).any():
-        missing = missing or f"the table has no scores of the {probe}; run the notebook again"
+    missing = lacks(kinds, _KIND_COLUMNS)
+    if missing:
         return Verdict(CLAIM, "undecided", f"Claim 3 is not judged here: {missing}.")
-    rows = table[(table["probe"] == probe) & (table["score"] == "r2_geom")]
-    if rows[["representation", "target", "folds"]].duplicated().any():
-        raise ValueError("several rows for one representation, target and kind of folds.")
-    rows = rows[rows["mean"].notna()]
-    rows = rows.assign(kind=[kind_of(name, handcrafted) for name in rows["representation"]])
-    first, *others = dict.fromkeys(table["folds"])
-    judged = rows[(rows["folds"] == first) & rows["target"].isin(list(controls))]
+    first, *others = dict.fromkeys(kinds["folds"]) or [""]
+    judged = kinds[(kinds["folds"] == first) & kinds["target"].isin(list(controls))]
     if judged.empty:
         why = f"{listed([_said(c) for c in controls])} do not vary within every test fold"
         return Verdict(CLAIM, "undecided", f"Claim 3 is undecided here: {why}.")
-    states = set()
-    told = []
-    for control in controls:
-        here = judged[judged["target"] == control]
-        cells = []
-        for kind, part in here.groupby("kind", sort=False):
-            states.add(_state(part, least))
-            cells.append(f"{(part['low'] > least).sum()} of {len(part)} {_KINDS[str(kind)]}")
-        if cells:
-            told.append(f"{_said(control)} in {', '.join(cells)}")
+    states = {_state(row, least) for _, row in judged.iterrows()}
     outcome = decide(holds=states == {"inflated"}, fails=states == {"sound"})
-    if {"inflated", "sound"} <= states:
-        outcome = "partly"
+    outcome = "partly" if {"inflated", "sound"} <= states else outcome
+    told = [
+        f"{_said(control)} in {', '.join(_cells(judged[judged['target'] == control]))}"
+        for control in controls
+        if (judged["target"] == control).any()
+    ]
     sentence = (
         f"Claim 3 {VERBS[outcome]} here: from projected residuals, which hold nothing linear in "
-        f"composition, boosted trees recover {'; '.join(told)} (R2 surely above {least:g})."
+        f"composition, boosted trees recover {'; '.join(told)} (R2 surely above {least:g}; in "
+        "brackets that of the typical model)."
     )
-    of_first = judged[judged["target"] == controls[0]]
-    if len(of_first):
-        best, worst = (of_first.loc[of_first["mean"].agg(f)] for f in ("idxmax", "idxmin"))
-        sentence += f" For {_said(controls[0])} {named(best)}"
-        sentence += f" and {named(worst)}" if len(of_first) > 1 else ""
-        sentence += f" (paper: {PAPER[0]:.2f} to {PAPER[1]:.2f})."
+    if scores is not None:
+        of = scores[(scores["score"] == "r2_geom") & (scores["target"] == controls[0])]
+        of = of[(of["folds"] == first) & of["mean"].notna()].sort_values("mean", kind="stable")
+        if len(of):
+            sentence += f" For {_said(controls[0])} {named(of.iloc[-1])}"
+            sentence += f" and {named(of.iloc[0])}" if len(of) > 1 else ""
+            sentence += f" (paper: {PAPER[0]:.2f} to {PAPER[1]:.2f})."
     for kind in others:
-        here = rows[(rows["folds"] == kind) & (rows["target"] == controls[0])]
-        found = (here["low"] > least).sum()
-        sentence += (
-            f" With {kind} folds they recover {_said(controls[0])} in {found} of {len(here)}."
-        )
+        here = kinds[(kinds["folds"] == kind) & (kinds["target"] == controls[0])]
+        if len(here):
+            cells = ", ".join(_cells(here))
+            sentence += f" With {kind} folds they recover {_said(controls[0])} in {cells}."
     return Verdict(CLAIM, outcome, sentence)
 
 
-def _state(part: pd.DataFrame, least: float) -> str:
-    """Whether more than half of the scores lie above, or below."""
-    above, below = (part["low"] > least).sum(), (part["high"] < least).sum()
-    return "inflated" if 2 * above > len(part) else "sound" if 2 * below > len(part) else "open"
+def _state(row: pd.Series, least: float) -> str:
+    return "inflated" if row["low"] > least else "sound" if row["high"] < least else "open"
+
+
+def _cells(rows: pd.DataFrame) -> list[str]:
+    return [
+        f"{row['above']} of {row['models']} {_KINDS[row['kind']]} [{with_interval(row)}]"
+        for _, row in rows.iterrows()
+    ]
 
 
 def _said(control: str) -> str:

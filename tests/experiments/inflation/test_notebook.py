@@ -45,7 +45,8 @@ def test_tables_hold_every_representation_probe_and_scheme(first):
     verdict = pd.read_csv(first.directory / "03_verdict.csv").iloc[0]
     strong = pd.read_csv(first.directory / "03_strong.csv")
     controls = ["mass", "heavy_atoms", "unsaturation"]
-    again = inflated_trees(strong, controls=controls, handcrafted=given["handcrafted"])
+    kinds = pd.read_csv(first.directory / "03_kinds.csv")
+    again = inflated_trees(kinds, controls=controls, scores=strong)
     assert (verdict.outcome, verdict.sentence) == (again.outcome, again.sentence)
     counted = strong[strong.score == "r2_geom"].groupby("folds")["target"].nunique()
     assert counted.to_dict() == {"formula": 1, "random": 3}

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from cpdkit.experiments.inflation.verdict import STRONG, inflated_trees, safe_widths
+from cpdkit.experiments.inflation.verdict import STRONG, by_kind, inflated_trees, safe_widths
 
 CONTROLS = ["mass", "unsaturation"]
+SPREAD = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
 INFLATED, SOUND, OPEN = (0.9, 0.05), (0.0, 0.05), (0.1, 0.3)
 
 
-def row(name, mean, half, *, probe=STRONG, target="mass", score="r2_geom", folds="random"):
+def row(name, mean, half, *, target="mass", score="r2_geom", folds="random"):
+    turned = half * np.roll(SPREAD, len(name))
     return {
-        "representation": name, "probe": probe, "target": target, "score": score, "folds": folds,
+        "representation": name, "probe": STRONG, "target": target, "score": score, "folds": folds,
         "mean": mean, "low": mean - half, "high": mean + half,
+        "fold_values": tuple(mean + turned),
     }  # fmt: skip
 
 
 def judge(*rows):
-    return inflated_trees(pd.DataFrame(rows), controls=CONTROLS, handcrafted=["aev", "soap"])
+    table = pd.DataFrame(rows)
+    kinds = by_kind(table, handcrafted=["aev", "soap"], n_folds=5)
+    return inflated_trees(kinds, controls=CONTROLS, scores=table)
 
 
 def both(name, score):
@@ -42,9 +48,9 @@ def test_outcomes_of_constructed_results(descriptors, trained, outcome):
     assert verdict.outcome == outcome
     found = [int(score == INFLATED) for score in (descriptors, trained)]
     assert (
-        f"recover mass in {found[0]} of 1 descriptors, {found[1]} of 1 networks trained here; "
-        f"unsaturation in {found[0]} of 1 descriptors" in verdict.sentence
+        f"recover mass in {found[0]} of 1 descriptors [{descriptors[0]:.2f} (" in verdict.sentence
     )
+    assert f", {found[1]} of 1 networks trained here [{trained[0]:.2f} (" in verdict.sentence
 
 
 def test_controls_that_disagree_make_a_part():
@@ -52,10 +58,11 @@ def test_controls_that_disagree_make_a_part():
     assert judge(*rows).outcome == "partly"
 
 
-def test_a_kind_needs_more_than_half_of_its_models():
-    rows = [*both("aev", INFLATED), *both("soap", SOUND)]
-    assert judge(*rows).outcome == "undecided"
-    assert "mass in 1 of 2 descriptors" in judge(*rows).sentence
+def test_the_typical_model_of_a_kind_decides():
+    few = [*both("zoo/a-gap-0", INFLATED), *both("zoo/b-gap-0", SOUND), *both("zoo/c-gap-0", SOUND)]
+    assert judge(*few).outcome == "fails"
+    assert "mass in 1 of 3 networks trained here [0.0" in judge(*few).sentence
+    assert judge(*few, *both("zoo/d-gap-0", INFLATED)).outcome == "holds"  # the mean of two
 
 
 def test_best_and_worst_are_named_and_other_folds_told():
@@ -66,14 +73,13 @@ def test_best_and_worst_are_named_and_other_folds_told():
     ]
     said = judge(*rows).sentence
     assert "For mass aev 0.90 (0.85 to 0.95) and chgnet 0.30 (0.29 to 0.31)" in said
-    assert said.endswith("With formula folds they recover mass in 0 of 1.")
+    assert "With formula folds they recover mass in 0 of 1 descriptors [0.00 (" in said
 
 
-def test_other_targets_scores_and_probes_do_not_count():
+def test_other_targets_and_scores_do_not_count():
     base = both("a", SOUND)
     others = [
-        row("a", 0.9, 0.02, probe="trees"), row("a", 0.9, 0.02, target="heavy_atoms"),
-        row("a", 0.9, 0.02, score="crossing"),
+        row("a", 0.9, 0.02, target="heavy_atoms"), row("a", 0.9, 0.02, score="crossing"),
     ]  # fmt: skip
     assert judge(*base, *others) == judge(*base)
 
@@ -87,8 +93,8 @@ def test_a_target_that_is_constant_in_a_fold_decides_nothing():
 
 
 def test_tables_that_cannot_be_judged_are_answered():
-    weak = judge(row("a", 0.5, 0.1, probe="trees"))
-    assert (weak.outcome, "no scores of the strong trees" in weak.sentence) == ("undecided", True)
+    old = inflated_trees(pd.DataFrame({"target": ["mass"]}), controls=CONTROLS)
+    assert (old.outcome, "lacks folds, kind" in old.sentence) == ("undecided", True)
     with pytest.raises(ValueError, match="several rows for one representation"):
         judge(row("a", 0.5, 0.1), row("a", 0.4, 0.1))
 

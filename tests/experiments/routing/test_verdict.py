@@ -65,8 +65,8 @@ def changes(half=0.03, **layers):
         ([0.3], [0.0, 0.3], "fails"),
         ([0.0], [0.0], "fails"),  # as routed as without training
         ([-0.3], [-0.5], "fails"),
-        ([0.3], [0.05], "undecided"),
-        ([0.08], [0.0], "undecided"),
+        ([0.3], [0.1], "undecided"),
+        ([0.12], [0.0], "undecided"),
     ],
 )
 def test_outcomes_of_constructed_results(mace, visnet, outcome):
