@@ -24,10 +24,11 @@ from cpdkit.held_out.protocol import PROTOCOLS
 from cpdkit.intervals import bootstrap_weights
 from cpdkit.probes.widths import WIDTHS, channel_draws
 from cpdkit.projection.conditioned import DEFAULT_ALPHAS, ConditionedResidual
+from cpdkit.projection.linear import CompositionProjector
 from cpdkit.scores import NOTHING_LEFT, HeldOut, weighted_total
 
-__all__ = ["CURVE_SCORES", "LearningCurve", "isotropic_r2", "isotropic_ridge_r2"]
-__all__ += ["learning_curve", "learning_curves"]
+__all__ = ["CURVE_SCORES", "LearningCurve", "isotropic_r2", "learning_curve", "learning_curves"]
+__all__ += ["unstructured_curves"]
 
 CURVE_SCORES = ("r2_partial", "r2_partial_fixed", "r2_geom")
 """Scores of a learning curve; see `LearningCurve.scores`."""
@@ -195,31 +196,35 @@ def isotropic_r2(n: np.ndarray | float, *, channels: int, share: float) -> np.nd
     return np.where(free > 0, 1 - error, -np.inf)[()]
 
 
-def isotropic_ridge_r2(n: np.ndarray | float, *, channels: int, share: float) -> np.ndarray:
-    r"""Held-out :math:`R^2` of ridge with the best penalty on isotropic Gaussian features.
+def unstructured_curves(
+    composition: Any,
+    target: Any,
+    subsets: Subsets,
+    *,
+    width: int,
+    shares: Sequence[float],
+    draws: int,
+    seed: int,
+) -> dict[tuple[float, int], LearningCurve]:
+    """Curves of features that differ in signal to noise alone, by share and draw.
 
-    What signal to noise alone gives. With :math:`\gamma = p / n`, :math:`\sigma^2` what no linear
-    function of the features explains and the penalty :math:`\lambda = \gamma \sigma^2 / (1 -
-    \sigma^2)`, the error for many rows and channels is [1]_
-
-    .. math::
-
-        \sigma^2 (1 + \gamma m), \qquad m = \frac{-(1 - \gamma + \lambda)
-        + \sqrt{(1 - \gamma + \lambda)^2 + 4 \gamma \lambda}}{2 \gamma \lambda}.
-
-    .. [1] E. Dobriban and S. Wager, High-dimensional asymptotics of prediction: ridge regression
-       and classification, Annals of Statistics 46, 247 (2018).
+    Isotropic Gaussian features, one direction of which explains a share of what composition leaves
+    of the target. They go through the same probe on the same subsets as every representation.
     """
-    noise = 1.0 - share
-    if noise <= 0 or share <= 0:
-        return np.full(np.shape(n), max(share, 0.0))[()]
-    gamma = channels / np.asarray(n, dtype=np.float64)
-    penalty = gamma * noise / share
-    b = 1 - gamma + penalty
-    root = np.sqrt(b**2 + 4 * gamma * penalty)
-    with np.errstate(divide="ignore", invalid="ignore"):  # one of both would cancel
-        m = np.where(b > 0, 2 / (root + b), (root - b) / (2 * gamma * penalty))
-    return (1 - noise * (1 + gamma * m))[()]
+    frame = check_targets(target, len(target))
+    C = check_composition(composition, len(frame))
+    y = frame.to_numpy()[:, :1]
+    left = CompositionProjector().fit_transform(y, composition=C)[:, 0]
+    left = (left - left.mean()) / left.std()
+    found = {}
+    for share in shares:
+        for draw in range(draws):
+            rng = np.random.default_rng([seed, draw, round(1e6 * share)])
+            X = rng.normal(size=(len(left), width))
+            X[:, 0] = np.sqrt(share) * left + np.sqrt(1 - share) * X[:, 0]
+            turn = np.linalg.qr(rng.normal(size=(width, width)))[0]
+            found[share, draw] = learning_curve(X @ turn, C, frame.iloc[:, :1], subsets)
+    return found
 
 
 def _narrow(

@@ -7,14 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import brentq
+from sklearn.isotonic import IsotonicRegression
 
 from cpdkit.comparisons import stack
-from cpdkit.experiments.efficiency.measure import (
-    CURVE_SCORES,
-    LearningCurve,
-    isotropic_ridge_r2,
-)
+from cpdkit.experiments.efficiency.measure import CURVE_SCORES, LearningCurve
 from cpdkit.experiments.efficiency.needed import (
     curve_table,
     power_law_table,
@@ -25,18 +21,17 @@ from cpdkit.experiments.verdict import saw_target, with_interval
 
 __all__ = ["CurveTables", "correlations_by_score", "correlations_in_words", "laws_in_words"]
 __all__ += ["needed_by_criterion", "needed_in_words", "score_curves", "unstructured_needs"]
-__all__ += ["untaught", "with_unstructured"]
+__all__ += ["reference_needs", "untaught", "with_unstructured"]
 
 _ABOUT = ("representation", "width", "channels")
 _LAW_SCORE = "r2_partial_fixed"  # one yardstick for all sizes
-_MOST = 1 - 1e-9  # share that isotropic features may explain
 
 
 class CurveTables(NamedTuple):
     """What learning curves say."""
 
     curves: pd.DataFrame  # of `needed.curve_table`
-    needs: pd.DataFrame  # of `needed.structures_needed` and `with_unstructured`
+    needs: pd.DataFrame  # of `needed.structures_needed`
     laws: pd.DataFrame  # of `needed.power_law_table`, with all channels
 
 
@@ -62,7 +57,7 @@ def score_curves(
                 laws[about] = power_law_table(curve, draws, score=score)
     return CurveTables(
         stack(tables, [*_ABOUT, "score"]),
-        with_unstructured(stack(needs, ["score", *_ABOUT, "smallest", "largest"])),
+        stack(needs, ["score", *_ABOUT, "smallest", "largest"]),
         stack(laws, _ABOUT),
     )
 
@@ -109,38 +104,47 @@ def correlations_in_words(correlations: pd.DataFrame) -> pd.DataFrame:
     return _together(correlations.assign(rho=told)[columns], "criterion", "target")
 
 
-def with_unstructured(needs: pd.DataFrame) -> pd.DataFrame:
-    """Needs beside ``unstructured``: what isotropic Gaussian features with this score would need.
+def reference_needs(
+    curves: Mapping[tuple[float, int], LearningCurve],
+    *,
+    groups: Sequence[str],
+    fractions: Sequence[float],
+    n_draws: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Structures that features of `measure.unstructured_curves` need, by ``share`` and ``draw``."""
+    found = {}
+    for (share, draw), curve in curves.items():
+        draws = curve.draws(groups=groups, n_draws=n_draws, seed=seed)
+        about = (share, draw, curve.width, curve.sizes[0], curve.sizes[-1])
+        found[about] = structures_needed(curve, draws, fractions=fractions)
+    return stack(found, ["share", "draw", "channels", "smallest", "largest"])
 
-    The same number of channels, the same score with all structures and ridge with the best penalty
-    (`measure.isotropic_ridge_r2`): what signal to noise alone asks for.
+
+def with_unstructured(needs: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
+    """Needs beside ``unstructured``: what features of the same final score need by noise alone.
+
+    Of `reference_needs` with as many channels: the need as a function of the final score that never
+    rises (isotonic regression of its logarithm). NaN where there is no such reference.
     """
-    found = [
-        _isotropic_need(row.final, row.goal, int(row.channels), int(row.largest))
-        if row.bound != "undefined"
-        else np.nan
-        for row in needs.itertuples()
-    ]
-    return needs.assign(unstructured=found)
-
-
-def _isotropic_need(final: float, goal: float, channels: int, largest: int) -> float:
-    """Rows from which on isotropic features reach a goal, if they end at the final score."""
-    if not 0 < goal < final < 1:
-        return np.nan
-
-    def missing(share: float, n: float, score: float) -> float:
-        return float(isotropic_ridge_r2(n, channels=channels, share=share)) - score
-
-    if missing(_MOST, largest, final) <= 0:
-        return np.inf  # no isotropic features of this width get there
-    share = brentq(missing, final, _MOST, args=(largest, final))
-    return float(np.exp(brentq(lambda log_n: missing(share, np.exp(log_n), goal), -9, 40)))
+    unstructured = pd.Series(np.nan, index=needs.index)
+    keys = ["target", "criterion", "channels"]
+    for key, known in reference[reference["bound"] != "undefined"].groupby(keys):
+        need = known["needed"].fillna(known["smallest"].where(known["bound"] == "below"))
+        need = need.fillna(known["largest"])
+        fit = IsotonicRegression(increasing=False, out_of_bounds="clip")
+        fit.fit(known["final"], np.log(need))
+        here = (needs[keys] == list(key)).all(axis=1) & needs["final"].notna()
+        here &= needs["score"] == "r2_partial"
+        if here.any():
+            unstructured[here] = np.exp(fit.predict(needs.loc[here, "final"]))
+    return needs.assign(unstructured=unstructured)
 
 
 def unstructured_needs(needed: pd.DataFrame) -> pd.DataFrame:
     """Needs in words beside what isotropic features would need, rows of one target together."""
     known = needed_in_words(needed[needed["bound"] != "undefined"])
+    known = known[known["unstructured"].notna()]
     rounded = known["unstructured"].round()
     return _together(known.assign(unstructured=rounded), "target")
 

@@ -26,7 +26,7 @@ def efficiency_correlations(needed: pd.DataFrame, *, level: float = 0.95) -> pd.
     unstructured features with the same score and as many channels (both cut to the sizes tried).
     Where fewer structures suffice than the smallest subset has, a representation ranks first; where
     more are needed than there are, it ranks last; those without a final score above zero are
-    ``left_out``. Needs without a column ``unstructured`` have no excess.
+    ``left_out``. There is no excess without ``unstructured`` needs.
     """
     keys = ["width", "target", "criterion"]
     needs(needed, ["representation", *keys, "final", "needed", "bound"])
@@ -35,7 +35,7 @@ def efficiency_correlations(needed: pd.DataFrame, *, level: float = 0.95) -> pd.
         n = part["needed"].mask(part["bound"] == "below", -np.inf)
         n = n.mask(part["bound"] == "above", np.inf)
         sides = {"need": n}
-        if "unstructured" in part:
+        if "unstructured" in part and part["unstructured"].notna().any():
             ends = part["smallest"], part["largest"]
             sides["excess"] = n.clip(*ends) / part["unstructured"].clip(*ends)
         for of, values in sides.items():

@@ -14,8 +14,8 @@ from cpdkit.experiments.efficiency.figures import curve_figure, efficiency_figur
 from cpdkit.experiments.efficiency.measure import (
     CURVE_SCORES,
     isotropic_r2,
-    isotropic_ridge_r2,
     learning_curve,
+    unstructured_curves,
 )
 from cpdkit.experiments.efficiency.needed import (
     EXPONENTS,
@@ -190,25 +190,16 @@ def test_a_planted_curve_meets_its_analytic_expectation_within_its_interval():
     assert (np.abs(np.mean(missed, axis=0)) < 4 * error).all()
 
 
-def test_ridge_on_isotropic_features_is_as_good_as_its_formula():
-    """Fixed penalty, the best in expectation; mean error over 60 draws."""
-    channels, n, share = 60, 120, 0.4
-    penalty = channels * (1 - share) / share
-    errors = []
-    for seed in range(60):
-        rng = np.random.default_rng(seed)
-        X, new = rng.normal(size=(n, channels)), rng.normal(size=(400, channels))
-        w = rng.normal(size=channels) * np.sqrt(share / channels)
-        noise = np.sqrt(1 - share)
-        y, said = X @ w + noise * rng.normal(size=n), new @ w + noise * rng.normal(size=400)
-        fit = np.linalg.solve(X.T @ X + penalty * np.eye(channels), X.T @ y)
-        errors.append(np.mean((said - new @ fit) ** 2))
-    expected = isotropic_ridge_r2(n, channels=channels, share=share)
-    assert np.mean(errors) == pytest.approx(1 - expected, rel=0.03)
-    few, many = isotropic_ridge_r2(np.array([1e-3, 1e9]), channels=channels, share=share)
-    assert few == pytest.approx(0, abs=1e-4)
-    assert many == pytest.approx(share)
-    assert expected > isotropic_r2(n, channels=channels, share=share)
+def test_unstructured_features_explain_the_share_they_were_given(data, subsets):
+    frame = pd.DataFrame({"y": data.y})
+    options = {"width": 5, "shares": [0.2, 0.8], "draws": 2, "seed": 0}
+    found = unstructured_curves(data.C, frame, subsets, **options)
+    assert list(found) == [(0.2, 0), (0.2, 1), (0.8, 0), (0.8, 1)]
+    for (share, _), curve in found.items():
+        assert curve.width == 5
+        assert curve.scores()[:, -1, 0].mean() == pytest.approx(share, abs=0.15)
+    again = unstructured_curves(data.C, frame, subsets, **options)
+    assert np.array_equal(again[0.2, 1].joint, found[0.2, 1].joint)
 
 
 @pytest.mark.parametrize("match", ["subset", "pca"])

@@ -5,16 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.optimize import brentq
 from toy import planted
 
 from cpdkit.experiments.efficiency import tables, verdict
-from cpdkit.experiments.efficiency.measure import (
-    CURVE_SCORES,
-    isotropic_ridge_r2,
-    learning_curve,
-    learning_curves,
-)
+from cpdkit.experiments.efficiency.measure import CURVE_SCORES, learning_curve, learning_curves
 from cpdkit.experiments.efficiency.needed import share_of_final
 from cpdkit.experiments.efficiency.subsets import nested_subsets
 from cpdkit.experiments.verdict import Verdict
@@ -81,18 +75,21 @@ def test_needs_outside_the_sizes_are_bounds():
     assert table["50% of final"].tolist() == ["60 (40 to > 400)", "> 400", "< 25", "no score"]
 
 
-def test_unstructured_features_end_at_the_same_score():
-    given = NEEDS.assign(channels=64)
-    table = tables.unstructured_needs(tables.with_unstructured(given))
-    assert len(table) == 3
-    n = tables.with_unstructured(given)["unstructured"].iloc[0]
-    share = brentq(lambda s: isotropic_ridge_r2(400, channels=64, share=s) - 0.4, 0.4, 0.9)
-    assert isotropic_ridge_r2(n, channels=64, share=share) == pytest.approx(0.2)
-    assert np.isnan(tables.with_unstructured(given)["unstructured"].iloc[3])  # no score
-    assert verdict.fewer_than_unstructured(table).endswith("need: 2 of 3.")
-    # with 64 channels and 25 rows at most, 95 % is out of reach for features without structure
-    far = given.assign(final=0.95, goal=0.475, largest=25)
-    assert tables.with_unstructured(far)["unstructured"].iloc[0] == np.inf
+def test_unstructured_needs_are_those_of_the_same_score_and_width():
+    reference = pd.DataFrame({
+        "target": "mu", "criterion": "50% of final", "channels": 8, "smallest": 25, "largest": 400,
+        "final": [0.2, 0.4, 0.6, 0.1, 0.05], "needed": [200.0, 100.0, NONE, NONE, NONE],
+        "bound": ["exact", "exact", "below", "above", "undefined"],
+    })  # fmt: skip
+    given = pd.concat([NEEDS.iloc[[0]].assign(final=f) for f in (0.1, 0.3, 0.6, 0.9)])
+    given = pd.concat([given.assign(channels=8), NEEDS.iloc[[0]].assign(channels=9)])
+    found = tables.with_unstructured(given.reset_index(drop=True), reference)["unstructured"]
+    # between 200 and 100 on a logarithmic scale; beyond the reference its ends
+    assert found[:4].tolist() == pytest.approx([400, np.sqrt(200 * 100), 25, 25])
+    assert np.isnan(found[4])
+    table = tables.unstructured_needs(NEEDS.assign(unstructured=[100.0, 20.0, NONE, NONE]))
+    assert table["unstructured"].tolist() == [100, 20]
+    assert verdict.fewer_than_unstructured(table).endswith("need: 1 of 2.")
 
 
 def test_networks_trained_on_the_target_are_left_out():
