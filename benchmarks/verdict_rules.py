@@ -174,12 +174,12 @@ def inflation(means: dict[str, float], noise: float = 0.08) -> Callable[[np.rand
 def efficient(
     dimensions: Callable[[float], int], least: float = 0.15, most: float = 0.85
 ) -> Callable[[np.random.Generator], str]:
-    """Twelve representations of 16 channels that explain from `least` to `most` of the target.
+    """Twelve representations of 48 channels that explain from `least` to `most` of the target.
 
     Channels are mixtures of as many directions as `dimensions` says, from 0 for the first to 1 for
-    the last, with a little noise of their own; 16 directions have no structure.
+    the last, with a little noise of their own; 48 directions have no structure.
     """
-    n, channels, names = 400, 16, [f"net{i}" for i in range(12)]
+    n, channels, names = 1200, 48, [f"net{i}" for i in range(12)]
 
     def draw(rng: np.random.Generator) -> str:
         y = rng.normal(size=n)
@@ -193,9 +193,9 @@ def efficient(
             latent += np.outer(known - latent @ w, w)
             mix, _ = np.linalg.qr(rng.normal(size=(channels, d)))
             features[name] = latent @ mix.T + 0.02 * rng.normal(size=(n, channels))
-        subsets = nested_subsets(n, n_sizes=7, smallest=12, repeats=3, seed=int(rng.integers(1e6)))
+        subsets = nested_subsets(n, n_sizes=7, smallest=20, repeats=3, seed=int(rng.integers(1e6)))
         curves = learning_curves(
-            features, None, pd.DataFrame({"gap": y}), subsets, width=12, matched=["subset"], seed=0
+            features, None, pd.DataFrame({"gap": y}), subsets, width=36, matched=["subset"], seed=0
         )
         needs = {
             ("r2_partial", name, how, curve.width, curve.sizes[0], curve.sizes[-1]):
@@ -204,7 +204,7 @@ def efficient(
         }  # fmt: skip
         columns = ["score", "representation", "width", "channels", "smallest", "largest"]
         plain = unstructured_curves(
-            None, pd.DataFrame({"gap": y}), subsets, width=12, shares=np.linspace(0.1, 0.9, 6),
+            None, pd.DataFrame({"gap": y}), subsets, width=36, shares=np.linspace(0.1, 0.9, 6),
             draws=1, seed=int(rng.integers(1e6)),
         )  # fmt: skip
         of = {"groups": np.arange(n).astype(str), "n_draws": 40, "seed": 0}
@@ -351,12 +351,12 @@ CASES = [
          inflation(dict.fromkeys(_KINDS, 0.0) | {"descriptor": 0.8}, 0.04)),
     Case("3", "confounder", "all a little above 0 (0.05)", ("fails",),
          inflation(dict.fromkeys(_KINDS, 0.05), 0.04)),
-    Case("4", "holds", "the higher the share, the fewer directions (16 to 1)", ("holds",),
-         efficient(lambda at: round(16 - 15 * at)), 30),
-    Case("4", "does not hold", "the higher the share, the more directions (1 to 16)", ("fails",),
-         efficient(lambda at: round(1 + 15 * at), 0.35, 0.65), 30),
-    Case("4", "confounder", "signal to noise alone (16 directions)", ("undecided", "fails"),
-         efficient(lambda at: 16), 30),
+    Case("4", "holds", "the higher the share, the fewer directions (48 to 2)", ("holds",),
+         efficient(lambda at: round(48 - 46 * at)), 30),
+    Case("4", "does not hold", "the higher the share, the more directions (2 to 48)", ("fails",),
+         efficient(lambda at: round(2 + 46 * at), 0.3, 0.6), 30),
+    Case("4", "confounder", "signal to noise alone (48 directions)", ("undecided", "fails"),
+         efficient(lambda at: 48), 30),
     Case("5", "holds", "the task 0.4, architectures alike", ("holds",), tasks(task=0.4), 100),
     Case("5", "does not hold", "architectures ±0.4, tasks alike", ("fails",),
          tasks(architecture=0.4), 100),
