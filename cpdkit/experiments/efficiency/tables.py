@@ -125,7 +125,7 @@ def with_unstructured(needs: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFr
     """Needs beside ``unstructured``: what features of the same final score need by noise alone.
 
     Of `reference_needs` with as many channels: the need as a function of the final score that never
-    rises (isotonic regression of its logarithm). NaN where there is no such reference.
+    rises (isotonic regression of its logarithm). NaN at own widths and without such a reference.
     """
     unstructured = pd.Series(np.nan, index=needs.index)
     keys = ["target", "criterion", "channels"]
@@ -135,7 +135,7 @@ def with_unstructured(needs: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFr
         fit = IsotonicRegression(increasing=False, out_of_bounds="clip")
         fit.fit(known["final"], np.log(need))
         here = (needs[keys] == list(key)).all(axis=1) & needs["final"].notna()
-        here &= needs["score"] == "r2_partial"
+        here &= (needs["score"] == "r2_partial") & (needs["width"] != "all")
         if here.any():
             unstructured[here] = np.exp(fit.predict(needs.loc[here, "final"]))
     return needs.assign(unstructured=unstructured)

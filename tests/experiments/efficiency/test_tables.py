@@ -82,7 +82,8 @@ def test_unstructured_needs_are_those_of_the_same_score_and_width():
         "bound": ["exact", "exact", "below", "above", "undefined"],
     })  # fmt: skip
     given = pd.concat([NEEDS.iloc[[0]].assign(final=f) for f in (0.1, 0.3, 0.6, 0.9)])
-    given = pd.concat([given.assign(channels=8), NEEDS.iloc[[0]].assign(channels=9)])
+    given = given.assign(width="subset")
+    given = pd.concat([given.assign(channels=8), given.iloc[[0]].assign(channels=9)])
     found = tables.with_unstructured(given.reset_index(drop=True), reference)["unstructured"]
     # between 200 and 100 on a logarithmic scale; beyond the reference its ends
     assert found[:4].tolist() == pytest.approx([400, np.sqrt(200 * 100), 25, 25])
