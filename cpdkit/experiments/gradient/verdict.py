@@ -48,9 +48,10 @@ def differences(
     r"""Every representation minus every descriptor, on the same folds.
 
     `tables` are of last layers by kind of folds, with ``encoder`` and ``fold_values``. ``low`` and
-    ``high`` are of one difference. ``least`` allows for picking the best of m representations of a
-    ``group`` and of T targets: the level is :math:`1 - (1 - \text{level}) / (m T)`. ``most``
-    allows for picking the descriptor. Nulls are left out.
+    ``high`` are of one difference. ``least`` and ``most`` are ends of one-sided intervals, as tests of
+    equivalence take them (5 % for a level of 0.95). ``least`` allows for picking the best of m
+    representations of a ``group`` and of T targets, ``most`` for picking the descriptor
+    (Bonferroni). Nulls are left out.
     """
     rows = []
     for kind, table in tables.items():
@@ -66,10 +67,12 @@ def differences(
                 for descriptor in hand:
                     gain = values[name] - values[descriptor]
                     (low, high), (least, _), (_, most) = (
-                        corrected_t(
-                            gain, test_share=1 / (n_folds - 1), level=1 - (1 - level) / chances
+                        corrected_t(gain, test_share=1 / (n_folds - 1), level=1 - error)
+                        for error in (
+                            1 - level,
+                            2 * (1 - level) / mates,
+                            2 * (1 - level) / len(hand),
                         )
-                        for chances in (1, mates, len(hand))
                     )
                     about = (kind, target, score, name, group, descriptor)
                     rows.append((*about, gain.mean(), low, high, least, most))
