@@ -110,9 +110,28 @@ def extraction() -> str:
     return "\n".join(lines)
 
 
+def verdict_rules() -> str:
+    """How often each rule was right on planted truth."""
+    lines = [
+        "| claim | the claim | planted | right | of draws | undecided | wrong |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for case in read("verdict_rules")["cases"]:
+        said, right = case["outcomes"], case["right"]
+        correct = sum(outcome in right for outcome in said)
+        open_ = sum(outcome == "undecided" and outcome not in right for outcome in said)
+        cells = [
+            case["claim"], case["kind"], case["what"], " or ".join(right),
+            f"{correct} of {len(said)}", str(open_), str(len(said) - correct - open_),
+        ]  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 PAGES = {
     BOOK / "engine.md": {"engine": engine, "coverage": coverage},
     BOOK / "extraction.md": {"extraction": extraction},
+    BOOK / "verdict_rules.md": {"verdict_rules": verdict_rules},
 }
 
 

@@ -48,9 +48,9 @@ def differences(
     r"""Every representation minus every descriptor, on the same folds.
 
     `tables` are of last layers by kind of folds, with ``encoder`` and ``fold_values``. ``low`` and
-    ``high`` are of one difference. ``least`` and ``most`` are ends of one-sided intervals, as tests of
-    equivalence take them (5 % for a level of 0.95). ``least`` allows for picking the best of m
-    representations of a ``group`` and of T targets, ``most`` for picking the descriptor
+    ``high`` are of one difference. ``least`` and ``most`` are ends of one-sided intervals, as tests
+    of equivalence take them (5 % for a level of 0.95): ``least`` allows for picking the best of all
+    representations of a ``group`` and of all targets, ``most`` for picking the descriptor
     (Bonferroni). Nulls are left out.
     """
     rows = []
