@@ -1,4 +1,4 @@
-"""Exercises of chapter 4: right answers pass, typical mistakes are named, data decide."""
+"""Exercises of lesson 4: right answers pass, typical mistakes are named, data decide."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from toy import planted
 
+from cpdkit.course.feedback import check
 from cpdkit.experiments.efficiency.measure import isotropic_r2
-from cpdkit.experiments.exercises import check
+from cpdkit.experiments.inflation.planted import composition_only
+from cpdkit.projection.within import group_index
 
 
 @pytest.mark.parametrize(("channels", "share"), [(64, 0.5), (64, 0.1), (8, 0.8)])
@@ -69,7 +72,7 @@ def test_4_2(needed):
         (0.123, "not the rank correlation"),
         (7, "between -1 and 1"),
         (None, "no answer yet"),
-        ([1], "one number"),
+        ([1, 2], "one number"),
     ):
         feedback = check("4.2", wrong, needed=needed, target="mu")
         assert not feedback.right, wrong
@@ -97,3 +100,26 @@ def test_4_3(c):
         assert why in feedback.why, wrong
     with pytest.raises(ValueError, match="0 laws"):
         check("4.3", 2.0, laws=laws, representation="other", target="gap")
+
+
+def test_4_4_asks_for_composition_that_a_line_cannot_see():
+    data = planted(n=240, d=5, seed=0)
+    train = np.random.default_rng(0).random(240) < 0.75
+    C = data.C
+    formula = group_index(C, len(C))
+    apart = formula % 4 > 0  # no formula on both sides: to tell formulas apart is not enough
+    answers = {
+        "credited them with knowing more": composition_only(C, 12),
+        "affine in the counts": C @ np.ones((3, 2)),
+        "take smooth functions": np.random.default_rng(0).normal(size=len(C))[formula],
+        "different features": data.X,
+        "constant": np.ones(len(C)),
+        "has shape": np.ones((3, 2)),
+        "numbers were expected": "curved",
+    }
+    for why, answer in answers.items():
+        split = apart if why == "take smooth functions" else train
+        feedback = check("4.4", answer, C=C, train=split)
+        assert why in feedback.why, (why, feedback)
+        assert feedback.right == (why == "credited them with knowing more")
+    assert check("4.4", np.column_stack([C**2, C[:, :1] * C]), C=C, train=train).right

@@ -1,28 +1,25 @@
-"""Exercises of chapter 3: inflated probes."""
+"""Exercises of lesson 2: composition, projection and its traps."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import LinearRegression
 
-from cpdkit.experiments.exercises import Wrong, one_number
-from cpdkit.probes.nonlinear import neighbors
-from cpdkit.probes.residual import ResidualProbe
+from cpdkit.course.feedback import Wrong, many_numbers, one_number
 from cpdkit.projection.linear import CompositionProjector
-from cpdkit.projection.within import WithinGroups, group_index, within_r2
+from cpdkit.projection.within import WithinGroups, within_r2
 
-__all__ = ["exercise_3_1", "exercise_3_2", "exercise_3_3"]
+__all__ = ["exercise_2_1", "exercise_2_3"]
 
 _TOLERANCE = 5e-4  # of a score
 
 
-def exercise_3_1(answer: Any, *, X: Any, C: Any, train: Any) -> str:
+def exercise_2_1(answer: Any, *, X: Any, C: Any, train: Any) -> str:
     """Residual of the features, projection fitted on training rows."""
     X, C = np.asarray(X, dtype=np.float64), np.asarray(C, dtype=np.float64)
     train = np.asarray(train, dtype=bool)
-    given = _array(answer, X.shape)
+    given = many_numbers(answer, X.shape)
     size = X.std()
 
     def same(other: np.ndarray, rows: np.ndarray | slice = slice(None)) -> bool:
@@ -56,7 +53,7 @@ def exercise_3_1(answer: Any, *, X: Any, C: Any, train: Any) -> str:
         raise Wrong("that is Z B, or X - Z B with its sign turned.")
     if same(WithinGroups().fit_transform(X, composition=C)):
         raise Wrong(
-            "formula means were subtracted. That is the remedy of this chapter; asked was the "
+            "formula means were subtracted. That removes more than what is linear; asked was the "
             "linear projection."
         )
     found = _correlation(given[train], C[train])
@@ -66,7 +63,7 @@ def exercise_3_1(answer: Any, *, X: Any, C: Any, train: Any) -> str:
     )
 
 
-def exercise_3_2(
+def exercise_2_3(
     answer: Any, *, y: Any, comp: Any, joint: Any, train_mean: float, formulas: Any
 ) -> str:
     """Share of what composition leaves of y that the probe explains, on held-out rows."""
@@ -109,71 +106,6 @@ def exercise_3_2(
         f"{value:.3f} is not 1 - SSE(Z and X_geom) / SSE(Z). Both sums run over the same held-out "
         "rows, the first with `joint`, the second with `comp`."
     )
-
-
-def exercise_3_3(answer: Any, *, C: Any, train: Any) -> str:
-    """Give features that hold composition only and hide it from a linear probe, not from others.
-
-    They must let nearest neighbours predict the number of atoms with an R2 above 0.5.
-    """
-    C = np.asarray(C, dtype=np.float64)
-    train = np.asarray(train, dtype=bool)
-    given = np.asarray(answer, dtype=object)
-    shape = (len(C), *given.shape[1:]) if given.ndim in (1, 2) else (len(C),)
-    features = _array(answer, shape).reshape(len(C), -1)
-    if (features.std(axis=0) == 0).all():
-        raise Wrong("these features are constant; they hold nothing at all.")
-    within = WithinGroups().fit_transform(features, composition=C)
-    if np.abs(within).max() > 1e-9 * features.std(axis=0).max():
-        repeated = group_index(C, len(C))
-        row = int(np.abs(within).max(axis=1).argmax())
-        count = int((repeated == repeated[row]).sum())
-        raise Wrong(
-            f"{count} structures of one formula have different features (row {row} among them), "
-            "so these hold more than composition."
-        )
-    projector = CompositionProjector().fit(features[train], composition=C[train])
-    residual = projector.transform(features, composition=C)
-    if np.abs(residual).max() < 1e-9 * features.std():
-        raise Wrong(
-            "these features are affine in the counts, and the projection removes them altogether. "
-            "Bend them."
-        )
-    size = C.sum(axis=1)
-    linear = LinearRegression().fit(residual[train], size[train])
-    probe = ResidualProbe(neighbors(3)).fit(residual[train], size[train])
-    by_line = _r2(size[~train], linear.predict(residual[~train]))
-    by_neighbours = _r2(size[~train], probe.predict(residual[~train]))
-    numbers = (
-        f"from the residual a linear probe predicts the number of atoms with R2 = {by_line:.2f}, "
-        f"nearest neighbours with {by_neighbours:.2f}"
-    )
-    if by_neighbours > 0.5:
-        return (
-            f"{numbers}. The features know nothing but composition, and a score of geometry would "
-            "have credited them with knowing more."
-        )
-    raise Wrong(
-        f"{numbers}; above 0.5 was asked. Formulas that lie close together should be of similar "
-        "size: take smooth functions of the counts, and a few of them."
-    )
-
-
-def _r2(y: np.ndarray, predicted: np.ndarray) -> float:
-    return float(1 - ((y - predicted) ** 2).sum() / ((y - y.mean()) ** 2).sum())
-
-
-def _array(answer: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Answer as finite numbers of the right shape, or what is wrong with it."""
-    try:
-        array = np.asarray(answer, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise Wrong(f"numbers were expected, got {type(answer).__name__}.") from None
-    if array.shape != shape:
-        raise Wrong(f"the answer has shape {array.shape}; expected {shape}, one row per structure.")
-    if not np.isfinite(array).all():
-        raise Wrong(f"{int((~np.isfinite(array)).sum())} entries are NaN or infinite.")
-    return array
 
 
 def _correlation(residual: np.ndarray, C: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Exercises of chapter 4: sample efficiency."""
+"""Exercises of lesson 4: from a score to a claim."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from scipy.optimize import brentq
+from sklearn.linear_model import LinearRegression
 
+from cpdkit.course.feedback import Wrong, many_numbers, one_number
 from cpdkit.experiments.efficiency.measure import isotropic_r2
 from cpdkit.experiments.efficiency.verdict import efficiency_correlations
-from cpdkit.experiments.exercises import Wrong, one_number
+from cpdkit.probes.nonlinear import neighbors
+from cpdkit.probes.residual import ResidualProbe
+from cpdkit.projection.linear import CompositionProjector
+from cpdkit.projection.within import WithinGroups, group_index
 
-__all__ = ["exercise_4_1", "exercise_4_2", "exercise_4_3"]
+__all__ = ["exercise_4_1", "exercise_4_2", "exercise_4_3", "exercise_4_4"]
 
 
 def exercise_4_1(answer: Any, *, channels: int, share: float) -> str:
@@ -114,3 +119,55 @@ def exercise_4_3(answer: Any, *, laws: pd.DataFrame, representation: str, target
         raise Wrong("fewer structures never come nearer to the limit.")
     left = number ** -law["c"]
     raise Wrong(f"{number:g} times as many leave {left:.0%} of the distance, not half.")
+
+
+def exercise_4_4(answer: Any, *, C: Any, train: Any) -> str:
+    """Give features that hold composition only and hide it from a linear probe, not from others.
+
+    They must let nearest neighbours predict the number of atoms with an R2 above 0.5.
+    """
+    C = np.asarray(C, dtype=np.float64)
+    train = np.asarray(train, dtype=bool)
+    given = np.asarray(answer, dtype=object)
+    shape = (len(C), *given.shape[1:]) if given.ndim in (1, 2) else (len(C),)
+    features = many_numbers(answer, shape).reshape(len(C), -1)
+    if (features.std(axis=0) == 0).all():
+        raise Wrong("these features are constant; they hold nothing at all.")
+    within = WithinGroups().fit_transform(features, composition=C)
+    if np.abs(within).max() > 1e-9 * features.std(axis=0).max():
+        repeated = group_index(C, len(C))
+        row = int(np.abs(within).max(axis=1).argmax())
+        count = int((repeated == repeated[row]).sum())
+        raise Wrong(
+            f"{count} structures of one formula have different features (row {row} among them), "
+            "so these hold more than composition."
+        )
+    projector = CompositionProjector().fit(features[train], composition=C[train])
+    residual = projector.transform(features, composition=C)
+    if np.abs(residual).max() < 1e-9 * features.std():
+        raise Wrong(
+            "these features are affine in the counts, and the projection removes them altogether. "
+            "Bend them."
+        )
+    size = C.sum(axis=1)
+    linear = LinearRegression().fit(residual[train], size[train])
+    probe = ResidualProbe(neighbors(3)).fit(residual[train], size[train])
+    by_line = _r2(size[~train], linear.predict(residual[~train]))
+    by_neighbours = _r2(size[~train], probe.predict(residual[~train]))
+    numbers = (
+        f"from the residual a linear probe predicts the number of atoms with R2 = {by_line:.2f}, "
+        f"nearest neighbours with {by_neighbours:.2f}"
+    )
+    if by_neighbours > 0.5:
+        return (
+            f"{numbers}. The features know nothing but composition, and a score of geometry would "
+            "have credited them with knowing more."
+        )
+    raise Wrong(
+        f"{numbers}; above 0.5 was asked. Formulas that lie close together should be of similar "
+        "size: take smooth functions of the counts, and a few of them."
+    )
+
+
+def _r2(y: np.ndarray, predicted: np.ndarray) -> float:
+    return float(1 - ((y - predicted) ** 2).sum() / ((y - y.mean()) ** 2).sum())
