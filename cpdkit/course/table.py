@@ -69,7 +69,7 @@ def load_table() -> Table:
 
     The features are the last layers of
 
-    - ``trained``: a PaiNN network that was trained to predict the gap of some 20,000 *other* molecules,
+    - ``trained``: a PaiNN network, trained to predict the gap of some 20,000 *other* molecules,
     - ``untrained``: the same network before training, with random weights,
     - ``descriptor``: atomic environment vectors of ANI-2x, a formula that a person wrote down,
 
@@ -80,8 +80,8 @@ def load_table() -> Table:
     Examples
     --------
     >>> table = load_table()
-    >>> table.molecules[["formula", "n_atoms"]].iloc[0].tolist()
-    ['C7H11NO', 20]
+    >>> print(*table.molecules[["formula", "n_atoms"]].iloc[0])
+    C7H11NO 20
     >>> table.features["trained"].shape, int(table.train.sum())
     ((1200, 24), 900)
     """
