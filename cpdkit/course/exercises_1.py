@@ -17,9 +17,10 @@ _TOLERANCE = 6e-3  # of a score: two digits are enough
 
 
 def _recognised(value: float, mistakes: Mapping[str, float]) -> None:
-    for why, wrong in mistakes.items():
-        if abs(value - wrong) < _TOLERANCE:
-            raise Wrong(why)
+    """Name the mistakes that lead to this value; there may be two that look alike."""
+    found = [why for why, wrong in mistakes.items() if abs(value - wrong) < _TOLERANCE]
+    if found:
+        raise Wrong(" Or: ".join(found))
 
 
 def exercise_1_1(answer: Any, *, y: Any, predicted: Any, train: Any) -> str:
@@ -31,11 +32,11 @@ def exercise_1_1(answer: Any, *, y: Any, predicted: Any, train: Any) -> str:
     right, error = r2(y, predicted, ~train), ((t - p) ** 2).mean()
     if abs(value - right) < _TOLERANCE:
         return (
-            f"{right:.3f}. Knowing this prediction leaves {1 - right:.0%} of the squared error that "
-            "guessing the mean would make."
+            f"{right:.3f}. This prediction leaves {1 - right:.0%} of the squared error that the mean "
+            "would make."
         )
     if abs(value - (1 - error / ((t - y[train].mean()) ** 2).mean())) < _TOLERANCE:
-        return f"right, against the mean of the training rows; against the test rows' it is {right:.3f}."
+        return f"right, against the mean of training rows; against that of test rows {right:.3f}."
     _recognised(
         value,
         {
@@ -114,7 +115,7 @@ def exercise_1_3(answer: Any, *, formulas: Any, y: Any) -> str:
     right = r2(y, means, everything)
     if abs(value - right) < _TOLERANCE:
         return (
-            f"{right:.2f}: the best guess for molecules of one formula is their mean, and what they "
+            f"{right:.2f}: the best guess for molecules of one formula is their mean. What they "
             "differ by is out of reach, however clever the probe."
         )
     ends = [y[group == g] for g in range(group.max() + 1)]
@@ -148,11 +149,10 @@ def exercise_1_4(answer: Any, *, trained: Any, untrained: Any, y: Any, train: An
     """What training adds to the held-out R2 of a property."""
     value = one_number(answer)
     train = np.asarray(train, dtype=bool)
-    after, before = ({}, {})
-    for scores, X in ((after, trained), (before, untrained)):
-        predicted = ridge_probe(X, y, train)
-        scores["test"] = r2(y, predicted, ~train)
-        scores["train"] = r2(y, predicted, train)
+    after, before = (
+        {name: r2(y, predicted, rows) for name, rows in (("test", ~train), ("train", train))}
+        for predicted in (ridge_probe(X, y, train) for X in (trained, untrained))
+    )
     right = after["test"] - before["test"]
     if abs(value - right) < _TOLERANCE:
         verb = "rises" if right > 0 else "falls"
