@@ -32,8 +32,7 @@ def exercise_1_1(answer: Any, *, y: Any, predicted: Any, train: Any) -> str:
     right, error = r2(y, predicted, ~train), ((t - p) ** 2).mean()
     if abs(value - right) < _TOLERANCE:
         return (
-            f"{right:.3f}. This prediction leaves {1 - right:.0%} of the squared error that the mean "
-            "would make."
+            f"{right:.3f}. It leaves {1 - right:.0%} of the squared error that the mean would make."
         )
     if abs(value - (1 - error / ((t - y[train].mean()) ** 2).mean())) < _TOLERANCE:
         return f"right, against the mean of training rows; against that of test rows {right:.3f}."
