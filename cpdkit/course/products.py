@@ -95,6 +95,7 @@ def slides(notebook: NotebookNode, *, static: str) -> str:
         extra_template_basedirs=[str(TEMPLATES)],
         reveal_url_prefix=f"{static}/reveal",
         reveal_theme="white",
+        exclude_anchor_links=True,
         exclude_input_prompt=True,
         exclude_output_prompt=True,
     )
