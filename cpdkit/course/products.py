@@ -1,0 +1,166 @@
+"""From the one notebook of a lesson to what students, instructors, the site and an audience get.
+
+Tags decide: cells tagged ``solution`` and ``instructor`` are not for students; the site folds
+solutions away. ``slideshow.slide_type`` says which cells are slides; others are none.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import zipfile
+from pathlib import Path
+
+import nbformat
+from nbconvert.exporters import SlidesExporter
+from nbconvert.preprocessors import ClearOutputPreprocessor, TagRemovePreprocessor
+from nbformat import NotebookNode
+
+from cpdkit._version import __version__
+
+__all__ = ["instructor", "lesson_zip", "site", "slides", "student", "write_products"]
+
+TEMPLATES = Path(__file__).with_name("templates")
+_FOLDED = {"solution": "hide-cell"}
+_WITHOUT_TORCH = (1, 2)
+
+_README = """\
+Lesson {lesson}: {title}
+
+1. Python 3.11 in an environment of your own.
+2. pip install 'cpdkit=={version}'{extra}
+   and something that opens notebooks: pip install jupyterlab, or VS Code.
+3. cpdkit doctor     says whether all is well.
+4. Open {name}, run cell by cell, replace None by your answers.
+
+Nothing is downloaded while the notebook runs{data}
+"""
+
+
+def student(notebook: NotebookNode) -> NotebookNode:
+    """Without solutions and instructor's notes, without outputs."""
+    return _without(_plain(notebook), "solution", "instructor")
+
+
+def instructor(notebook: NotebookNode) -> NotebookNode:
+    """Everything, with outputs where there are any."""
+    return copy.deepcopy(notebook)
+
+
+def site(notebook: NotebookNode, *, offers: str = "") -> NotebookNode:
+    """Without instructor's notes, solutions folded away; `offers` stand below the title."""
+    page = _without(copy.deepcopy(notebook), "instructor")
+    for cell in page.cells:
+        tags = cell.metadata.get("tags", [])
+        cell.metadata["tags"] = tags + [_FOLDED[tag] for tag in tags if tag in _FOLDED]
+    if offers:
+        page.cells.insert(1, nbformat.v4.new_markdown_cell(offers, id="offers"))
+    return page
+
+
+def slides(notebook: NotebookNode, *, static: str) -> str:
+    """One page of reveal.js that takes all scripts from the folder `static`, relative to it.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        Executed; what has no slide type is left out.
+    static : str
+        Holds ``reveal/`` and ``mathjax/``.
+
+    Returns
+    -------
+    str
+        HTML.
+
+    Raises
+    ------
+    ValueError
+        If no cell is a slide.
+    """
+    shown = copy.deepcopy(notebook)
+    shown.cells = [cell for cell in shown.cells if _slide_type(cell) not in ("", "-", "skip")]
+    if not any(_slide_type(cell) == "slide" for cell in shown.cells):
+        raise ValueError("the notebook has no slide; set slideshow.slide_type of a cell to slide.")
+    shown.metadata["title"] = _title(notebook)
+    exporter = SlidesExporter(
+        template_name="cpdkit_slides",
+        extra_template_basedirs=[str(TEMPLATES)],
+        reveal_url_prefix=f"{static}/reveal",
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+    )
+    math = {"reveal": {"mathjax": f"{static}/mathjax/tex-svg-full.js"}}
+    html, _ = exporter.from_notebook_node(shown, resources=math)
+    return html
+
+
+def lesson_zip(notebook: NotebookNode, name: str) -> bytes:
+    """What a student unpacks: the student notebook and what to install."""
+    lesson = _number(notebook)
+    torch = lesson not in _WITHOUT_TORCH
+    readme = _README.format(
+        lesson=lesson,
+        title=_title(notebook).partition("· ")[2] or _title(notebook),
+        version=__version__,
+        name=f"{name}.ipynb",
+        extra=", with its models: 'cpdkit[pyg,mace]'" if torch else "",
+        data="." if torch else "; it needs no more than cpdkit itself.",
+    )
+    folder = name
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file, text in (
+            (f"{name}.ipynb", nbformat.writes(student(notebook))),
+            ("README.txt", readme),
+        ):  # a fixed time: the same lesson gives the same bytes
+            archive.writestr(zipfile.ZipInfo(f"{folder}/{file}", (1980, 1, 1, 0, 0, 0)), text)
+    return buffer.getvalue()
+
+
+def write_products(executed: NotebookNode, page: Path, slides_folder: Path) -> None:
+    """Everything a lesson offers, beside its page.
+
+    Parameters
+    ----------
+    executed : NotebookNode
+        The lesson after a run of all its cells.
+    page : Path
+        The notebook of the site, ``book/course/NAME.ipynb``.
+    slides_folder : Path
+        Where the site takes pages from as they are.
+    """
+    name = page.stem
+    nbformat.write(student(executed), page.with_name(f"{name}_student.ipynb"))
+    nbformat.write(instructor(executed), page.with_name(f"{name}_instructor.ipynb"))
+    page.with_name(f"{name}.zip").write_bytes(lesson_zip(executed, name))
+    slides_folder.mkdir(parents=True, exist_ok=True)
+    (slides_folder / f"{name}.html").write_text(slides(executed, static="../_static"))
+    offers = (
+        f"{{download}}`For students <{name}_student.ipynb>` "
+        f"({{download}}`ZIP <{name}.zip>`) · "
+        f'<a href="../../slides/{name}.html">Slides</a> · '
+        f"{{download}}`For instructors, with solutions <{name}_instructor.ipynb>`"
+    )
+    nbformat.write(site(executed, offers=offers), page)
+
+
+def _plain(notebook: NotebookNode) -> NotebookNode:
+    return ClearOutputPreprocessor().preprocess(copy.deepcopy(notebook), {})[0]
+
+
+def _without(notebook: NotebookNode, *tags: str) -> NotebookNode:
+    remover = TagRemovePreprocessor(remove_cell_tags=set(tags))
+    return remover.preprocess(notebook, {})[0]
+
+
+def _slide_type(cell: NotebookNode) -> str:
+    return cell.metadata.get("slideshow", {}).get("slide_type", "")
+
+
+def _title(notebook: NotebookNode) -> str:
+    return notebook.cells[0].source.splitlines()[0].lstrip("# ")
+
+
+def _number(notebook: NotebookNode) -> int:
+    return int(notebook.metadata["cpdkit"]["lesson"])
