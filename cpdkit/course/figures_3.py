@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pandas as pd
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from cpdkit.course.picture import Picture
 from cpdkit.experiments.labels import label
+from cpdkit.experiments.verdict import listed
 from cpdkit.figures import hollow, intervals, legend, levels, looks, needs, panels
 
 __all__ = ["degrees_figure", "layers_figure"]
@@ -15,7 +16,7 @@ _SCORE = r"$R^2_\mathrm{partial}$ (share, no unit)"
 _COLUMNS = ["network", "layer", "l", "target", "mean", "low", "high"]
 
 
-def layers_figure(scores: pd.DataFrame, *, target: str = "gap") -> Figure:
+def layers_figure(scores: pd.DataFrame, *, target: str = "gap") -> Picture:
     """What the scalars of each layer tell of a target, one line per network."""
     needs(scores, _COLUMNS)
     rows = scores[(scores["l"] == 0) & (scores["target"] == target)]
@@ -31,10 +32,14 @@ def layers_figure(scores: pd.DataFrame, *, target: str = "gap") -> Figure:
     axis.set(title=f"{label(target)}, scalars (l = 0)", xlabel="layer, first to last")
     axis.set(ylabel=_SCORE, ylim=(min(-0.1, *rows["low"]), 1.02))
     legend(figure, look, line="-")
-    return figure
+    alt = (
+        f"{label(target)}: score of the scalars of each layer, one line per network: "
+        f"{listed(networks)}."
+    )
+    return Picture(figure, alt)
 
 
-def degrees_figure(scores: pd.DataFrame, *, trained: str, untrained: str) -> Figure:
+def degrees_figure(scores: pd.DataFrame, *, trained: str, untrained: str) -> Picture:
     """Scores of two targets from scalars and from vectors, hollow for the untrained network."""
     needs(scores, _COLUMNS)
     targets, layers, degrees = levels(scores, "target", "layer", "l")
@@ -61,4 +66,8 @@ def degrees_figure(scores: pd.DataFrame, *, trained: str, untrained: str) -> Fig
     empty.set_label(untrained)
     full = Line2D([], [], color="0.3", marker="o", linestyle="-", label=trained)
     legend(figure, look, also=[full, empty])
-    return figure
+    alt = (
+        f"Scores of {listed([label(t) for t in targets])} by layer, from scalars and from vectors; "
+        f"filled: {trained}, hollow: {untrained}."
+    )
+    return Picture(figure, alt)

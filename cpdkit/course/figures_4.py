@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
+from cpdkit.course.picture import Picture
 from cpdkit.experiments.labels import label
+from cpdkit.experiments.verdict import listed
 from cpdkit.figures import intervals, legend, levels, looks, named_rows, needs, panels
 
 __all__ = ["controls_figure", "seeds_figure"]
 
 
-def controls_figure(controls: pd.DataFrame) -> Figure:
+def controls_figure(controls: pd.DataFrame) -> Picture:
     """Scores of a target that composition decides, whose truth is zero, by probe and folds."""
     needs(controls, ["representation", "probe", "folds", "target", "mean", "low", "high"])
     names, probes, kinds, targets = levels(controls, "representation", "probe", "folds", "target")
@@ -23,6 +24,7 @@ def controls_figure(controls: pd.DataFrame) -> Figure:
     )
     look = looks(probes)
     lowest = max(-1.5, min(-0.2, controls["low"].min()))
+    highest = max(1.1, controls["high"].max() + 0.1)
     for axis, kind in zip(axes, kinds, strict=True):
         for i, probe in enumerate(probes):
             asked = (controls["folds"] == kind) & (controls["probe"] == probe)
@@ -30,13 +32,17 @@ def controls_figure(controls: pd.DataFrame) -> Figure:
             at = np.arange(len(names)) + 0.2 * (i - (len(probes) - 1) / 2)
             intervals(axis, rows, at, look[probe])
         axis.axvline(0, color="0.2", linewidth=0.8)
-        axis.set(title=f"{kind} folds", xlim=(lowest, 1.1))
+        axis.set(title=f"{kind} folds", xlim=(lowest, highest))
         axis.set(xlabel=f"$R^2$ of {label(targets[0])} from the residual\n(share, no unit)")
     legend(figure, look)
-    return figure
+    alt = (
+        f"{label(targets[0])} predicted from residuals by {listed(probes)}, one panel for each kind of "
+        "folds; a sound score is zero."
+    )
+    return Picture(figure, alt)
 
 
-def seeds_figure(seeds: pd.DataFrame, differences: pd.DataFrame) -> Figure:
+def seeds_figure(seeds: pd.DataFrame, differences: pd.DataFrame) -> Picture:
     """Scores of random initialisations, and their paired differences in order of size."""
     needs(seeds, ["seed", "mean", "low", "high"])
     needs(differences, ["difference", "low", "high"])
@@ -58,4 +64,8 @@ def seeds_figure(seeds: pd.DataFrame, differences: pd.DataFrame) -> Figure:
     right.set(title="every pair, on the same folds", xlabel=f"{len(rows)} pairs, by size")
     right.set(ylabel=r"difference of $R^2_\mathrm{partial}$")
     legend(figure, look)
-    return figure
+    alt = (
+        f"Left: scores of {len(seeds)} untrained networks with intervals. Right: {len(rows)} paired "
+        f"differences, of which {apart.sum()} have intervals without zero."
+    )
+    return Picture(figure, alt)
