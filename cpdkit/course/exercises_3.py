@@ -18,7 +18,7 @@ from cpdkit.course.feedback import (
 
 __all__ = ["exercise_3_1", "exercise_3_2", "exercise_3_3", "exercise_3_4", "exercise_3_5"]
 
-_TOLERANCE = 5e-3  # of a score, so that two digits are enough
+_DIGITS = 5e-3  # by how much a number of two digits may be off
 
 
 def exercise_3_1(answer: Any, *, vectors: Any) -> str:
@@ -28,7 +28,7 @@ def exercise_3_1(answer: Any, *, vectors: Any) -> str:
     norms = np.linalg.norm(v, axis=1)
     pooled, atomwise = float(np.linalg.norm(v.mean(axis=0))), float(norms.mean())
     right = np.array([pooled, atomwise])
-    if np.abs(given - right).max() < _TOLERANCE:
+    if np.abs(given - right).max() < _DIGITS:
         return (
             f"{pooled:.2f} and {atomwise:.2f}. Vectors on different atoms may cancel before the "
             "norm is taken, as the dipoles of the two bonds do; norms never cancel."
@@ -46,8 +46,8 @@ def exercise_3_1(answer: Any, *, vectors: Any) -> str:
         "both are the norm of the mean. For the second, take the norm of every atom's vector "
         "first.": np.array([pooled, pooled]),
     }
-    name_mistake(given, mistakes, tolerance=_TOLERANCE)
-    which = "first" if abs(given[0] - pooled) >= _TOLERANCE else "second"
+    name_mistake(given, mistakes, tolerance=_DIGITS)
+    which = "first" if abs(given[0] - pooled) >= _DIGITS else "second"
     raise Wrong(f"the {which} of the two is not right; write down the three vectors and pool.")
 
 
@@ -124,9 +124,9 @@ def exercise_3_4(
     scores = {name: _scores(table, target) for name, table in tables.items()}
     before, after = (scores[name]["r2_partial"] for name in ("untrained", "trained"))
     added = after - before
-    if abs(value - added) < _TOLERANCE:
+    if abs(value - added) < 2.1 * _DIGITS:  # a difference of two such numbers
         return (
-            f"{after:.2f} - {before:.2f} = {added:+.2f}. The untrained network has the same shape "
+            f"{after:.3f} - {before:.3f} = {added:+.3f}. The untrained network has the same shape "
             "and was read on the same folds, so what it scores needed no training."
         )
     differences = {s: scores["trained"][s] - scores["untrained"][s] for s in ("r2_full", "r2_geom")}
@@ -147,7 +147,7 @@ def exercise_3_4(
             added / (1 - before)
         ),
     }
-    name_mistake(value, mistakes, tolerance=_TOLERANCE)
+    name_mistake(value, mistakes, tolerance=_DIGITS)
     raise Wrong(f"{value:.3f} is not the difference of the two means of `r2_partial` of {target}.")
 
 
@@ -159,7 +159,7 @@ def exercise_3_5(
     vector_side = float(scores.loc[vector, 1] - scores.loc[vector, 0])
     scalar_side = float(scores.loc[scalar, 0] - scores.loc[scalar, 1])
     index = vector_side + scalar_side
-    if abs(value - index) < _TOLERANCE:
+    if abs(value - index) < 4.1 * _DIGITS:  # four such numbers
         routes = "both sides are above zero" if min(vector_side, scalar_side) > 0 else "one is not"
         return (
             f"{vector_side:+.2f} for the vector and {scalar_side:+.2f} for the scalar make "
@@ -179,7 +179,7 @@ def exercise_3_5(
         ),
         "that is the mean of the two sides; the index is their sum.": index / 2,
     }
-    name_mistake(value, mistakes, tolerance=_TOLERANCE)
+    name_mistake(value, mistakes, tolerance=_DIGITS)
     raise Wrong(
         f"{value:.3f} is not R({vector}, 1) - R({vector}, 0) + R({scalar}, 0) - R({scalar}, 1)."
     )

@@ -36,8 +36,8 @@ def controls_figure(controls: pd.DataFrame) -> Picture:
         axis.set(xlabel=f"$R^2$ of {label(targets[0])} from the residual\n(share, no unit)")
     legend(figure, look)
     alt = (
-        f"{label(targets[0])} predicted from residuals by {listed(probes)}, one panel for each kind of "
-        "folds; a sound score is zero."
+        f"{label(targets[0])} predicted from residuals by {listed(probes)}, one panel for each "
+        "kind of folds; a sound score is zero."
     )
     return Picture(figure, alt)
 
@@ -65,7 +65,7 @@ def seeds_figure(seeds: pd.DataFrame, differences: pd.DataFrame) -> Picture:
     right.set(ylabel=r"difference of $R^2_\mathrm{partial}$")
     legend(figure, look)
     alt = (
-        f"Left: scores of {len(seeds)} untrained networks with intervals. Right: {len(rows)} paired "
-        f"differences, of which {apart.sum()} have intervals without zero."
+        f"Left: scores of {len(seeds)} untrained networks with intervals. Right: {len(rows)} "
+        f"paired differences, of which {apart.sum()} have intervals without zero."
     )
     return Picture(figure, alt)
