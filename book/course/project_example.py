@@ -1,4 +1,6 @@
-"""The numbers of the three graded examples of the project: python project_example.py
+"""Compute the numbers of the three graded examples of the project.
+
+    python project_example.py
 
 About five minutes on a free core; needs ``pip install 'cpdkit[graphpes,ani,data]'``.
 """
@@ -21,6 +23,7 @@ for family in ("schnet", "painn"):
 
 
 def last_scalars(name):
+    """Scalars of the last layer, shape (1000, channels)."""
     rep = cpdkit.extract(cpdkit.load_encoder(name), ds, progress=False)
     return rep.select(layer=-1, l=0).features
 
@@ -30,11 +33,13 @@ features |= {"bond counts": bond_counts(ds).to_numpy(), "ani2x-aev": last_scalar
 
 
 def score(name, *, what="composition", **options):
+    """All scores of the gap, with composition or bonds removed."""
     X, Z = features[name], removed[what]
     return cpdkit.cpd(X, Z, gap, groups=ds.formulas, leak=False, **options)
 
 
 def show(table, *columns):
+    """Print some columns of a table, with its intervals."""
     print(table[[*columns, "low", "high"]].round(2).to_string(index=False), end="\n\n")
 
 
