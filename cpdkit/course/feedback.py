@@ -7,7 +7,7 @@ other data than those of the lesson.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
@@ -18,7 +18,8 @@ import numpy as np
 import cpdkit.course
 from cpdkit._messages import unknown
 
-__all__ = ["Feedback", "Wrong", "check", "exercise_names", "many_numbers", "one_number"]
+__all__ = ["Feedback", "Wrong", "check", "exercise_names", "many_numbers", "name_mistake"]
+__all__ += ["one_number", "two_numbers"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,24 @@ def many_numbers(answer: Any, shape: tuple[int, ...]) -> np.ndarray:
     if not np.isfinite(array).all():
         raise Wrong(f"{int((~np.isfinite(array)).sum())} entries are NaN or infinite.")
     return array
+
+
+def two_numbers(answer: Any, which: str) -> np.ndarray:
+    """The answer as two finite numbers, of which `which` says what they are."""
+    try:
+        array = np.asarray(answer, dtype=np.float64).ravel()
+    except (TypeError, ValueError):
+        raise Wrong(f"two numbers were expected, {which}; got {_kind(answer)}.") from None
+    if array.shape != (2,) or not np.isfinite(array).all():
+        raise Wrong(f"two finite numbers were expected, {which}; got {answer!r}.")
+    return array
+
+
+def name_mistake(given: Any, mistakes: Mapping[str, Any], *, tolerance: float) -> None:
+    """Raise Wrong with the key of the first mistake that gives this answer, if one does."""
+    for why, wrong in mistakes.items():
+        if np.abs(given - np.asarray(wrong)).max() < tolerance:
+            raise Wrong(why)
 
 
 def _kind(answer: Any) -> str:
