@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from sklearn.neighbors import KNeighborsRegressor
 
-from cpdkit.course.feedback import Wrong, many_numbers, one_number
+from cpdkit.course.feedback import Wrong, many_numbers, name_mistake, one_number
 from cpdkit.course.probe import r2, ridge_probe
 
 __all__ = ["exercise_1_1", "exercise_1_2", "exercise_1_3", "exercise_1_4", "exercise_1_5"]
 
 _TOLERANCE = 6e-3  # of a score: two digits are enough
-
-
-def _recognised(value: float, mistakes: Mapping[str, float]) -> None:
-    """Name the mistakes that lead to this value; there may be two that look alike."""
-    found = [why for why, wrong in mistakes.items() if abs(value - wrong) < _TOLERANCE]
-    if found:
-        raise Wrong(" Or: ".join(found))
 
 
 def exercise_1_1(answer: Any, *, y: Any, predicted: Any, train: Any) -> str:
@@ -36,7 +28,7 @@ def exercise_1_1(answer: Any, *, y: Any, predicted: Any, train: Any) -> str:
         )
     if abs(value - (1 - error / ((t - y[train].mean()) ** 2).mean())) < _TOLERANCE:
         return f"right, against the mean of training rows; against that of test rows {right:.3f}."
-    _recognised(
+    name_mistake(
         value,
         {
             "that is the score on the training rows. A probe has seen them; only rows that it has "
@@ -52,6 +44,7 @@ def exercise_1_1(answer: Any, *, y: Any, predicted: Any, train: Any) -> str:
             "mean, and subtract from one.": error,
             "that is the root mean squared error, in the unit of y. R2 has no unit.": error**0.5,
         },
+        tolerance=_TOLERANCE,
     )
     if value > 1:
         raise Wrong(f"{value:.3f} is above 1; no R2 is, since squared errors are not negative.")
@@ -77,7 +70,7 @@ def exercise_1_2(answer: Any, *, noise: Any, y: Any, train: Any) -> str:
         )
     everything = ridge_probe(noise, y, np.ones_like(train))
     swapped = ridge_probe(noise, y, ~train)
-    _recognised(
+    name_mistake(
         value,
         {
             f"that is the score on the training rows. {columns} columns of noise can imitate much "
@@ -95,6 +88,7 @@ def exercise_1_2(answer: Any, *, noise: Any, y: Any, train: Any) -> str:
             "0 is what one might expect of noise. It is worse: weights that were fitted to chance "
             "add errors of their own. Compute it.": 0.0,
         },
+        tolerance=_TOLERANCE,
     )
     if value > 0:
         raise Wrong(f"{value:.2f} is positive, but noise says nothing of molecules not yet seen.")
@@ -118,7 +112,7 @@ def exercise_1_3(answer: Any, *, formulas: Any, y: Any) -> str:
             "differ by is out of reach, however clever the probe."
         )
     ends = [y[group == g] for g in range(group.max() + 1)]
-    _recognised(
+    name_mistake(
         value,
         {
             "that is the share that is left. One minus it is reached.": 1 - right,
@@ -136,6 +130,7 @@ def exercise_1_3(answer: Any, *, formulas: Any, y: Any) -> str:
                 (max(e.mean() for e in ends) - min(e.mean() for e in ends)) / np.ptp(y)
             ),
         },
+        tolerance=_TOLERANCE,
     )
     raise Wrong(
         f"{value:.2f} is not it. Three steps: the mean of each formula; the sum of squared "
@@ -159,7 +154,7 @@ def exercise_1_4(answer: Any, *, trained: Any, untrained: Any, y: Any, train: An
             f"{right:+.2f}: it {verb} from {before['test']:.2f} to {after['test']:.2f}. The "
             "untrained network is the yardstick, since its random weights know nothing."
         )
-    _recognised(
+    name_mistake(
         value,
         {
             "the sign is turned: trained minus untrained.": -right,
@@ -175,6 +170,7 @@ def exercise_1_4(answer: Any, *, trained: Any, untrained: Any, y: Any, train: An
                 right / before["test"]
             ),
         },
+        tolerance=_TOLERANCE,
     )
     raise Wrong(
         f"{value:+.2f} is not R2 of the trained minus R2 of the untrained network, both on ~train "

@@ -204,8 +204,8 @@ def exercise_4_5(answer: Any, *, p_values: Any) -> str:
     if np.abs(given - right).max() < 1e-4:
         before, after = (p < 0.05).sum(), (right < 0.05).sum()
         return (
-            f"{before} of {m} differences had p < 0.05, {after} are left. Where nothing differs, the "
-            "chance of even one of these is now at most 5 %."
+            f"{before} of {m} differences had p < 0.05, {after} are left. Where nothing differs, "
+            "the chance of even one of these is now at most 5 %."
         )
     order = np.argsort(p)
     rank = np.empty(m, dtype=int)
