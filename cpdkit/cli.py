@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     book = command("book", _book, "run what changed and build the book")
     book("root", type=Path, nargs="?", default=Path("."), help="the repository")
     _add_probe(commands)
+    _add_course(command)
     command("datasets", _datasets, "list the data sets")
     encoders = command("encoders", _encoders, "say what there is to know of the encoders")
     encoders(
@@ -119,6 +120,18 @@ def _add_probe(commands: Any) -> None:
     )  # fmt: skip
     add("-o", "--output", type=Path, metavar="FOLDER", help="write scores.csv and scores.svg there")
     add("--json", action="store_true", help="as JSON")
+
+
+def _add_course(command: Callable) -> None:
+    command("doctor", _doctor, "say whether all is well: versions, data, time of a small run")
+    add = command("grade", _grade, "grade a folder of submitted lessons")
+    add("folder", type=Path, help="with notebooks, in folders of any depth")
+    add("--lesson", type=Path, help="the lesson's notebook, such as the one for instructors")
+    add(
+        "-o", "--output", type=Path, default=Path("grades.csv"), help="table; grades.csv by default"
+    )
+    add("--seconds", type=_at_least(1), default=120, help="time for each; 120 by default")
+    add("--megabytes", type=_at_least(1), default=4000, help="memory for each; 4000 by default")
 
 
 def _at_least(least: int) -> Callable[[str], int]:
@@ -243,6 +256,26 @@ def _probe(options: argparse.Namespace) -> None:
     print(as_json(found) if options.json else shown(found))
     if files and not options.json:
         print("", *files, sep="\n")
+
+
+def _doctor(options: argparse.Namespace) -> None:
+    from cpdkit.runs.doctor import examine
+
+    found = examine()
+    print(*found, sep="\n")
+    if not all(finding.well for finding in found):
+        raise RuntimeError("mend what is marked with !! and ask again.")
+
+
+def _grade(options: argparse.Namespace) -> None:
+    from cpdkit._files import replacing
+    from cpdkit.runs.grade import Limits, grade
+
+    limits = Limits(seconds=options.seconds, megabytes=options.megabytes)
+    table = grade(options.folder, lesson=options.lesson, limits=limits, told=print)
+    with replacing(options.output) as file:
+        file.write(table.to_csv(index=False).encode())
+    print(options.output)
 
 
 def _datasets(options: argparse.Namespace) -> None:
