@@ -21,9 +21,15 @@ from cpdkit._version import __version__
 __all__ = ["instructor", "lesson_zip", "site", "slides", "student", "write_products"]
 
 TEMPLATES = Path(__file__).with_name("templates")
-_FOLDED = {"solution": "hide-cell"}
+_FOLDED = {"code_prompt_show": "Show a solution", "code_prompt_hide": "Hide the solution"}
 _WITHOUT_TORCH = (1, 2)
 
+_OFFERS = (
+    "For students: {{download}}`notebook <files/{name}.ipynb>`, "
+    "{{download}}`ZIP with what to install <files/{name}.zip>`. "
+    '<a href="../../slides/{name}.html">Slides</a>. For instructors: '
+    "{{download}}`notebook with solutions and notes <files/{name}_instructor.ipynb>`."
+)
 _README = """\
 Lesson {lesson}: {title}
 
@@ -51,8 +57,9 @@ def site(notebook: NotebookNode, *, offers: str = "") -> NotebookNode:
     """Without instructor's notes, solutions folded away; `offers` stand below the title."""
     page = _without(copy.deepcopy(notebook), "instructor")
     for cell in page.cells:
-        tags = cell.metadata.get("tags", [])
-        cell.metadata["tags"] = tags + [_FOLDED[tag] for tag in tags if tag in _FOLDED]
+        if "solution" in cell.metadata.get("tags", []):
+            cell.metadata["tags"].append("hide-cell")
+            cell.metadata["mystnb"] = cell.metadata.get("mystnb", {}) | _FOLDED
     if offers:
         page.cells.insert(1, nbformat.v4.new_markdown_cell(offers, id="offers"))
     return page
@@ -87,6 +94,8 @@ def slides(notebook: NotebookNode, *, static: str) -> str:
         template_name="cpdkit_slides",
         extra_template_basedirs=[str(TEMPLATES)],
         reveal_url_prefix=f"{static}/reveal",
+        reveal_theme="white",
+        exclude_anchor_links=True,
         exclude_input_prompt=True,
         exclude_output_prompt=True,
     )
@@ -107,42 +116,39 @@ def lesson_zip(notebook: NotebookNode, name: str) -> bytes:
         extra=", with its models: 'cpdkit[pyg,mace]'" if torch else "",
         data="." if torch else "; it needs no more than cpdkit itself.",
     )
-    folder = name
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for file, text in (
             (f"{name}.ipynb", nbformat.writes(student(notebook))),
             ("README.txt", readme),
         ):  # a fixed time: the same lesson gives the same bytes
-            archive.writestr(zipfile.ZipInfo(f"{folder}/{file}", (1980, 1, 1, 0, 0, 0)), text)
+            archive.writestr(zipfile.ZipInfo(f"{name}/{file}", (1980, 1, 1, 0, 0, 0)), text)
     return buffer.getvalue()
 
 
 def write_products(executed: NotebookNode, page: Path, slides_folder: Path) -> None:
-    """Everything a lesson offers, beside its page.
+    """Everything a lesson offers.
 
     Parameters
     ----------
     executed : NotebookNode
         The lesson after a run of all its cells.
     page : Path
-        The notebook of the site, ``book/course/NAME.ipynb``.
+        The notebook of the site, ``book/course/NAME.ipynb``. What it offers for download goes to
+        the folder ``files`` beside it.
     slides_folder : Path
         Where the site takes pages from as they are.
     """
-    name = page.stem
-    nbformat.write(student(executed), page.with_name(f"{name}_student.ipynb"))
-    nbformat.write(instructor(executed), page.with_name(f"{name}_instructor.ipynb"))
-    page.with_name(f"{name}.zip").write_bytes(lesson_zip(executed, name))
-    slides_folder.mkdir(parents=True, exist_ok=True)
-    (slides_folder / f"{name}.html").write_text(slides(executed, static="../_static"))
-    offers = (
-        f"{{download}}`For students <{name}_student.ipynb>` "
-        f"({{download}}`ZIP <{name}.zip>`) · "
-        f'<a href="../../slides/{name}.html">Slides</a> · '
-        f"{{download}}`For instructors, with solutions <{name}_instructor.ipynb>`"
+    name, files = page.stem, page.parent / "files"
+    for folder in (files, slides_folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    nbformat.write(student(executed), files / f"{name}.ipynb")
+    nbformat.write(instructor(executed), files / f"{name}_instructor.ipynb")
+    (files / f"{name}.zip").write_bytes(lesson_zip(executed, name))
+    (slides_folder / f"{name}.html").write_text(
+        slides(executed, static="../_static"), encoding="utf-8"
     )
-    nbformat.write(site(executed, offers=offers), page)
+    nbformat.write(site(executed, offers=_OFFERS.format(name=name)), page)
 
 
 def _plain(notebook: NotebookNode) -> NotebookNode:

@@ -64,7 +64,8 @@ class Page(HTMLParser):
         self.anchors |= {given[key] for key in ("id", "name") if key in given}
         for name, value in given.items():
             if (tag, name) in FETCHING:
-                self.fetched += [part.split()[0] for part in value.split(",") if part.strip()]
+                several = value.split(",") if name == "srcset" else [value]
+                self.fetched += [part.split()[0] for part in several if part.strip()]
             self.fetched += IN_STYLE.findall(value) if name == "style" else []
         if tag == "link" and LINKS & set(given.get("rel", "").split()):
             self.fetched.append(given.get("href", ""))
