@@ -27,128 +27,7 @@ __all__ = ["exercise_4_1", "exercise_4_2", "exercise_4_3", "exercise_4_4", "exer
 _TOLERANCE = 5e-3  # of a score, so that two digits are enough
 
 
-def exercise_4_1(answer: Any, *, n_folds: int, repeats: int) -> str:
-    """How much wider the corrected interval is than the naive one."""
-    value = one_number(answer)
-    scores = n_folds * repeats
-    naive, overlap = 1 / scores, 1 / (n_folds - 1)
-    right = np.sqrt((naive + overlap) / naive)
-    if abs(value - right) < 0.02:
-        return (
-            f"{right:.2f}. More repeats shrink the first term only: with any number of them the "
-            f"half-width stays above t times {np.sqrt(overlap):.2f} s, because all scores come "
-            "from the same molecules."
-        )
-    mistakes = {
-        "that is the factor between the variances; intervals go with the root.": right**2,
-        "that is how many times narrower; turn it.": 1 / right,
-        "that is for one repeat. Now there are "
-        f"{scores} scores, and the first term is 1/{scores}.": np.sqrt(1 + n_folds / (n_folds - 1)),
-        "the term for overlap is n_test/n_train: each fold is tested with the other "
-        f"{n_folds - 1} as training rows.": np.sqrt((naive + 1 / n_folds) / naive),
-        "that is the corrected factor before s alone; divide by the naive one.": (
-            np.sqrt(naive + overlap)
-        ),
-        "that is by how much repeats would narrow an interval if the scores were independent.": (
-            np.sqrt(repeats)
-        ),
-    }
-    name_mistake(value, mistakes, tolerance=0.02)
-    raise Wrong(
-        f"{value:.3g} is not the root of (1/{scores} + 1/{n_folds - 1}) over (1/{scores}); t and s "
-        "are the same for both."
-    )
-
-
-def exercise_4_2(answer: Any, *, one: Any, other: Any, n_folds: int) -> str:
-    """Interval of a paired difference."""
-    given = two_numbers(answer, "the lower and the upper end")
-    a, b = (np.asarray(v, dtype=np.float64) for v in (one, other))
-    found = paired_difference(a, b, n_folds=n_folds)
-    right = np.array([found["low"], found["high"]])
-    alone = [paired_difference(v, np.zeros_like(v), n_folds=n_folds) for v in (a, b)]
-    (low_a, high_a), (low_b, high_b) = ((v["low"], v["high"]) for v in alone)
-    if np.abs(given - right).max() < _TOLERANCE:
-        return (
-            f"{right[0]:+.2f} to {right[1]:+.2f}, {right[1] - right[0]:.2f} wide. The intervals of "
-            f"the two alone are {high_a - low_a:.2f} and {high_b - low_b:.2f} wide; what makes a "
-            "fold hard for both networks cancels in the difference."
-        )
-    gap, share = a - b, 1 / (n_folds - 1)
-    t = stats.t.ppf(0.975, len(a) - 1)
-
-    def about(half: float) -> np.ndarray:
-        return np.array([gap.mean() - half, gap.mean() + half])
-
-    naive = gap.std(ddof=1) / np.sqrt(len(a))
-    factor = np.sqrt(1 / len(a) + share)
-    mistakes = {
-        "the sign is turned: one minus other.": -right[::-1],
-        "lower end minus lower end, upper minus upper: that is no interval of the difference. Take "
-        "the difference in every fold first.": np.array([low_a - low_b, high_a - high_b]),
-        "that is the widest that two intervals allow. It forgets that both networks were tested on "
-        "the same folds.": np.array([low_a - high_b, high_a - low_b]),
-        "folds share training rows, so this is too narrow: the variance is (1/J + n_test/n_train) "
-        "s^2.": about(t * naive),
-        "folds share training rows, and for few folds t is larger than 1.96.": about(1.96 * naive),
-        "for few folds t is larger than 1.96.": about(1.96 * gap.std(ddof=1) * factor),
-        "the spreads of both were combined as if they had been tested on different molecules; "
-        "take the difference in every fold first.": about(
-            t * factor * np.hypot(a.std(ddof=1), b.std(ddof=1))
-        ),
-        "the lower end comes first.": right[::-1],
-    }
-    name_mistake(given, mistakes, tolerance=_TOLERANCE)
-    if given[0] > given[1]:
-        raise Wrong("the lower end comes first, and the width is not right either.")
-    if abs(given.mean() - gap.mean()) < _TOLERANCE:
-        raise Wrong("the middle is right, the width is not.")
-    raise Wrong(f"the interval must lie about the mean difference, which is {gap.mean():+.2f}.")
-
-
-def exercise_4_3(answer: Any, *, y: Any, predicted: Any, formulas: Any) -> str:
-    """Share of pairs of isomers in the right order."""
-    value = one_number(answer)
-    y, predicted = (np.asarray(v, dtype=np.float64).ravel() for v in (y, predicted))
-    labels = np.asarray(formulas).ravel()
-    pairs = np.array(list(combinations(range(len(y)), 2)))
-    first, second = pairs.T
-    order = np.sign((y[first] - y[second]) * (predicted[first] - predicted[second]))
-    counted = y[first] != y[second]
-    same = counted & (labels[first] == labels[second])
-    points = 0.5 + 0.5 * order
-    right, ties = points[same].mean(), (order[same] == 0).mean()
-    if abs(value - right) < _TOLERANCE:
-        return (
-            f"{right:.1%} of {same.sum()} pairs, of which {ties:.0%} are ties that count one half. "
-            "Composition would have scored one half exactly."
-        )
-    by_formula = [
-        points[same & (labels[first] == name)].mean() for name in set(labels[first[same]])
-    ]
-    mistakes = {
-        "these are all pairs, isomers or not. Between formulas composition helps; compare "
-        "molecules of one formula only.": points[counted].mean(),
-        "that is the share of pairs in the wrong order: does a larger prediction mean a larger "
-        "gap?": 1 - right,
-        "ties were counted as right. A guess that says nothing would then score 100 %.": (
-            (order[same] >= 0).mean()
-        ),
-        "ties were counted as wrong. A guess that says nothing would then score 0 instead of one "
-        "half.": (order[same] > 0).mean(),
-        "ties were left out. That flatters a guess that rarely commits itself.": (
-            (order[same] > 0).sum() / max((order[same] != 0).sum(), 1)
-        ),
-        "formulas were averaged, each with the same weight; asked was the share of pairs.": (
-            float(np.mean(by_formula))
-        ),
-        "in per cent; give the share, between 0 and 1.": 100 * right,
-    }
-    name_mistake(value, mistakes, tolerance=_TOLERANCE)
-    raise Wrong(f"{value:.3f} is not the share of the {same.sum()} pairs that have one formula.")
-
-
-def exercise_4_4(answer: Any, *, C: Any, train: Any) -> str:
+def exercise_4_1(answer: Any, *, C: Any, train: Any) -> str:
     """Give features that hold composition only and hide it from a linear probe, not from others.
 
     They must let nearest neighbours predict the number of atoms with an R2 above 0.5.
@@ -194,6 +73,127 @@ def exercise_4_4(answer: Any, *, C: Any, train: Any) -> str:
         f"{numbers}; above 0.5 was asked. Formulas that lie close together should be of similar "
         "size: take smooth functions of the counts, and a few of them."
     )
+
+
+def exercise_4_2(answer: Any, *, y: Any, predicted: Any, formulas: Any) -> str:
+    """Share of pairs of isomers in the right order."""
+    value = one_number(answer)
+    y, predicted = (np.asarray(v, dtype=np.float64).ravel() for v in (y, predicted))
+    labels = np.asarray(formulas).ravel()
+    pairs = np.array(list(combinations(range(len(y)), 2)))
+    first, second = pairs.T
+    order = np.sign((y[first] - y[second]) * (predicted[first] - predicted[second]))
+    counted = y[first] != y[second]
+    same = counted & (labels[first] == labels[second])
+    points = 0.5 + 0.5 * order
+    right, ties = points[same].mean(), (order[same] == 0).mean()
+    if abs(value - right) < _TOLERANCE:
+        return (
+            f"{right:.1%} of {same.sum()} pairs, of which {ties:.0%} are ties that count one half. "
+            "Composition would have scored one half exactly."
+        )
+    by_formula = [
+        points[same & (labels[first] == name)].mean() for name in set(labels[first[same]])
+    ]
+    mistakes = {
+        "these are all pairs, isomers or not. Between formulas composition helps; compare "
+        "molecules of one formula only.": points[counted].mean(),
+        "that is the share of pairs in the wrong order: does a larger prediction mean a larger "
+        "gap?": 1 - right,
+        "ties were counted as right. A guess that says nothing would then score 100 %.": (
+            (order[same] >= 0).mean()
+        ),
+        "ties were counted as wrong. A guess that says nothing would then score 0 instead of one "
+        "half.": (order[same] > 0).mean(),
+        "ties were left out. That flatters a guess that rarely commits itself.": (
+            (order[same] > 0).sum() / max((order[same] != 0).sum(), 1)
+        ),
+        "formulas were averaged, each with the same weight; asked was the share of pairs.": (
+            float(np.mean(by_formula))
+        ),
+        "in per cent; give the share, between 0 and 1.": 100 * right,
+    }
+    name_mistake(value, mistakes, tolerance=_TOLERANCE)
+    raise Wrong(f"{value:.3f} is not the share of the {same.sum()} pairs that have one formula.")
+
+
+def exercise_4_3(answer: Any, *, n_folds: int, repeats: int) -> str:
+    """How much wider the corrected interval is than the naive one."""
+    value = one_number(answer)
+    scores = n_folds * repeats
+    naive, overlap = 1 / scores, 1 / (n_folds - 1)
+    right = np.sqrt((naive + overlap) / naive)
+    if abs(value - right) < 0.02:
+        return (
+            f"{right:.2f}. More repeats shrink the first term only: with any number of them the "
+            f"half-width stays above t times {np.sqrt(overlap):.2f} s, because all scores come "
+            "from the same molecules."
+        )
+    mistakes = {
+        "that is the factor between the variances; intervals go with the root.": right**2,
+        "that is how many times narrower; turn it.": 1 / right,
+        "that is for one repeat. Now there are "
+        f"{scores} scores, and the first term is 1/{scores}.": np.sqrt(1 + n_folds / (n_folds - 1)),
+        "the term for overlap is n_test/n_train: each fold is tested with the other "
+        f"{n_folds - 1} as training rows.": np.sqrt((naive + 1 / n_folds) / naive),
+        "that is the corrected factor before s alone; divide by the naive one.": (
+            np.sqrt(naive + overlap)
+        ),
+        "that is by how much repeats would narrow an interval if the scores were independent.": (
+            np.sqrt(repeats)
+        ),
+    }
+    name_mistake(value, mistakes, tolerance=0.02)
+    raise Wrong(
+        f"{value:.3g} is not the root of (1/{scores} + 1/{n_folds - 1}) over (1/{scores}); t and s "
+        "are the same for both."
+    )
+
+
+def exercise_4_4(answer: Any, *, one: Any, other: Any, n_folds: int) -> str:
+    """Interval of a paired difference."""
+    given = two_numbers(answer, "the lower and the upper end")
+    a, b = (np.asarray(v, dtype=np.float64) for v in (one, other))
+    found = paired_difference(a, b, n_folds=n_folds)
+    right = np.array([found["low"], found["high"]])
+    alone = [paired_difference(v, np.zeros_like(v), n_folds=n_folds) for v in (a, b)]
+    (low_a, high_a), (low_b, high_b) = ((v["low"], v["high"]) for v in alone)
+    if np.abs(given - right).max() < _TOLERANCE:
+        return (
+            f"{right[0]:+.2f} to {right[1]:+.2f}, {right[1] - right[0]:.2f} wide. The intervals of "
+            f"the two alone are {high_a - low_a:.2f} and {high_b - low_b:.2f} wide; what makes a "
+            "fold hard for both networks cancels in the difference."
+        )
+    gap, share = a - b, 1 / (n_folds - 1)
+    t = stats.t.ppf(0.975, len(a) - 1)
+
+    def about(half: float) -> np.ndarray:
+        return np.array([gap.mean() - half, gap.mean() + half])
+
+    naive = gap.std(ddof=1) / np.sqrt(len(a))
+    factor = np.sqrt(1 / len(a) + share)
+    mistakes = {
+        "the sign is turned: one minus other.": -right[::-1],
+        "lower end minus lower end, upper minus upper: that is no interval of the difference. Take "
+        "the difference in every fold first.": np.array([low_a - low_b, high_a - high_b]),
+        "that is the widest that two intervals allow. It forgets that both networks were tested on "
+        "the same folds.": np.array([low_a - high_b, high_a - low_b]),
+        "folds share training rows, so this is too narrow: the variance is (1/J + n_test/n_train) "
+        "s^2.": about(t * naive),
+        "folds share training rows, and for few folds t is larger than 1.96.": about(1.96 * naive),
+        "for few folds t is larger than 1.96.": about(1.96 * gap.std(ddof=1) * factor),
+        "the spreads of both were combined as if they had been tested on different molecules; "
+        "take the difference in every fold first.": about(
+            t * factor * np.hypot(a.std(ddof=1), b.std(ddof=1))
+        ),
+        "the lower end comes first.": right[::-1],
+    }
+    name_mistake(given, mistakes, tolerance=_TOLERANCE)
+    if given[0] > given[1]:
+        raise Wrong("the lower end comes first, and the width is not right either.")
+    if abs(given.mean() - gap.mean()) < _TOLERANCE:
+        raise Wrong("the middle is right, the width is not.")
+    raise Wrong(f"the interval must lie about the mean difference, which is {gap.mean():+.2f}.")
 
 
 def exercise_4_5(answer: Any, *, p_values: Any) -> str:

@@ -17,60 +17,30 @@ from cpdkit.experiments.isomers.measure import isomer_pairs
 from cpdkit.projection.within import group_index
 
 
-@pytest.mark.parametrize(("repeats", "right"), [(1, 1.5), (10, np.sqrt(13.5))])
-def test_4_1_repeats_do_not_make_folds_independent(repeats, right):
-    data = {"n_folds": 5, "repeats": repeats}
-    for form in (right, np.float32(right), [right], round(right, 2)):
-        assert check("4.1", form, **data).right
-    wrong = {
-        "factor between the variances": right**2,
-        "turn it": 1 / right,
-        "n_test/n_train": np.sqrt(1 + repeats),
-        "is not the root": 7.7,
-        "one number": (1, 2),
+def test_4_1_asks_for_composition_that_a_line_cannot_see():
+    data = planted(n=240, d=5, seed=0)
+    train = np.random.default_rng(0).random(240) < 0.75
+    C = data.C
+    formula = group_index(C, len(C))
+    apart = formula % 4 > 0  # no formula on both sides: to tell formulas apart is not enough
+    answers = {
+        "credited them with knowing more": composition_only(C, 12),
+        "affine in the counts": C @ np.ones((3, 2)),
+        "take smooth functions": np.random.default_rng(0).normal(size=len(C))[formula],
+        "different features": data.X,
+        "constant": np.ones(len(C)),
+        "has shape": np.ones((3, 2)),
+        "numbers were expected": "curved",
     }
-    if repeats > 1:
-        wrong |= {"for one repeat": 1.5, "were independent": np.sqrt(repeats)}
-        wrong |= {"divide by the naive one": np.sqrt(1 / (5 * repeats) + 1 / 4)}
-    refused("4.1", wrong, **data)
+    for why, answer in answers.items():
+        split = apart if why == "take smooth functions" else train
+        feedback = check("4.1", answer, C=C, train=split)
+        assert why in feedback.why, (why, feedback)
+        assert feedback.right == (why == "credited them with knowing more")
+    assert check("4.1", np.column_stack([C**2, C[:, :1] * C]), C=C, train=train).right
 
 
-@pytest.fixture
-def fold_values():
-    rng = np.random.default_rng(0)
-    hard = rng.normal(0.5, 0.2, size=10)  # folds that are hard for both
-    return {"one": hard + rng.normal(0.1, 0.04, size=10), "other": hard, "n_folds": 5}
-
-
-def test_4_2_the_interval_is_that_of_the_differences(fold_values):
-    a, b = fold_values["one"], fold_values["other"]
-    gap = a - b
-    half = stats.t.ppf(0.975, 9) * gap.std(ddof=1) * np.sqrt(1 / 10 + 1 / 4)
-    right = (gap.mean() - half, gap.mean() + half)
-    for form in (right, list(right), np.array([right])):
-        assert check("4.2", form, **fold_values).right
-    each = [paired_difference(v, 0 * v, n_folds=5) for v in (a, b)]
-    ends = [(v["low"], v["high"]) for v in each]
-    naive = stats.t.ppf(0.975, 9) * gap.std(ddof=1) / np.sqrt(10)
-    apart = stats.t.ppf(0.975, 9) * np.hypot(a.std(ddof=1), b.std(ddof=1)) * np.sqrt(0.35)
-    refused(
-        "4.2",
-        {
-            "too narrow": (gap.mean() - naive, gap.mean() + naive),
-            "the same folds": (ends[0][0] - ends[1][1], ends[0][1] - ends[1][0]),
-            "no interval of the difference": tuple(np.subtract(*ends)),
-            "sign is turned": (-right[1], -right[0]),
-            "lower end comes first": right[::-1],
-            "different molecules": (gap.mean() - apart, gap.mean() + apart),
-            "the width is not": (gap.mean() - 1, gap.mean() + 1),
-            "about the mean difference": (3, 4),
-            "the lower and the upper end": 0.3,
-        },
-        **fold_values,
-    )
-
-
-def test_4_3_agrees_with_the_chapter_and_names_mistakes():
+def test_4_2_agrees_with_the_chapter_and_names_mistakes():
     data = planted(n=120, d=5, seed=1)
     rng = np.random.default_rng(0)
     carbons = 1 + rng.integers(0, 12, size=120) ** 2 // 12
@@ -90,11 +60,11 @@ def test_4_3_agrees_with_the_chapter_and_names_mistakes():
     right, order = np.mean(points), np.array(order)
     assert (order == 0).any()
     for form in (right, np.float32(right), round(right, 3), np.array([[right]])):
-        assert check("4.3", form, **given).right
+        assert check("4.2", form, **given).right
     names = {name for name, _ in by_formula}
     equal = np.mean([np.mean([v for n, v in by_formula if n == name]) for name in names])
     refused(
-        "4.3",
+        "4.2",
         {
             "isomers or not": np.mean(everyone),
             "counted as right": (order >= 0).mean(),
@@ -109,39 +79,69 @@ def test_4_3_agrees_with_the_chapter_and_names_mistakes():
     )
 
 
-def test_4_3_counts_pairs_as_chapter_7_does():
+def test_4_2_counts_pairs_as_chapter_7_does():
     data = planted(n=200, d=6, seed=2)
     formulas = np.array([f"H{c[0] + 1:.0f}C{c[1] + 1:.0f}" for c in data.C])
     y = data.y
     constant = np.column_stack([np.arange(200) % 7, np.zeros(200)])
     pairs = isomer_pairs(constant, None, y, formulas)
     assert len(pairs)
-    feedback = check("4.3", 0.5, y=y, predicted=np.zeros(200), formulas=formulas)
+    feedback = check("4.2", 0.5, y=y, predicted=np.zeros(200), formulas=formulas)
     assert feedback.right
     assert f"of {len(pairs)} pairs" in feedback.why
 
 
-def test_4_4_asks_for_composition_that_a_line_cannot_see():
-    data = planted(n=240, d=5, seed=0)
-    train = np.random.default_rng(0).random(240) < 0.75
-    C = data.C
-    formula = group_index(C, len(C))
-    apart = formula % 4 > 0  # no formula on both sides: to tell formulas apart is not enough
-    answers = {
-        "credited them with knowing more": composition_only(C, 12),
-        "affine in the counts": C @ np.ones((3, 2)),
-        "take smooth functions": np.random.default_rng(0).normal(size=len(C))[formula],
-        "different features": data.X,
-        "constant": np.ones(len(C)),
-        "has shape": np.ones((3, 2)),
-        "numbers were expected": "curved",
+@pytest.mark.parametrize(("repeats", "right"), [(1, 1.5), (10, np.sqrt(13.5))])
+def test_4_3_repeats_do_not_make_folds_independent(repeats, right):
+    data = {"n_folds": 5, "repeats": repeats}
+    for form in (right, np.float32(right), [right], round(right, 2)):
+        assert check("4.3", form, **data).right
+    wrong = {
+        "factor between the variances": right**2,
+        "turn it": 1 / right,
+        "n_test/n_train": np.sqrt(1 + repeats),
+        "is not the root": 7.7,
+        "one number": (1, 2),
     }
-    for why, answer in answers.items():
-        split = apart if why == "take smooth functions" else train
-        feedback = check("4.4", answer, C=C, train=split)
-        assert why in feedback.why, (why, feedback)
-        assert feedback.right == (why == "credited them with knowing more")
-    assert check("4.4", np.column_stack([C**2, C[:, :1] * C]), C=C, train=train).right
+    if repeats > 1:
+        wrong |= {"for one repeat": 1.5, "were independent": np.sqrt(repeats)}
+        wrong |= {"divide by the naive one": np.sqrt(1 / (5 * repeats) + 1 / 4)}
+    refused("4.3", wrong, **data)
+
+
+@pytest.fixture
+def fold_values():
+    rng = np.random.default_rng(0)
+    hard = rng.normal(0.5, 0.2, size=10)  # folds that are hard for both
+    return {"one": hard + rng.normal(0.1, 0.04, size=10), "other": hard, "n_folds": 5}
+
+
+def test_4_4_the_interval_is_that_of_the_differences(fold_values):
+    a, b = fold_values["one"], fold_values["other"]
+    gap = a - b
+    half = stats.t.ppf(0.975, 9) * gap.std(ddof=1) * np.sqrt(1 / 10 + 1 / 4)
+    right = (gap.mean() - half, gap.mean() + half)
+    for form in (right, list(right), np.array([right])):
+        assert check("4.4", form, **fold_values).right
+    each = [paired_difference(v, 0 * v, n_folds=5) for v in (a, b)]
+    ends = [(v["low"], v["high"]) for v in each]
+    naive = stats.t.ppf(0.975, 9) * gap.std(ddof=1) / np.sqrt(10)
+    apart = stats.t.ppf(0.975, 9) * np.hypot(a.std(ddof=1), b.std(ddof=1)) * np.sqrt(0.35)
+    refused(
+        "4.4",
+        {
+            "too narrow": (gap.mean() - naive, gap.mean() + naive),
+            "the same folds": (ends[0][0] - ends[1][1], ends[0][1] - ends[1][0]),
+            "no interval of the difference": tuple(np.subtract(*ends)),
+            "sign is turned": (-right[1], -right[0]),
+            "lower end comes first": right[::-1],
+            "different molecules": (gap.mean() - apart, gap.mean() + apart),
+            "the width is not": (gap.mean() - 1, gap.mean() + 1),
+            "about the mean difference": (3, 4),
+            "the lower and the upper end": 0.3,
+        },
+        **fold_values,
+    )
 
 
 def test_4_5_holm_in_the_order_of_the_table():
