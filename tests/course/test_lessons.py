@@ -17,7 +17,14 @@ from nbformat import NotebookNode
 from paths import ROOT
 
 from cpdkit.course.feedback import exercise_names
-from cpdkit.course.products import instructor, lesson_zip, site, slides, student
+from cpdkit.course.products import (
+    instructor,
+    lesson_zip,
+    site,
+    slides,
+    student,
+    write_products,
+)
 from cpdkit.runs.run import run_notebook
 
 COURSE = ROOT / "book" / "course"
@@ -154,7 +161,7 @@ def test_as_slides_with_one_figure_each_and_nothing_from_elsewhere(
     assert [url for url in Page(html).fetched if external(url)] == []
     assert "../_static/reveal/dist/reveal.js" in html
     sections = re.split(r"<section", html)[1:]
-    assert len(sections) > 5
+    assert len(sections) > (5 if path in LESSONS else 1)
     assert max(part.count("<img") for part in sections) == 1
     for secret in tagged(run(path, executed), "instructor"):
         assert secret.source.splitlines()[0] not in html
@@ -167,6 +174,22 @@ def test_the_site_folds_solutions_away_and_shows_no_notes(path: Path, executed: 
     assert all("hide-cell" in tags(cell) for cell in tagged(page, "solution"))
     assert tagged(page, "solution")
     assert not tagged(page, "instructor")
+
+
+def test_all_products_lie_where_the_page_says(tmp_path: Path) -> None:
+    """Of the project, whose ZIP holds one file more."""
+    page = tmp_path / "course" / "5_project.ipynb"
+    page.parent.mkdir()
+    (page.parent / "project_example.py").write_text("print()")
+    write_products(read(COURSE / page.name), page, tmp_path / "slides")
+    offered = re.findall(r"<(files/[^>]+)>", read(page).cells[1].source)
+    assert len(offered) == 3
+    assert all((page.parent / name).is_file() for name in offered)
+    assert (tmp_path / "slides" / "5_project.html").is_file()
+    names = zipfile.ZipFile(page.parent / "files" / "5_project.zip").namelist()
+    assert sorted(Path(name).name for name in names) == [
+        "5_project.ipynb", "README.txt", "project_example.py",
+    ]  # fmt: skip
 
 
 RUNNER = """
