@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import pandas as pd
 from ase.data import chemical_symbols
 
 from cpdkit._messages import unknown
+from cpdkit.composition._elements import in_order
 from cpdkit.composition.bonds import bond_counts, morgan_counts
 from cpdkit.datasets import AtomsSequence, Dataset, canonical_formulas
 from cpdkit.datasets._dataset import as_sequence
@@ -27,7 +29,7 @@ LADDER = ("counts", "formula", "bonds", "morgan")
 def composition_matrix(
     atoms: Dataset | Iterable[ase.Atoms] | ase.Atoms | Sequence[str],
     *,
-    kind: str = "counts",
+    kind: str | None = None,
     elements: Sequence[int | str] | None = None,
     as_frame: bool = False,
 ) -> np.ndarray | pd.DataFrame:
@@ -38,8 +40,8 @@ def composition_matrix(
     atoms : Dataset, iterable of ase.Atoms, ase.Atoms, or sequence of str
         The structures, or their formulas such as ``"C2H6O"``, which have no bonds. Bonds are taken
         from the SMILES of a data set that has them.
-    kind : {"counts", "fractions", "formula", "bonds", "morgan"}
-        What each column is:
+    kind : {"counts", "fractions", "formula", "bonds", "morgan"}, optional
+        What each column is; by default counts, and fractions where a structure is periodic:
 
         ``counts``
             number of atoms of an element.
@@ -48,12 +50,17 @@ def composition_matrix(
             makes the columns linearly dependent (the projector copes), and they do not hold the
             size of a structure.
         ``formula``
-            one for an exact formula, else zero. A linear map of these is any function of
-            composition, but says nothing of formulas that the training fold lacks.
+            one for an exact formula, of crystals a reduced one, else zero. A linear map of these
+            is any function of composition, but says nothing of formulas that the training fold
+            lacks.
         ``bonds``
             counts, and beside them the number of bonds of each type (`bond_counts`).
         ``morgan``
             these, and beside them `morgan_counts`.
+
+        Counts of a crystal are those of the cell that somebody chose, primitive, conventional or
+        larger, while properties per atom and mean-pooled features do not know the cell. So they
+        remove something else than composition, and a warning says so: take fractions.
     elements : sequence of int or str, optional
         Elements that become columns, in this order. By default those that occur, by atomic
         number. Give them when matrices of several data sets must have the same columns.
@@ -75,15 +82,28 @@ def composition_matrix(
         If something is neither a structure nor a formula, or both are mixed.
     ImportError
         For bonds, if RDKit is not installed.
+
+    Warns
+    -----
+    UserWarning
+        If counts of periodic structures are asked for.
     """
-    if kind not in KINDS:
+    if kind is not None and kind not in KINDS:
         raise ValueError(unknown("kind of composition", kind, KINDS))
     data = _rows(atoms)
     if len(data) == 0:
         raise ValueError("no structures given; a composition matrix needs at least one.")
-    if isinstance(data, list) and kind in ("bonds", "morgan"):
-        raise ValueError(f"a formula says nothing of bonds; kind={kind!r} needs structures.")
     text = isinstance(data, list)
+    if text and kind in ("bonds", "morgan"):
+        raise ValueError(f"a formula says nothing of bonds; kind={kind!r} needs structures.")
+    periodic = 0 if text else int(as_sequence(data).periodic.sum())
+    kind = kind or ("fractions" if periodic else "counts")
+    if kind == "counts" and periodic:
+        warnings.warn(
+            f"{periodic} of {len(data)} structures are periodic, and counts depend on the cell "
+            "that was chosen for them; kind='fractions' does not.",
+            stacklevel=2,
+        )
     counts, present = formula_counts(data) if text else as_sequence(data).element_counts()
     size = counts.sum(axis=1, keepdims=True)
     empty = np.flatnonzero(size == 0)
@@ -94,7 +114,7 @@ def composition_matrix(
         frame = pd.get_dummies(pd.Series(formulas), dtype=float)
         return frame if as_frame else np.ascontiguousarray(frame)
     if elements is not None:
-        counts, present = _reorder(counts, present, elements)
+        counts, present = in_order(counts, present, elements)
     matrix = counts.astype(np.float64)
     if kind == "fractions":
         matrix /= size
@@ -124,36 +144,3 @@ def _rows(atoms: Any) -> Any:
         if any(text):
             return atoms
     return as_sequence(atoms)
-
-
-def _reorder(
-    counts: np.ndarray, present: np.ndarray, elements: Sequence[int | str]
-) -> tuple[np.ndarray, np.ndarray]:
-    if isinstance(elements, str | set | frozenset) or not isinstance(elements, Iterable):
-        raise ValueError(f"elements={elements!r} must be a list: its order is that of the columns.")
-    wanted: list[int] = []
-    for element in elements:
-        if isinstance(element, str) and element in chemical_symbols[1:]:
-            wanted.append(chemical_symbols.index(element))
-        elif (
-            isinstance(element, int | np.integer)
-            and not isinstance(element, bool)
-            and 1 <= element < len(chemical_symbols)
-        ):
-            wanted.append(int(element))
-        else:
-            raise ValueError(
-                f"{element!r} is no chemical element; give symbols such as 'C' or atomic numbers."
-            )
-    if not wanted or len(set(wanted)) < len(wanted):
-        raise ValueError(f"elements={list(elements)!r} must name elements, each once.")
-    missing = sorted(set(present.tolist()) - set(wanted))
-    if missing:
-        row = int(np.flatnonzero(counts[:, np.isin(present, missing)].any(axis=1))[0])
-        names = ", ".join(chemical_symbols[z] for z in missing)
-        raise ValueError(
-            f"structure {row} holds {names}, which elements={list(elements)!r} lacks; add them."
-        )
-    column = {int(z): counts[:, i] for i, z in enumerate(present)}
-    zeros = np.zeros(len(counts), dtype=counts.dtype)
-    return np.stack([column.get(z, zeros) for z in wanted], axis=1), np.array(wanted)
