@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import ase
@@ -12,18 +12,24 @@ import pandas as pd
 from ase.data import chemical_symbols
 
 from cpdkit._messages import unknown
-from cpdkit.composition._elements import in_order
+from cpdkit.composition._inputs import in_order, rows_of
 from cpdkit.composition.bonds import bond_counts, morgan_counts
-from cpdkit.datasets import AtomsSequence, Dataset, canonical_formulas
+from cpdkit.composition.crystals import check_crystals, coordination, prototypes, space_groups
+from cpdkit.datasets import Dataset, canonical_formulas
 from cpdkit.datasets._dataset import as_sequence
 from cpdkit.datasets.formulas import formula_counts
 
-__all__ = ["KINDS", "LADDER", "composition_matrix"]
-
-KINDS = ("counts", "fractions", "formula", "bonds", "morgan")
+__all__ = ["CRYSTAL_LADDER", "KINDS", "LADDER", "composition_matrix"]
 
 LADDER = ("counts", "formula", "bonds", "morgan")
 """Nuisances from composition to constitution, each removing more than the one before."""
+
+CRYSTAL_LADDER = ("fractions", "formula", "space group", "prototype", "coordination")
+"""Nuisances of crystals. A prototype tells the space group; beside that none contains another."""
+
+KINDS = tuple(dict.fromkeys(LADDER + CRYSTAL_LADDER))
+
+_OF_MOLECULES, _OF_CRYSTALS = LADDER[2:], CRYSTAL_LADDER[2:]
 
 
 def composition_matrix(
@@ -33,14 +39,14 @@ def composition_matrix(
     elements: Sequence[int | str] | None = None,
     as_frame: bool = False,
 ) -> np.ndarray | pd.DataFrame:
-    """Describe each structure by its elements, or by its bonds too, without any coordinate.
+    """Describe each structure by its elements, or by what is next to what too.
 
     Parameters
     ----------
     atoms : Dataset, iterable of ase.Atoms, ase.Atoms, or sequence of str
         The structures, or their formulas such as ``"C2H6O"``, which have no bonds. Bonds are taken
         from the SMILES of a data set that has them.
-    kind : {"counts", "fractions", "formula", "bonds", "morgan"}, optional
+    kind : str, optional
         What each column is; by default counts, and fractions where a structure is periodic:
 
         ``counts``
@@ -57,6 +63,11 @@ def composition_matrix(
             counts, and beside them the number of bonds of each type (`bond_counts`).
         ``morgan``
             these, and beside them `morgan_counts`.
+        ``space group``, ``prototype``
+            fractions, and beside them one for the space group of a crystal (`space_groups`) or for
+            its structure type (`prototypes`), else zero.
+        ``coordination``
+            fractions, and beside them coordination numbers (`coordination`).
 
         Counts of a crystal are those of the cell that somebody chose, primitive, conventional or
         larger, while properties per atom and mean-pooled features do not know the cell. So they
@@ -75,13 +86,13 @@ def composition_matrix(
     Raises
     ------
     ValueError
-        If `kind` is not known or asks for bonds of formulas, there is no structure, a structure has
+        If `kind` is not known or not of such structures, there is no structure, a structure has
         no atom or holds an element that `elements` lacks, a formula cannot be read, or `elements`
         have no order or repeat; for bonds also as from `molecules`.
     TypeError
         If something is neither a structure nor a formula, or both are mixed.
     ImportError
-        For bonds, if RDKit is not installed.
+        For bonds, if RDKit is not installed; for symmetry, if spglib is not.
 
     Warns
     -----
@@ -90,14 +101,18 @@ def composition_matrix(
     """
     if kind is not None and kind not in KINDS:
         raise ValueError(unknown("kind of composition", kind, KINDS))
-    data = _rows(atoms)
+    data = rows_of(atoms)
     if len(data) == 0:
         raise ValueError("no structures given; a composition matrix needs at least one.")
     text = isinstance(data, list)
-    if text and kind in ("bonds", "morgan"):
+    if text and kind in _OF_MOLECULES + _OF_CRYSTALS:
         raise ValueError(f"a formula says nothing of bonds; kind={kind!r} needs structures.")
     periodic = 0 if text else int(as_sequence(data).periodic.sum())
     kind = kind or ("fractions" if periodic else "counts")
+    if kind in _OF_CRYSTALS:
+        check_crystals(as_sequence(data), f"what kind={kind!r} describes")
+    if kind in _OF_MOLECULES and periodic:
+        raise ValueError(f"kind={kind!r} is of molecules; crystals have {list(_OF_CRYSTALS)}.")
     if kind == "counts" and periodic:
         warnings.warn(
             f"{periodic} of {len(data)} structures are periodic, and counts depend on the cell "
@@ -116,31 +131,21 @@ def composition_matrix(
     if elements is not None:
         counts, present = in_order(counts, present, elements)
     matrix = counts.astype(np.float64)
-    if kind == "fractions":
+    if kind in ("fractions", *_OF_CRYSTALS):
         matrix /= size
     frame = pd.DataFrame(matrix, columns=[chemical_symbols[z] for z in present])
-    if kind in ("bonds", "morgan"):
-        frame = pd.concat([frame, bond_counts(data)], axis=1)
-    if kind == "morgan":
-        bits = pd.DataFrame(morgan_counts(data)).add_prefix("environment ")
-        frame = pd.concat([frame, bits], axis=1)
+    frame = pd.concat([frame, *_beside(kind, data)], axis=1)
     return frame if as_frame else np.ascontiguousarray(frame)
 
 
-def _rows(atoms: Any) -> Any:
-    """A Dataset, an AtomsSequence, or formulas in a list."""
-    if isinstance(atoms, Dataset | AtomsSequence):
-        return atoms
-    if isinstance(atoms, str):
-        raise TypeError(f"got the string {atoms!r}; give formulas in a list, [{atoms!r}].")
-    if isinstance(atoms, Iterable) and not isinstance(atoms, ase.Atoms | Mapping | set | frozenset):
-        atoms = list(atoms)  # once: an iterator is empty the second time
-        text = [isinstance(item, str) for item in atoms]
-        if any(text) and not all(text):
-            raise TypeError(
-                f"row {text.index(False)} is {atoms[text.index(False)]!r}, where others are "
-                "formulas; give formulas or structures, not both."
-            )
-        if any(text):
-            return atoms
-    return as_sequence(atoms)
+def _beside(kind: str, data: Any) -> list[pd.DataFrame]:
+    """What stands beside counts or fractions."""
+    if kind in ("space group", "prototype"):
+        names = space_groups(data) if kind == "space group" else prototypes(data)
+        return [pd.get_dummies(pd.Series(names.astype(str)), dtype=float)]
+    if kind == "coordination":
+        return [coordination(data)]
+    found = [bond_counts(data)] if kind in _OF_MOLECULES else []
+    if kind == "morgan":
+        found.append(pd.DataFrame(morgan_counts(data)).add_prefix("environment "))
+    return found

@@ -28,6 +28,7 @@ __all__ = [
 
 DATASETS: Mapping[str, str] = {
     "xtb9": "cpdkit.datasets.xtb9.read",
+    "prototypes": "cpdkit.datasets.prototypes.read",
     "qm9": "cpdkit.datasets.qm9",
     "materials-project": "cpdkit.datasets.materials_project",
 }
@@ -53,9 +54,9 @@ def load_dataset(
     Parameters
     ----------
     name : str or Path
-        ``"xtb9"`` (molecules, in the package), ``"qm9"`` or ``"materials-project"`` (crystals; both
-        from the folder that the environment variable ``CPDKIT_DATA`` names), or the path of an
-        extended-XYZ file.
+        ``"xtb9"`` (molecules) or ``"prototypes"`` (crystals) in the package; ``"qm9"`` or
+        ``"materials-project"`` (crystals) from the folder that the environment variable
+        ``CPDKIT_DATA`` names; or the path of an extended-XYZ file.
     split : str, default "probe"
         Part of a named data set; a file has none.
     n : int, optional

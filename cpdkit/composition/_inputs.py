@@ -1,13 +1,37 @@
-"""Columns of a composition matrix by the elements that a user names."""
+"""What a composition matrix is made of: structures or formulas, and elements in an order."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+import ase
 import numpy as np
 from ase.data import chemical_symbols
 
-__all__ = ["in_order"]
+from cpdkit.datasets import AtomsSequence, Dataset
+from cpdkit.datasets._dataset import as_sequence
+
+__all__ = ["in_order", "rows_of"]
+
+
+def rows_of(atoms: Any) -> Any:
+    """A Dataset, an AtomsSequence, or formulas in a list."""
+    if isinstance(atoms, Dataset | AtomsSequence):
+        return atoms
+    if isinstance(atoms, str):
+        raise TypeError(f"got the string {atoms!r}; give formulas in a list, [{atoms!r}].")
+    if isinstance(atoms, Iterable) and not isinstance(atoms, ase.Atoms | Mapping | set | frozenset):
+        atoms = list(atoms)  # once: an iterator is empty the second time
+        text = [isinstance(item, str) for item in atoms]
+        if any(text) and not all(text):
+            raise TypeError(
+                f"row {text.index(False)} is {atoms[text.index(False)]!r}, where others are "
+                "formulas; give formulas or structures, not both."
+            )
+        if any(text):
+            return atoms
+    return as_sequence(atoms)
 
 
 def in_order(
