@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from paths import ROOT
 
 from cpdkit import load_dataset
 from cpdkit.datasets.prototypes.ions import IONS, charges_of
@@ -57,3 +58,20 @@ def test_geometries_of_one_crystal():
 def test_unknown_splits_are_answered():
     with pytest.raises(ValueError, match="did you mean 'conformers'"):
         load_dataset("prototypes", split="conformer")
+
+
+def test_the_card_counts_what_there_is(probe):
+    card = (ROOT / "book" / "data_card_crystals.md").read_text("utf-8")
+    text = " ".join(card.split())
+    for name, count in probe.info["prototype"].value_counts().items():
+        assert f"{name} ({count})" in text
+    per_formula = pd.Series(probe.formulas).value_counts()
+    assert f"{len(probe)} crystals of {len(per_formula)} formulas" in text
+    pairs = (per_formula * (per_formula - 1) // 2).sum()
+    assert f"{(per_formula > 1).sum()} formulas have two or three polymorphs, {pairs} pairs" in text
+    assert f"{len(np.unique(probe.atoms.numbers))} elements, each as one ion" in text
+    for charge in {ion.charge for ion in IONS.values()}:
+        ions = " ".join(symbol for symbol, ion in IONS.items() if ion.charge == charge)
+        assert f"{ions} ({charge:+d})".replace("-", "−") in text
+    over = (probe.targets["packing_fraction"] > 1).mean()
+    assert f"{100 * over:.0f} % exceed one" in text
