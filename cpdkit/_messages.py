@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -37,7 +38,8 @@ def unknown(kind: str, given: object, known: Iterable[str]) -> str:
 
 # Which extra brings a package that something here cannot do without.
 _EXTRAS = {
-    "torch": "torch", "vesin": "torch", "dask": "dask", "distributed": "dask", "rdkit": "data",
+    "torch": "torch", "vesin": "torch", "dask": "dask", "distributed": "dask", "rdkit": "bonds",
+    "matplotlib": "plot", "seaborn": "plot",
     "jupyter_book": "book", "sphinx": "book",
 }  # fmt: skip
 
@@ -70,3 +72,12 @@ def missing(package: str | None, *, what: str = "this", extra: str = "run") -> s
 
 class WrongCall(ValueError):
     """What was asked for is wrong, not what was found: the command line ends with status 2."""
+
+
+@contextmanager
+def asked() -> Iterator[None]:
+    """What is found wrong inside is wrong with the call: a name, a value, a file that is named."""
+    try:
+        yield
+    except (ValueError, TypeError, FileNotFoundError) as error:
+        raise error if isinstance(error, WrongCall) else WrongCall(str(error)) from error
