@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import py_compile
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from paths import ROOT
 
 from cpdkit.encoders import load_encoder
 from cpdkit.runs import shipped
+from cpdkit.runs.key import stale
 from cpdkit.runs.run import default_runs_dir, run_notebook
 from cpdkit.runs.shipped import experiments, find_notebook, originals
 
@@ -108,26 +110,25 @@ def notebook(folder: Path) -> Path:
 def test_a_model_of_ones_own_is_named_by_its_module(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With weights in a file; a change of the module, or of the weights, runs again."""
+    """With weights from a file; changes of the module, of what it imports or of weights show."""
     import torch
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own_model.py").write_text(MODEL)
     (tmp_path / "beside.py").write_text("WIDTH = 4")
+    py_compile.compile("beside.py")  # so that it is not read as text
     torch.save({"embed.weight": torch.ones(100, 4)}, "weights.pt")
     names = ["own_model:make_encoder", "own_model.py:make_encoder[weights=weights.pt]"]
 
-    def run(given: list[str] = names):
-        return run_notebook(notebook(tmp_path), {"encoders": given}, progress=False)
-
-    first = run()
-    assert nbformat.read(first.notebook, 4).cells[2].outputs[0].text == "[0.0, 400.0]\n"
-    assert {f"{tmp_path}/own_model.py", f"{tmp_path}/weights.pt"} <= set(first.manifest["files"])
-    assert run().reason == ""
-    torch.save({"embed.weight": torch.zeros(100, 4)}, "weights.pt")
-    assert run().reason.endswith("weights.pt changed")
-    (tmp_path / "own_model.py").write_text(f"{MODEL}\n# other")
-    assert run().reason.endswith("own_model.py changed")
+    run = run_notebook(notebook(tmp_path), {"encoders": names}, progress=False)
+    assert nbformat.read(run.notebook, 4).cells[2].outputs[0].text == "[0.0, 400.0]\n"
+    now = {"notebook": run.manifest["notebook_sha256"], "parameters": run.manifest["parameters"]}
+    for name in ("weights.pt", "own_model.py", "beside.py"):
+        before = (tmp_path / name).read_bytes()
+        assert stale(run.manifest, **now, outputs=run.directory) == ""
+        (tmp_path / name).write_bytes(before + b"\n")
+        assert stale(run.manifest, **now, outputs=run.directory) == f"{tmp_path / name} changed"
+        (tmp_path / name).write_bytes(before)
 
 
 def test_what_is_wrong_with_a_module_is_said(tmp_path: Path) -> None:
