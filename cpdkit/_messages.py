@@ -39,12 +39,15 @@ def unknown(kind: str, given: object, known: Iterable[str]) -> str:
 # Which extra brings a package that something here cannot do without.
 _EXTRAS = {
     "torch": "torch", "vesin": "torch", "dask": "dask", "distributed": "dask", "rdkit": "bonds",
-    "matplotlib": "plot", "seaborn": "plot",
-    "jupyter_book": "book", "sphinx": "book",
+    "matplotlib": "plot", "seaborn": "plot", "jupyter_book": "book", "sphinx": "book",
+    **dict.fromkeys(
+        ("argcomplete", "ipykernel", "IPython", "jupyter_client", "matplotlib_inline", "myst_nb",
+         "nbformat", "papermill", "pydantic", "traitlets", "zmq"), "run",
+    ),
 }  # fmt: skip
 
 
-def missing(package: str | None, *, what: str = "this", extra: str = "run") -> str:
+def missing(package: str | None, *, what: str = "this") -> str:
     """Say which package is missing, and how to install it.
 
     Parameters
@@ -53,8 +56,6 @@ def missing(package: str | None, *, what: str = "this", extra: str = "run") -> s
         Name of the module that could not be imported.
     what : str
         What needs it.
-    extra : str
-        The extra to install where the package belongs to no other.
 
     Returns
     -------
@@ -65,9 +66,12 @@ def missing(package: str | None, *, what: str = "this", extra: str = "run") -> s
     --------
     >>> missing("torch", what="cpdkit.extract")
     "cpdkit.extract needs torch; install it with: pip install 'cpdkit[torch]'"
+    >>> missing("pyarrow")
+    'this needs pyarrow; install it with: pip install pyarrow'
     """
     top = (package or "a package").partition(".")[0]
-    return f"{what} needs {top}; install it with: pip install 'cpdkit[{_EXTRAS.get(top, extra)}]'"
+    wanted = f"'cpdkit[{_EXTRAS[top]}]'" if top in _EXTRAS else top
+    return f"{what} needs {top}; install it with: pip install {wanted}"
 
 
 class WrongCall(ValueError):

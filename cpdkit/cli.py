@@ -150,8 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.action(options)
     except ModuleNotFoundError as error:
-        extra = "book" if options.action is _book else "run"
-        print(f"cpdkit: {missing(error.name, extra=extra)}", file=sys.stderr)
+        print(f"cpdkit: {missing(error.name)}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # whoever read our output has seen enough
         sys.stdout = None  # type: ignore[assignment]

@@ -242,7 +242,7 @@ def load_encoder(name: str, *, allow_unseen_elements: bool = False, **options: A
         try:
             builder = imported(builder)
         except ModuleNotFoundError as error:
-            sentence = missing(error.name, what=f"encoder {name!r}", extra="all")
+            sentence = missing(error.name, what=f"encoder {name!r}")
             if key not in _REGISTRY:
                 sentence = (
                     f"encoder {name!r}: {error}. A module of your own is a file in the current "
