@@ -15,6 +15,7 @@ import nbformat
 from cpdkit._files import replace_folder, scratch_folder
 from cpdkit.runs.key import PACKAGE, file_hash
 from cpdkit.runs.run import MANIFEST, read_notebook, run_notebook
+from cpdkit.runs.shipped import originals
 
 __all__ = ["build_book", "stage_book"]
 
@@ -114,7 +115,7 @@ def _never_execute(path: Path) -> None:
 
 def _notebooks(root: Path) -> Iterator[Path]:
     """The experiments, and those pages of prose whose code runs (MyST notebooks)."""
-    yield from sorted((root / "notebooks").glob("*.ipynb"))
+    yield from originals(root / "notebooks")
     from myst_nb.core.read import is_myst_markdown_notebook
 
     for page in sorted((root / "book").rglob("*.md")):

@@ -202,6 +202,11 @@ def routing_index(
     for column, wanted in (("target", vector), ("target", scalar), ("matched", matched)):
         if wanted not in set(table[column]):
             raise ValueError(unknown(column, wanted, sorted(set(table[column]))))
+    if set(table["l"]) == {0}:
+        raise ValueError(
+            "the index compares l=1 with l=0, and none of the encoders has vectors (l=1); add an "
+            "equivariant one, see `cpdkit encoders`."
+        )
     for wanted in (scalars, norms):
         if wanted not in set(table["kind"]):
             raise ValueError(unknown("kind", wanted, sorted(set(table["kind"]))))

@@ -196,8 +196,10 @@ def test_layers_without_vectors_have_no_index():
     rep, C, targets, _ = planted_routing(n=100)
     table = routing_scores(rep, C, targets, width=4, n_draws=2)
     none = table[table["l"] == 0]
-    with pytest.raises(ValueError, match="unknown kind 'norm of pooled'"):
+    with pytest.raises(ValueError, match="none of the encoders has vectors"):
         routing_index(none)
+    with pytest.raises(ValueError, match="unknown kind 'norms'; did you mean"):
+        routing_index(table, norms="norms")
     with pytest.raises(ValueError, match="unknown target 'dipole'"):
         routing_index(table, vector="dipole")
     scalars = table.assign(name="later", layer=1)[table["l"] == 0]
