@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / "_build" / "environments"
 TESTS = [
     "tests/composition", "tests/moments", "tests/probes/test_residual.py",
-    "tests/projection/test_within.py", "tests/controls", "tests/test_comparisons.py", "tests/test_decomposition.py",
+    "tests/projection/test_within.py", "tests/controls", "tests/test_comparisons.py",
+    "tests/test_decomposition.py",
     "tests/test_figures.py", "tests/test_folds.py", "tests/test_intervals.py",
     "tests/datasets/test_extxyz.py", "tests/datasets/test_formulas.py", "tests/test_stack.py",
     "tests/test_representation.py", "tests/runs/test_probe.py",
