@@ -27,10 +27,15 @@ from cpdkit.projection.linear import CompositionProjector
 from cpdkit.projection.rank import RANK_TOLERANCE
 from cpdkit.scores import Rows
 
-__all__ = ["Inputs", "check_inputs", "fold_labels", "tested"]
+__all__ = ["CompositionWarning", "Inputs", "check_inputs", "fold_labels", "tested"]
 
 ROWS_PER_COLUMN = 5
 """Training rows for each independent column of composition, below which `cpd` warns."""
+_SHOWN = 6
+
+
+class CompositionWarning(UserWarning):
+    """Training rows are few for the columns of composition, or cannot tell some of them apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,6 +153,7 @@ def _warn_rank(C: np.ndarray, folds: np.ndarray, names: Sequence[str] | None) ->
             f"{everything.rank_ - 1} columns of composition stand against {least} training rows: "
             "least squares on so many is ill determined, and what it leaves of features and "
             "targets is too; give more structures or fewer columns.",
+            CompositionWarning,
             stacklevel=4,
         )
     for train in trained:
@@ -157,12 +163,15 @@ def _warn_rank(C: np.ndarray, folds: np.ndarray, names: Sequence[str] | None) ->
         off = np.abs(residual).max(axis=0, initial=0) > RANK_TOLERANCE * np.ptp(C, axis=0)[varying]
         if off.any():
             columns = varying[off].tolist()
-            shown = columns if names is None else [names[column] for column in columns]
+            shown = [repr(column if names is None else names[column]) for column in columns]
+            if len(shown) > _SHOWN:
+                shown[_SHOWN:] = [f"and {len(shown) - _SHOWN} more"]
             warnings.warn(
-                f"columns {shown} of composition vary only together with others in a training "
-                f"fold (rank {fit.rank_ - 1} of {len(varying)} columns), but not in its test fold: "
-                "what each does alone is taken from the solution of minimum norm; give more "
-                "structures or fewer columns.",
+                f"columns {', '.join(shown)} of composition vary only together with others in a "
+                f"training fold (rank {fit.rank_ - 1} of {len(varying)} columns), but not in its "
+                "test fold: what each does alone is taken from the solution of minimum norm; give "
+                "more structures or fewer columns.",
+                CompositionWarning,
                 stacklevel=4,
             )
             return
