@@ -303,7 +303,7 @@ def sweep_figure(done: Sweep) -> Figure:
             places = [names.index(name) for name in part["run"]]
             intervals(axis, part, places, styles[kind])
         axis.set_title(label(target)).set_parse_math(False)
-        axis.set_xlabel(done.value)
+        axis.set_xlabel(", ".join(levels(table, "score")) if "score" in table else done.value)
     if len(kinds) > 1:
         legend(figure, styles)
     return figure
