@@ -1,7 +1,7 @@
 """Try the library in environments of their own: the oldest set, the newest, an extra alone.
 
     python tools/environments.py oldest newest    # as CI does, some minutes
-    python tools/environments.py ani soap         # these extras, each in an empty environment
+    python tools/environments.py ani soap-oldest  # these extras, each in an empty environment
     python tools/environments.py extras           # every extra
 
 Environments are made by uv, which is fetched where it is missing; where nothing can be fetched this
@@ -43,7 +43,7 @@ ENCODERS = {
 IMPORTS = {
     "bonds": "import cpdkit; cpdkit.composition.composition_matrix("
     "cpdkit.load_dataset('xtb9', n=20), kind='bonds')",
-    "dask": "import distributed, cpdkit.runs.sweep",
+    "dask": "import dask, distributed",
     "data": "import tblite.interface, rdkit",
     "plot": "import cpdkit.figures",
     "run": "from cpdkit.runs import run_notebook",
@@ -55,7 +55,8 @@ def main(asked: list[str]) -> int:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     known = list(extras["optional-dependencies"])
     names = [n for name in asked for n in ([*ENCODERS, *IMPORTS] if name == "extras" else [name])]
-    if strange := set(names) - {"oldest", "newest", *known}:
+    allowed = {"oldest", "newest", *known, *(f"{name}-oldest" for name in known)}
+    if strange := set(names) - allowed:
         sys.exit(f"unknown: {sorted(strange)}; known: oldest, newest, extras, {', '.join(known)}")
     HOME.mkdir(parents=True, exist_ok=True)
     uv = _uv()
@@ -178,21 +179,28 @@ def _without_a_clone(home: Path) -> None:
 
 
 def _extra(uv: str, wheel: Path, home: Path, name: str) -> None:
-    """One extra alone; with it, everything it is advised for works."""
+    """One extra alone, of its newest or oldest versions; what it is advised for works."""
     install = _environment(uv, home, sys.executable)
     pinned = HOME / "torch.txt"
     lock = (ROOT / "constraints.txt").read_text().splitlines()
     pinned.write_text("\n".join(line for line in lock if line.startswith("torch==")))
-    _run([*install, "-c", str(pinned), f"cpdkit[{name}] @ {wheel.as_uri()}"])
-    code = IMPORTS.get(name, "import cpdkit; ds = cpdkit.load_dataset('xtb9', n=6)")
-    for encoder in ENCODERS.get(name, []):
+    install += ["-c", str(pinned)]  # of torch a build for the processor, where one is at hand
+    extra = name.removesuffix("-oldest")
+    if extra == name:
+        _run([*install, f"cpdkit[{extra}] @ {wheel.as_uri()}"])
+    else:
+        lowest = ["--extra", extra, "--resolution", "lowest-direct"]
+        _run([*install, "-r", str(ROOT / "pyproject.toml"), *lowest])
+        _run([*install, "--no-deps", str(wheel)])
+    code = IMPORTS.get(extra, "import cpdkit; ds = cpdkit.load_dataset('xtb9', n=6)")
+    for encoder in ENCODERS.get(extra, []):
         code += (
             f"\nrep = cpdkit.extract(cpdkit.load_encoder({encoder!r}), ds, progress=False)"
-            f"\nprint({encoder!r}, rep.features.shape)"
+            f"\nprint({encoder!r}, rep.features.shape, f'{{abs(rep.features).mean():.7g}}')"
         )
     folder = home / "empty"
     folder.mkdir()
-    _run([str(home / "bin/python"), "-c", code], cwd=folder)
+    _run([str(home / "bin/python"), "-W", "ignore", "-c", code], cwd=folder)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The commands around notebooks: ``list``, ``run``, ``record``."""
+"""The commands around notebooks: list, run, record, sweep, report, rerun, compare."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cpdkit._messages import WrongCall, asked
-from cpdkit._parser import pair
+from cpdkit._parser import at_least, pair
 
 __all__ = ["add_commands"]
 
@@ -32,15 +32,44 @@ def add_commands(command: Callable[..., Callable]) -> None:
     run("--force", action="store_true", help="run even if nothing changed")
     run("--list", action="store_true", help="list the parameters and stop")
     run("--json", action="store_true", help="with --list: as JSON")
+    _add_later(command)
 
 
-def add_notebook(add: Callable[..., Any]) -> None:
+def _add_later(command: Callable[..., Callable]) -> None:
+    """Add the commands that take many runs, or finished ones."""
+    many = command("sweep", _sweep, "run an experiment with many values of its parameters")
+    add_notebook(many, "values to try, 0..4 or a,b; a,b;c where values are lists; may be repeated")
+    many("-f", "--fixed", action="append", type=pair, default=[], metavar="NAME=VALUE",
+         help="a parameter that is the same in all runs")  # fmt: skip
+    many("--profile", default="default", help="a named set of parameters, such as test or full")
+    many("--workers", type=at_least(1), default=1, metavar="N", help="so many runs at a time")
+    many("--scheduler", metavar="tcp://...", help="of a Dask cluster that sees this folder")
+    many("--table", default="", metavar="NAME", help="the table to gather, such as ladder")
+    many("--runs-dir", type=Path, help="where runs are kept; _build/runs by default")
+    many("-o", "--output", type=Path, metavar="FOLDER", help="for the table and the figure")
+
+    page = command("report", _report, "write one HTML page of a run, with everything in it")
+    page("run", type=Path, metavar="RUN", help="folder of a run, its manifest or its notebook")
+    page("-o", "--output", type=Path, help="report.html in the folder of the run by default")
+
+    again = command("rerun", _rerun, "run a manifest again; say whether the results are the same")
+    again("run", type=Path, metavar="MANIFEST", help="manifest.json, or the folder of a run")
+
+    two = command("compare", _compare, "differences of two runs on the same folds")
+    two("runs", type=Path, nargs=2, metavar="RUN", help="folder of a run, or its manifest")
+    two("--table", default="", metavar="NAME", help="such as ladder; the main one by default")
+    two("--all", action="store_true", help="all rows, not only the scores to look at first")
+    two("-o", "--output", type=Path, help="write the differences to this CSV file")
+    two("--json", action="store_true", help="as JSON")
+
+
+def add_notebook(add: Callable[..., Any], parameter_help: str = _PARAMETER) -> None:
     """Add the notebook and its parameters to a command."""
     notebook = add("notebook", help="an experiment of `cpdkit list`, or an .ipynb or MyST file")
     notebook.completer = _notebooks
     parameter = add(
         "-p", "--parameter", action="append", type=pair, default=[], metavar="NAME=VALUE",
-        help=_PARAMETER,
+        help=parameter_help,
     )  # fmt: skip
     parameter.completer = _names
 
@@ -171,3 +200,65 @@ def _record(options: argparse.Namespace) -> None:
         path = find_notebook(options.notebook)
         given = given_parameters(path, options.parameter)
     print(record(path, given, profile=options.profile))
+
+
+def _sweep(options: argparse.Namespace) -> None:
+    from cpdkit.runs.run import default_runs_dir
+    from cpdkit.runs.shipped import find_notebook
+    from cpdkit.runs.sweep import sweep, write_sweep
+
+    with asked():
+        path = find_notebook(options.notebook)
+        if not options.parameter:
+            raise WrongCall("nothing is varied; give -p NAME=VALUES, such as -p seed=0..4.")
+        varied = dict(options.parameter)
+        fixed = given_parameters(path, options.fixed)
+        runs_dir = options.runs_dir or default_runs_dir()
+        folder = options.output or runs_dir.parent / "sweeps" / f"{path.stem}-{'-'.join(varied)}"
+        for place in (runs_dir, folder):
+            _check_writable(place)
+    done = sweep(
+        path, varied, fixed, profile=options.profile, workers=options.workers,
+        scheduler=options.scheduler, runs_dir=runs_dir, table=options.table,
+    )  # fmt: skip
+    print(*write_sweep(done, folder), sep="\n")
+    for _, row in done.failed.iterrows():
+        what = ", ".join(f"{name}={row[name]}" for name in done.varied)
+        print(f"cpdkit: {what} failed: {row['error']} {row['folder']}".rstrip(), file=sys.stderr)
+    if len(done.failed):
+        raise RuntimeError(
+            f"{len(done.failed)} of {len(done.runs)} runs failed; the others are kept. The same "
+            "command again runs only these."
+        )
+
+
+def _report(options: argparse.Namespace) -> None:
+    from cpdkit.runs.report import write_report
+
+    with asked():
+        written = write_report(options.run, options.output)
+    print(written)
+
+
+def _rerun(options: argparse.Namespace) -> None:
+    from cpdkit.runs.rerun import rerun
+    from cpdkit.runs.tables import find_run
+
+    with asked():
+        find_run(options.run)
+    done = rerun(options.run, progress=sys.stderr.isatty())
+    print(done)
+    if not done.identical:
+        raise RuntimeError("the results are not those of the manifest.")
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from cpdkit._files import replacing
+    from cpdkit.runs.compare import compare_runs, shown
+
+    with asked():
+        found = compare_runs(*options.runs, table=options.table, every=options.all)
+    if options.output is not None:
+        with replacing(options.output) as file:
+            found.to_csv(file, index=False)
+    print(found.to_json(orient="records", indent=1) if options.json else shown(found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from cpdkit.experiments.labels import in_words, labelled
 from cpdkit.experiments.verdict import STYLES, Verdict, badge, with_interval
 from cpdkit.runs.record import Recorded, bundle, recorded_outcomes, recorded_tables
 from cpdkit.runs.shipped import checkout
+from cpdkit.runs.tables import FOLDS
 
 __all__ = ["Page", "RecordOnPage"]
 
@@ -106,7 +108,7 @@ class Page:
         index: bool = False,
         float_format: str | None = None,
     ) -> pd.DataFrame:
-        """Write a table as CSV.
+        """Write a table as CSV, and scores of every fold, if it has them, beside it.
 
         Parameters
         ----------
@@ -129,12 +131,20 @@ class Page:
             `table`, unchanged.
         """
         kept = table[list(columns)] if columns is not None else table
-        if columns is None:
-            kept = kept.drop(columns="fold_values", errors="ignore")
+        if columns is None and "fold_values" in kept:
+            self._keep_folds(name, kept.drop(columns=list(drop)))
+            kept = kept.drop(columns="fold_values")
         kept.drop(columns=list(drop)).to_csv(
             self.path(name, "csv"), index=index, float_format=float_format
         )
         return table
+
+    def _keep_folds(self, name: str, table: pd.DataFrame) -> None:
+        """Write rows with all fold values as JSON, for `cpdkit compare`."""
+        content = {"settings": table.attrs, "rows": table.to_dict("records")}
+        self.path(name, FOLDS.removeprefix(".")).write_text(
+            json.dumps(content, default=lambda v: v.item())
+        )
 
     def figure(self, name: str, figure: Figure) -> Figure:
         """Write a figure as SVG and give it back, to be the last value of its cell."""

@@ -24,7 +24,8 @@ from cpdkit.runs.shipped import checkout, find_notebook
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Recorded", "bundle", "check_home", "record", "recorded_outcomes", "recorded_tables"]
+__all__ = ["Recorded", "bundle", "check_home", "record", "recorded_outcomes"]
+__all__ += ["recorded_tables", "rounded"]
 
 _HOME = Path(__file__).parents[1] / "recorded_data"
 _KEPT = (
@@ -243,7 +244,7 @@ def record(
         beside = scratch / "new"
         beside.mkdir()
         for table in tables:
-            _rounded(table, beside / table.name)
+            rounded(table, beside / table.name)
         (beside / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
         replace_folder(beside, target, aside=scratch / "old")
     return target
@@ -253,7 +254,7 @@ def _text(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _rounded(source: Path, target: Path) -> None:
+def rounded(source: Path, target: Path) -> None:
     """Six significant digits are more than any score has."""
     text = io.StringIO()
     pd.read_csv(source).to_csv(text, index=False, float_format="%.6g")
