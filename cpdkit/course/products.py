@@ -17,8 +17,6 @@ from nbconvert.exporters import SlidesExporter
 from nbconvert.preprocessors import ClearOutputPreprocessor, TagRemovePreprocessor
 from nbformat import NotebookNode
 
-from cpdkit._version import __version__
-
 __all__ = ["instructor", "lesson_zip", "site", "slides", "student", "write_products"]
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -31,11 +29,11 @@ _OFFERS = (
     '<a href="../../slides/{name}.html">Slides</a>. For instructors: '
     "{{download}}`notebook with solutions and notes <files/{name}_instructor.ipynb>`."
 )
-_EXTRAS = "graphpes,ani,data"  # what lessons 3 to 5 take
+_EXTRAS = ",graphpes,ani,bonds"  # what lessons 3 to 5 take beside
 _README = """\
 {title}
 
-1. Python 3.11, in an environment of your own.
+1. Python 3.11 or later, in an environment of your own.
 2. pip install '{what}'
    and something that opens notebooks: pip install jupyterlab, or VS Code.
 3. cpdkit doctor    says whether all is well.
@@ -114,7 +112,7 @@ def lesson_zip(
     alone = lesson in _WITHOUT_TORCH
     readme = _README.format(
         title=_title(notebook),
-        what=f"cpdkit=={__version__}" if alone else f"cpdkit[{_EXTRAS}]=={__version__}",
+        what=f"cpdkit[plot{'' if alone else _EXTRAS}]",
         name=f"{name}.ipynb",
     )
     files = {f"{name}.ipynb": nbformat.writes(student(notebook)).encode()}

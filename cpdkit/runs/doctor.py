@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
-import re
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 __all__ = ["Finding", "examine"]
 
@@ -52,37 +53,38 @@ def examine() -> list[Finding]:
 
 
 def _versions() -> Iterator[Finding]:
-    version = platform.python_version()
-    well = sys.version_info[:2] == (3, 11)
-    yield Finding(f"Python {version}" + ("." if well else "; cpdkit is made for 3.11."), well)
     try:
-        own = metadata.version("cpdkit")
+        own, python = metadata.version("cpdkit"), metadata.metadata("cpdkit")["Requires-Python"]
     except metadata.PackageNotFoundError:
-        yield Finding("cpdkit is not installed; pip install cpdkit, or pip install -e .", False)
+        yield Finding("cpdkit is not installed; pip install 'cpdkit[plot]'.", False)
         return
+    well = platform.python_version() in SpecifierSet(python)
+    wanted = "" if well else f"; cpdkit needs {python}"
+    yield Finding(f"Python {platform.python_version()}{wanted}.", well)
     wrong = list(_other_versions())
     if wrong:
         yield Finding(
-            f"cpdkit {own} wants {', '.join(wrong)}. Results may differ; pip install cpdkit in an "
-            "environment of its own gives the right ones.",
+            f"cpdkit {own} wants {', '.join(wrong)}; pip install 'cpdkit[plot]' in an environment "
+            "of its own brings them.",
             False,
         )
     else:
-        yield Finding(f"cpdkit {own} and the packages it needs, at the right versions.")
+        yield Finding(f"cpdkit {own} and the packages it needs, at versions that it works with.")
 
 
 def _other_versions() -> Iterator[str]:
-    """Required packages that are absent or of another version."""
+    """Packages for computing and drawing that are absent or of another version."""
     for line in metadata.requires("cpdkit") or []:
-        pin = re.fullmatch(r"([\w.-]+)==([\w.]+)", line.strip())
-        if pin is None:  # belongs to an extra
+        needed = Requirement(line)
+        if needed.marker is not None and not needed.marker.evaluate({"extra": "plot"}):
             continue
         try:
-            there = metadata.version(pin[1])
+            there = metadata.version(needed.name)
         except metadata.PackageNotFoundError:
-            there = "none"
-        if there != pin[2]:
-            yield f"{pin[1]} {pin[2]} (there is {there})"
+            yield f"{needed.name} (there is none)"
+            continue
+        if there not in needed.specifier:
+            yield f"{needed.name}{needed.specifier} (there is {there})"
 
 
 def _tools() -> Iterator[Finding]:

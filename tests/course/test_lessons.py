@@ -208,9 +208,10 @@ print(cpdkit.__file__, "torch" in sys.modules, "rdkit" in sys.modules)
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package as pip installs it, and no torch."""
     folder = tmp_path_factory.mktemp("installed")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         (folder / name).write_bytes((ROOT / name).read_bytes())
-    (folder / "cpdkit").symlink_to(ROOT / "cpdkit")
+    for name in ("cpdkit", "notebooks"):
+        (folder / name).symlink_to(ROOT / name)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index"]
     command += ["--no-build-isolation", "--wheel-dir", str(folder), str(folder)]
     subprocess.run(command, check=True, cwd=folder, timeout=300)
@@ -232,7 +233,7 @@ def test_the_zip_runs_with_the_installed_package_alone(
     folder = tmp_path / path.stem
     assert {p.name for p in folder.iterdir()} == {"README.txt", path.name}
     readme = (folder / "README.txt").read_text()
-    assert "pip install 'cpdkit==" in readme
+    assert "pip install 'cpdkit[plot]'" in readme
     assert path.name in readme
     environment = os.environ | {"PYTHONPATH": str(installed), "IPYTHONDIR": str(tmp_path / "ipy")}
     done = subprocess.run(
