@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import io
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,7 @@ _OFFERS = (
     '<a href="../../slides/{name}.html">Slides</a>. For instructors: '
     "{{download}}`notebook with solutions and notes <files/{name}_instructor.ipynb>`."
 )
+_LINK = re.compile(r"\[([^\]]+)\]\((?!https?:)[^)]+\.(?:ipynb|md)\)")
 _EXTRAS = ",graphpes,ani,bonds"  # what lessons 3 to 5 take beside
 _README = """\
 {title}
@@ -44,13 +46,13 @@ Nothing is downloaded while the notebook runs.
 
 
 def student(notebook: NotebookNode) -> NotebookNode:
-    """Without solutions and instructor's notes, without outputs."""
-    return _without(_plain(notebook), "solution", "instructor")
+    """Without solutions and instructor's notes, without outputs, to be read outside the book."""
+    return _without(_apart(_plain(notebook)), "solution", "instructor")
 
 
 def instructor(notebook: NotebookNode) -> NotebookNode:
-    """Everything, with outputs where there are any."""
-    return copy.deepcopy(notebook)
+    """Everything, with outputs where there are any, to be read outside the book."""
+    return _apart(copy.deepcopy(notebook))
 
 
 def site(notebook: NotebookNode, *, offers: str = "") -> NotebookNode:
@@ -153,6 +155,14 @@ def write_products(executed: NotebookNode, page: Path, slides_folder: Path) -> N
 
 def _plain(notebook: NotebookNode) -> NotebookNode:
     return ClearOutputPreprocessor().preprocess(copy.deepcopy(notebook), {})[0]
+
+
+def _apart(notebook: NotebookNode) -> NotebookNode:
+    """Links to pages of the book become plain text: outside it they lead nowhere."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = _LINK.sub(r"\1", cell.source)
+    return notebook
 
 
 def _without(notebook: NotebookNode, *tags: str) -> NotebookNode:

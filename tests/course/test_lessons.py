@@ -148,6 +148,8 @@ def test_as_student_blanks_are_answered_kindly(path: Path, executed: dict) -> No
     nbformat.write(student(read(path)), theirs)
     notebook = run(theirs, executed)
     assert not tagged(notebook, "solution") + tagged(notebook, "instructor")
+    prose = "".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    assert re.findall(r"\]\((?!http)[^)]+\.(?:ipynb|md)\)", prose) == []  # it lies outside the book
     for cell in tagged(notebook, "exercise"):
         assert "no answer yet" in shown(cell)
         assert "Traceback" not in shown(cell)
