@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from paths import ROOT
 
+from cpdkit._parser import joined
 from cpdkit.cli import _parser, main
 from cpdkit.runs.parameters import check_parameters, parse_parameters
 from cpdkit.runs.run import notebook_parameters, read_notebook
+from cpdkit.runs.shipped import find_notebook
 from cpdkit.zoo import ARCHITECTURES, TASKS
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "book").glob("howto_*.md"))]
@@ -82,11 +84,11 @@ def test_commands_are_right(
         assert main(command[1:]) == 0
         assert capsys.readouterr().out
     else:
-        options = _parser().parse_args(command[1:])
-        declared = notebook_parameters(read_notebook(options.notebook))
+        options = _parser().parse_args(joined(command[1:]))
+        declared = notebook_parameters(read_notebook(find_notebook(options.notebook)))
         misspelt = {"n_structure"}  # shown on purpose, with the message it gives
         if {name for name, _ in options.parameter} <= misspelt:
-            assert main(command[1:]) == 1
+            assert main(command[1:]) == 2
             assert "did you mean 'n_structures'" in capsys.readouterr().err
         else:
             given = parse_parameters(declared, {}, options.parameter)  # names of today

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from sklearn.neighbors import KNeighborsRegressor
 
-from cpdkit.course.feedback import Wrong, many_numbers, one_number
+from cpdkit.course.feedback import Wrong, many_numbers, name_mistake, one_number
 from cpdkit.course.probe import r2, ridge_probe
 
 __all__ = ["exercise_1_1", "exercise_1_2", "exercise_1_3", "exercise_1_4", "exercise_1_5"]
 
 _TOLERANCE = 6e-3  # of a score: two digits are enough
-
-
-def _recognised(value: float, mistakes: Mapping[str, float]) -> None:
-    """Name the mistakes that lead to this value; there may be two that look alike."""
-    found = [why for why, wrong in mistakes.items() if abs(value - wrong) < _TOLERANCE]
-    if found:
-        raise Wrong(" Or: ".join(found))
 
 
 def exercise_1_1(answer: Any, *, y: Any, predicted: Any, train: Any) -> str:
@@ -36,11 +28,12 @@ def exercise_1_1(answer: Any, *, y: Any, predicted: Any, train: Any) -> str:
         )
     if abs(value - (1 - error / ((t - y[train].mean()) ** 2).mean())) < _TOLERANCE:
         return f"right, against the mean of training rows; against that of test rows {right:.3f}."
-    _recognised(
+    name_mistake(
         value,
         {
-            "that is the score on the training rows. A probe has seen them; only rows that it has "
-            "not seen say what it found.": r2(y, predicted, train),
+            "that is the score on the training rows; asked were the test rows.": r2(
+                y, predicted, train
+            ),
             "that is the score over all rows, training rows among them. Take y[test].": r2(
                 y, predicted, np.ones_like(train)
             ),
@@ -52,6 +45,7 @@ def exercise_1_1(answer: Any, *, y: Any, predicted: Any, train: Any) -> str:
             "mean, and subtract from one.": error,
             "that is the root mean squared error, in the unit of y. R2 has no unit.": error**0.5,
         },
+        tolerance=_TOLERANCE,
     )
     if value > 1:
         raise Wrong(f"{value:.3f} is above 1; no R2 is, since squared errors are not negative.")
@@ -77,7 +71,7 @@ def exercise_1_2(answer: Any, *, noise: Any, y: Any, train: Any) -> str:
         )
     everything = ridge_probe(noise, y, np.ones_like(train))
     swapped = ridge_probe(noise, y, ~train)
-    _recognised(
+    name_mistake(
         value,
         {
             f"that is the score on the training rows. {columns} columns of noise can imitate much "
@@ -88,16 +82,23 @@ def exercise_1_2(answer: Any, *, noise: Any, y: Any, train: Any) -> str:
             "the probe was fitted to all rows, so it has seen the test rows. Hand it `train`.": r2(
                 y, everything, ~train
             ),
-            "as above: the probe was fitted to all rows and is judged by them.": r2(
+            "the probe was fitted to all rows and is judged by them.": r2(
                 y, everything, np.ones_like(train)
+            ),
+            "the probe was fitted to the test rows. It must be handed `train`.": r2(
+                y, swapped, ~train
             ),
             "training and test rows were exchanged.": r2(y, swapped, train),
             "0 is what one might expect of noise. It is worse: weights that were fitted to chance "
             "add errors of their own. Compute it.": 0.0,
         },
+        tolerance=_TOLERANCE,
     )
     if value > 0:
-        raise Wrong(f"{value:.2f} is positive, but noise says nothing of molecules not yet seen.")
+        raise Wrong(
+            f"{value:.2f} is positive, but noise says nothing of molecules not yet seen. Is this "
+            "the score of `predicted` from a cell above? Predict from `noise` first."
+        )
     raise Wrong(
         f"{value:.2f} is not what ridge_probe(noise, y, train) scores on ~train. Fit on the "
         "training rows, penalty as it is, and judge by the test rows."
@@ -118,7 +119,7 @@ def exercise_1_3(answer: Any, *, formulas: Any, y: Any) -> str:
             "differ by is out of reach, however clever the probe."
         )
     ends = [y[group == g] for g in range(group.max() + 1)]
-    _recognised(
+    name_mistake(
         value,
         {
             "that is the share that is left. One minus it is reached.": 1 - right,
@@ -136,6 +137,7 @@ def exercise_1_3(answer: Any, *, formulas: Any, y: Any) -> str:
                 (max(e.mean() for e in ends) - min(e.mean() for e in ends)) / np.ptp(y)
             ),
         },
+        tolerance=_TOLERANCE,
     )
     raise Wrong(
         f"{value:.2f} is not it. Three steps: the mean of each formula; the sum of squared "
@@ -144,10 +146,11 @@ def exercise_1_3(answer: Any, *, formulas: Any, y: Any) -> str:
     )
 
 
-def exercise_1_4(answer: Any, *, trained: Any, untrained: Any, y: Any, train: Any) -> str:
-    """What training adds to the held-out R2 of a property."""
+def exercise_1_4(answer: Any, *, trained: Any, untrained: Any, y: Any, train: Any, gap: Any) -> str:
+    """What training adds to the held-out R2 of a property other than the gap."""
     value = one_number(answer)
     train = np.asarray(train, dtype=bool)
+    of_gap = [r2(gap, ridge_probe(X, gap, train), ~train) for X in (trained, untrained)]
     after, before = (
         {name: r2(y, predicted, rows) for name, rows in (("test", ~train), ("train", train))}
         for predicted in (ridge_probe(X, y, train) for X in (trained, untrained))
@@ -157,9 +160,9 @@ def exercise_1_4(answer: Any, *, trained: Any, untrained: Any, y: Any, train: An
         verb = "rises" if right > 0 else "falls"
         return (
             f"{right:+.2f}: it {verb} from {before['test']:.2f} to {after['test']:.2f}. The "
-            "untrained network is the yardstick, since its random weights know nothing."
+            "untrained network is the yardstick, since its weights have learnt nothing."
         )
-    _recognised(
+    name_mistake(
         value,
         {
             "the sign is turned: trained minus untrained.": -right,
@@ -169,16 +172,20 @@ def exercise_1_4(answer: Any, *, trained: Any, untrained: Any, y: Any, train: An
             "that is the untrained network alone; subtract it from the trained one.": (
                 before["test"]
             ),
+            "that is the difference for the gap; asked was the dipole moment, `mu`.": (
+                of_gap[0] - of_gap[1]
+            ),
             "that is the difference on the training rows.": after["train"] - before["train"],
             "that is a ratio; asked was the difference.": after["test"] / before["test"],
             "that is relative to the untrained network; asked was the plain difference.": (
                 right / before["test"]
             ),
         },
+        tolerance=_TOLERANCE,
     )
     raise Wrong(
-        f"{value:+.2f} is not R2 of the trained minus R2 of the untrained network, both on ~train "
-        "and for the property that the text names."
+        f"{value:+.2f} is not R2 of the trained minus R2 of the untrained network, both on the "
+        "test rows and of the dipole moment, `mu`."
     )
 
 
@@ -194,13 +201,13 @@ def exercise_1_5(answer: Any, *, y: Any, train: Any) -> str:
     numbers = f"a line finds R2 = {line:.2f}, the nearest neighbour {found:.2f}"
     if found < 0.9:
         raise Wrong(
-            f"{numbers}. So y is not in this column: molecules with like entries have unlike y. "
-            "From each entry y must follow, so no two values of y may share one."
+            f"{numbers}, which should be above 0.9. So y cannot be read off this column: molecules "
+            "with entries close together have y far apart."
         )
     if line > 0.1:
         raise Wrong(
-            f"{numbers}. A line still reads it. Bending is not enough while larger y go with "
-            "larger entries: cut y into slices and move some of them."
+            f"{numbers}, which should be below 0.1 for the line. Bending is not "
+            "enough while larger y go with larger entries: cut y into slices and move some of them."
         )
     return (
         f"{numbers}. All of y is there and a linear probe says nothing: it judges how things are "

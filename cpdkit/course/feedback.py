@@ -81,10 +81,14 @@ def two_numbers(answer: Any, which: str) -> np.ndarray:
 
 
 def name_mistake(given: Any, mistakes: Mapping[str, Any], *, tolerance: float) -> None:
-    """Raise Wrong with the key of the first mistake that gives this answer, if one does."""
-    for why, wrong in mistakes.items():
-        if np.abs(given - np.asarray(wrong)).max() < tolerance:
-            raise Wrong(why)
+    """Raise Wrong with the keys of all mistakes that give this answer, if any does."""
+    found = [
+        why
+        for why, wrong in mistakes.items()
+        if np.abs(given - np.asarray(wrong)).max() < tolerance
+    ]
+    if found:
+        raise Wrong(" Or: ".join(found))
 
 
 def _kind(answer: Any) -> str:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import copy
 import io
+import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import nbformat
 from nbconvert.exporters import SlidesExporter
 from nbconvert.preprocessors import ClearOutputPreprocessor, TagRemovePreprocessor
 from nbformat import NotebookNode
-
-from cpdkit._version import __version__
 
 __all__ = ["instructor", "lesson_zip", "site", "slides", "student", "write_products"]
 
@@ -30,27 +30,29 @@ _OFFERS = (
     '<a href="../../slides/{name}.html">Slides</a>. For instructors: '
     "{{download}}`notebook with solutions and notes <files/{name}_instructor.ipynb>`."
 )
+_LINK = re.compile(r"\[([^\]]+)\]\((?!https?:)[^)]+\.(?:ipynb|md)\)")
+_EXTRAS = ",graphpes,ani,bonds"  # what lessons 3 to 5 take beside
 _README = """\
-Lesson {lesson}: {title}
+{title}
 
-1. Python 3.11 in an environment of your own.
-2. pip install 'cpdkit=={version}'{extra}
+1. Python 3.11 or later, in an environment of your own.
+2. pip install '{what}'
    and something that opens notebooks: pip install jupyterlab, or VS Code.
-3. cpdkit doctor     says whether all is well.
-4. Open {name}, run cell by cell, replace None by your answers.
+3. cpdkit doctor    says whether all is well.
+4. Open {name}, run it cell by cell, and replace None by your answers.
 
-Nothing is downloaded while the notebook runs{data}
+Nothing is downloaded while the notebook runs.
 """
 
 
 def student(notebook: NotebookNode) -> NotebookNode:
-    """Without solutions and instructor's notes, without outputs."""
-    return _without(_plain(notebook), "solution", "instructor")
+    """Without solutions and instructor's notes, without outputs, to be read outside the book."""
+    return _without(_apart(_plain(notebook)), "solution", "instructor")
 
 
 def instructor(notebook: NotebookNode) -> NotebookNode:
-    """Everything, with outputs where there are any."""
-    return copy.deepcopy(notebook)
+    """Everything, with outputs where there are any, to be read outside the book."""
+    return _apart(copy.deepcopy(notebook))
 
 
 def site(notebook: NotebookNode, *, offers: str = "") -> NotebookNode:
@@ -104,25 +106,23 @@ def slides(notebook: NotebookNode, *, static: str) -> str:
     return html
 
 
-def lesson_zip(notebook: NotebookNode, name: str) -> bytes:
-    """What a student unpacks: the student notebook and what to install."""
-    lesson = _number(notebook)
-    torch = lesson not in _WITHOUT_TORCH
+def lesson_zip(
+    notebook: NotebookNode, name: str, *, beside: Mapping[str, bytes] | None = None
+) -> bytes:
+    """What a student unpacks: the student notebook, what to install, and files `beside` it."""
+    lesson = int(notebook.metadata["cpdkit"]["lesson"])
+    alone = lesson in _WITHOUT_TORCH
     readme = _README.format(
-        lesson=lesson,
-        title=_title(notebook).partition("· ")[2] or _title(notebook),
-        version=__version__,
+        title=_title(notebook),
+        what=f"cpdkit[plot{'' if alone else _EXTRAS}]",
         name=f"{name}.ipynb",
-        extra=", with its models: 'cpdkit[pyg,mace]'" if torch else "",
-        data="." if torch else "; it needs no more than cpdkit itself.",
     )
+    files = {f"{name}.ipynb": nbformat.writes(student(notebook)).encode()}
+    files |= {"README.txt": readme.encode(), **(beside or {})}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file, text in (
-            (f"{name}.ipynb", nbformat.writes(student(notebook))),
-            ("README.txt", readme),
-        ):  # a fixed time: the same lesson gives the same bytes
-            archive.writestr(zipfile.ZipInfo(f"{name}/{file}", (1980, 1, 1, 0, 0, 0)), text)
+        for file, content in files.items():  # a fixed time: the same lesson, the same bytes
+            archive.writestr(zipfile.ZipInfo(f"{name}/{file}", (1980, 1, 1, 0, 0, 0)), content)
     return buffer.getvalue()
 
 
@@ -144,7 +144,9 @@ def write_products(executed: NotebookNode, page: Path, slides_folder: Path) -> N
         folder.mkdir(parents=True, exist_ok=True)
     nbformat.write(student(executed), files / f"{name}.ipynb")
     nbformat.write(instructor(executed), files / f"{name}_instructor.ipynb")
-    (files / f"{name}.zip").write_bytes(lesson_zip(executed, name))
+    topic = name.partition("_")[2]
+    beside = {path.name: path.read_bytes() for path in sorted(page.parent.glob(f"{topic}*.py"))}
+    (files / f"{name}.zip").write_bytes(lesson_zip(executed, name, beside=beside))
     (slides_folder / f"{name}.html").write_text(
         slides(executed, static="../_static"), encoding="utf-8"
     )
@@ -153,6 +155,14 @@ def write_products(executed: NotebookNode, page: Path, slides_folder: Path) -> N
 
 def _plain(notebook: NotebookNode) -> NotebookNode:
     return ClearOutputPreprocessor().preprocess(copy.deepcopy(notebook), {})[0]
+
+
+def _apart(notebook: NotebookNode) -> NotebookNode:
+    """Links to pages of the book become plain text: outside it they lead nowhere."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = _LINK.sub(r"\1", cell.source)
+    return notebook
 
 
 def _without(notebook: NotebookNode, *tags: str) -> NotebookNode:
@@ -166,7 +176,3 @@ def _slide_type(cell: NotebookNode) -> str:
 
 def _title(notebook: NotebookNode) -> str:
     return notebook.cells[0].source.splitlines()[0].lstrip("# ")
-
-
-def _number(notebook: NotebookNode) -> int:
-    return int(notebook.metadata["cpdkit"]["lesson"])

@@ -28,7 +28,9 @@ __all__ = [
 
 DATASETS: Mapping[str, str] = {
     "xtb9": "cpdkit.datasets.xtb9.read",
+    "prototypes": "cpdkit.datasets.prototypes.read",
     "qm9": "cpdkit.datasets.qm9",
+    "materials-project": "cpdkit.datasets.materials_project",
 }
 """Named data sets and the module whose ``load(split)`` reads them."""
 
@@ -41,6 +43,7 @@ def load_dataset(
     split: str = "probe",
     n: int | None = None,
     at_most: int | None = None,
+    max_atoms: int | None = None,
     seed: int = 0,
     targets: Sequence[str] | None = None,
     units: Mapping[str, str] | None = None,
@@ -51,14 +54,17 @@ def load_dataset(
     Parameters
     ----------
     name : str or Path
-        ``"xtb9"`` (in the package), ``"qm9"`` (from the folder that the environment variable
-        ``CPDKIT_DATA`` names), or the path of an extended-XYZ file.
+        ``"xtb9"`` (molecules) or ``"prototypes"`` (crystals) in the package; ``"qm9"`` or
+        ``"materials-project"`` (crystals) from the folder that the environment variable
+        ``CPDKIT_DATA`` names; or the path of an extended-XYZ file.
     split : str, default "probe"
         Part of a named data set; a file has none.
     n : int, optional
         Draw so many structures without replacement; all by default.
     at_most : int, optional
         Draw so many, or take all where there are no more.
+    max_atoms : int, optional
+        Leave out structures with more atoms, before anything is drawn.
     seed : int, default 0
         Seed of the draw.
     targets : sequence of str, optional
@@ -78,7 +84,8 @@ def load_dataset(
     ------
     ValueError
         If the data set, split, a target or an option is not known or does not apply, `n` is larger
-        than the data set, both `n` and `at_most` are given, or a chosen target is NaN somewhere.
+        than the data set, none has at most `max_atoms`, both `n` and `at_most` are given, or a
+        chosen target is NaN somewhere.
     FileNotFoundError
         If a file is missing.
 
@@ -110,9 +117,21 @@ def load_dataset(
             unknown("data set", name, DATASETS)
             + " A file of your own is given by its path, such as 'molecules.xyz'."
         )
+    if max_atoms is not None:
+        dataset = _small(dataset, check_count(max_atoms, "max_atoms"))
     if at_most is not None:
         n = min(check_count(at_most, "at_most"), len(dataset))
     return dataset if n is None else dataset.sample(n, seed=seed)
+
+
+def _small(dataset: Dataset, max_atoms: int) -> Dataset:
+    sizes = dataset.atoms.n_atoms
+    if sizes.min() > max_atoms:
+        raise ValueError(
+            f"no structure of {dataset.name!r} has max_atoms={max_atoms} atoms or fewer; the "
+            f"smallest has {sizes.min()}."
+        )
+    return dataset if sizes.max() <= max_atoms else dataset.select(sizes <= max_atoms)
 
 
 def _keep_targets(dataset: Dataset, targets: Sequence[str] | None, missing: str) -> Dataset:

@@ -96,6 +96,8 @@ _IN_TEXT = re.compile(
     + "|".join(re.escape(n) for n in sorted(_ENCODERS, key=len)[::-1] if n not in _NO_WORDS)
     + rf")(?: / {_LAYER})?(?![\w/+-])"
 )
+_OWN_FILE = re.compile(r"[^\s=]*/([\w-]+)\.py(?=:)")
+_FOLDER = re.compile(r"(?<==)[^\[\],=]*/(?=[^\[\],=/]+[\],])")  # of a file in an option
 _LAYER_IN_TEXT = re.compile(r"\b(block|conv|hidden|interaction)_(\d+)\b")
 _TARGET_IN_TEXT = re.compile(
     r"\b(?:(?P<before>for|of|on) (?P<asked>"
@@ -116,6 +118,8 @@ def label(name: str, *, unit: str = "") -> str:
     'MACE, trained on energies, after 2 epochs, seed 1'
     >>> label("ani2x / hidden_3"), label("alpha", unit="Bohr^3")
     ('ANI-2x network, hidden 3', 'polarizability (bohr³)')
+    >>> label("/home/me/my_module.py:make_encoder[weights=/home/me/w.pt]")
+    'my_module:make_encoder[weights=w.pt]'
     """
     if unit:
         return f"{label(name)} ({_UNITS.get(unit, unit)})"
@@ -129,7 +133,11 @@ def label(name: str, *, unit: str = "") -> str:
     for known in (_ENCODERS, _ARCHITECTURES, _TARGETS, _REMOVED, _PROBES):
         if name in known:
             return known[name]
-    return name
+    return _without_folders(name)
+
+
+def _without_folders(text: str) -> str:
+    return _FOLDER.sub("", _OWN_FILE.sub(r"\1", text))
 
 
 def _training(network: re.Match[str]) -> list[str]:
@@ -171,7 +179,7 @@ def in_words(sentence: str) -> str:
     'The SOAP descriptor scores 0.40 for the gap, PaiNN trained on the gap (block 3) 0.51.'
     """
     text = _TARGET_IN_TEXT.sub(_say_target, sentence)
-    text = _IN_TEXT.sub(_say_encoder, text)
+    text = _IN_TEXT.sub(_say_encoder, _without_folders(text))
     return _LAYER_IN_TEXT.sub(r"\1 \2", text)
 
 

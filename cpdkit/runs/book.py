@@ -15,6 +15,7 @@ import nbformat
 from cpdkit._files import replace_folder, scratch_folder
 from cpdkit.runs.key import PACKAGE, file_hash
 from cpdkit.runs.run import MANIFEST, read_notebook, run_notebook
+from cpdkit.runs.shipped import originals
 
 __all__ = ["build_book", "stage_book"]
 
@@ -125,7 +126,7 @@ def _never_execute(path: Path) -> None:
 def _notebooks(root: Path) -> Iterator[Path]:
     """The experiments, the lessons, and pages of prose whose code runs (MyST notebooks)."""
     for folder in ("notebooks", COURSE):
-        yield from sorted((root / folder).glob("*.ipynb"))
+        yield from originals(root / folder)
     from myst_nb.core.read import is_myst_markdown_notebook
 
     for page in sorted((root / "book").rglob("*.md")):

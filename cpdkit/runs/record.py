@@ -19,11 +19,13 @@ import pandas as pd
 
 from cpdkit._files import replace_folder, replacing, scratch_folder
 from cpdkit._messages import unknown
+from cpdkit.runs.shipped import checkout, find_notebook
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Recorded", "bundle", "record", "recorded_outcomes", "recorded_tables"]
+__all__ = ["Recorded", "bundle", "check_home", "record", "recorded_outcomes"]
+__all__ += ["recorded_tables", "rounded"]
 
 _HOME = Path(__file__).parents[1] / "recorded_data"
 _KEPT = (
@@ -159,14 +161,30 @@ def bundle(notebook: str, path: str | Path, *, figures: Mapping[str, Figure] | N
     return Path(path)
 
 
+def check_home() -> None:
+    """Refuse to record where the tables would overwrite those of an installed package.
+
+    Raises
+    ------
+    ValueError
+        If this library was installed from a wheel.
+    """
+    if checkout() is None:
+        raise ValueError(
+            "cpdkit record keeps tables in the repository, and this is an installed package, whose "
+            "files it would overwrite; call it in a clone, or keep tables of your own with "
+            "cpdkit run."
+        )
+
+
 def record(
     notebook: str | Path,
     parameters: Mapping[str, Any],
     *,
     profile: str = "full",
-    home: Path = _HOME,
+    home: Path | None = None,
     largest: int = 1_000_000,
-    runs_dir: str | Path = "_build/runs",
+    runs_dir: str | Path | None = None,
 ) -> Path:
     """Run a notebook and keep its tables.
 
@@ -176,8 +194,8 @@ def record(
         The notebook; it must have a parameter ``dataset``.
     parameters, profile, runs_dir
         As for :func:`cpdkit.runs.run_notebook`.
-    home : path
-        Where recorded runs are kept.
+    home : path, optional
+        Where recorded runs are kept; the package of the repository by default.
     largest : int
         Bytes a table may have at most; recorded tables are small and tidy.
 
@@ -189,11 +207,15 @@ def record(
     Raises
     ------
     ValueError
-        If the notebook has no such parameter, wrote no table, or one that is too large.
+        If the notebook has no such parameter, wrote no table, or one that is too large; or if
+        there is no repository to keep them in.
     """
     from cpdkit.runs.run import run_notebook
 
-    notebook = Path(notebook)
+    if home is None:
+        check_home()
+        home = _HOME
+    notebook = find_notebook(notebook)
     # Afresh: the record tells how long it took.
     run = run_notebook(notebook, parameters, profile=profile, runs_dir=runs_dir, cache=False)
     dataset = run.manifest["parameters"].get("dataset")
@@ -222,7 +244,7 @@ def record(
         beside = scratch / "new"
         beside.mkdir()
         for table in tables:
-            _rounded(table, beside / table.name)
+            rounded(table, beside / table.name)
         (beside / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
         replace_folder(beside, target, aside=scratch / "old")
     return target
@@ -232,7 +254,7 @@ def _text(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _rounded(source: Path, target: Path) -> None:
+def rounded(source: Path, target: Path) -> None:
     """Six significant digits are more than any score has."""
     text = io.StringIO()
     pd.read_csv(source).to_csv(text, index=False, float_format="%.6g")

@@ -85,8 +85,9 @@ def test_1_2(table, columns):
         "learns the noise by heart": plain.score(noise[~train], y[~train]),
         "score on the training rows": plain.score(noise[train], y[train]),
         "fitted to all rows": all_rows.score(noise[~train], y[~train]),
+        "fitted to the test rows": r2(y, ridge_probe(noise, y, ~train), ~train),
         "0 is what one might expect": 0.0,
-        "noise says nothing": 0.9,
+        "`predicted` from a cell above": 0.9,
         "is not what ridge_probe": -5.0,
         "one number was expected": "below zero",
     }
@@ -123,6 +124,8 @@ def test_1_4(table, name):
         for rows in ("seen", "new")
     }
     after, before = score["trained", "new"], score["untrained", "new"]
+    other = table.molecules["gap" if name == "mu" else "mu"].to_numpy()
+    of_other = [r2(other, ridge_probe(X, other, train), ~train) for X in data.values()]
     answers = {
         "The untrained network is the yardstick": after - before,
         "sign is turned": before - after,
@@ -130,11 +133,12 @@ def test_1_4(table, name):
         "the untrained network alone": before,
         "on the training rows": score["trained", "seen"] - score["untrained", "seen"],
         "a ratio": after / before,
+        "the difference for the gap": np.subtract(*of_other),
         "relative to": (after - before) / before,
         "is not R2 of the trained minus": 0.05,
         "one number was expected": [after, before],
     }
-    judge("1.4", answers, **data, y=y, train=train)
+    judge("1.4", answers, **data, y=y, train=train, gap=other)
 
 
 def test_1_5(table):
@@ -142,12 +146,13 @@ def test_1_5(table):
     turned = np.where(np.floor(4 * y) % 2 == 0, y, -y)
     answers = {
         "All of y is there": turned,
-        "A line still reads it": y,
+        "below 0.1 for the line": y,
         "larger y go with larger entries": y**2,
         "move some of them": np.exp(y),
-        "no two values of y may share one": np.abs(y - y.mean()),
-        "So y is not in this column": np.random.default_rng(0).normal(size=len(y)),
-        "molecules with like entries": np.sin(20 * y),
+        "have y far apart": np.abs(y - y.mean()),
+        "should be above 0.9": (y - y.mean()) * (-1) ** np.floor(4 * y),
+        "cannot be read off": np.random.default_rng(0).normal(size=len(y)),
+        "entries close together": np.sin(20 * y),
         "constant": np.ones(len(y)),
         "has shape": turned[train],
         "NaN or infinite": turned * np.nan,

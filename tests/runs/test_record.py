@@ -78,8 +78,16 @@ def test_what_is_not_kept(
 
 
 def test_the_command_checks_parameters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["record", str(write(tmp_path)), "-p", "m", "1"]) == 1
+    assert main(["record", str(write(tmp_path)), "-p", "m", "1"]) == 2
     assert "unknown parameter 'm'" in capsys.readouterr().err
+
+
+def test_an_installed_package_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "checkout", lambda: None)
+    assert main(["record", str(write(tmp_path))]) == 2
+    assert "this is an installed package" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("folder", sorted(module._HOME.glob("*/*")), ids=lambda p: p.name)

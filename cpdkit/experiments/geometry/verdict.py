@@ -35,7 +35,7 @@ def order_of_pairs(
     Columns ``target, a, b``; the differences a minus b, ``between`` and ``within``; their p-values
     ``p_between`` and ``p_within``, corrected by Holm's method over all pairs and targets; and
     ``order``, ``"same"`` or ``"reversed"`` where both p-values are below ``1 - level``, else
-    ``"open"``.
+    ``"open"``. One representation has no pairs.
     """
     if list(between) != list(within):
         raise ValueError(
@@ -43,6 +43,9 @@ def order_of_pairs(
             "give the same ones in the same order."
         )
     keys = ["target", "a", "b"]
+    if len(between) < 2:
+        columns = [*keys, "between", "p_between", "within", "p_within", "order"]
+        return pd.DataFrame(columns=columns)
     sides = {"between": (between, BETWEEN_SCORE), "within": (within, WITHIN_SCORE)}
     one, other = (
         compare(tables, score=score, level=level)[[*keys, "difference", "p_holm"]].rename(
@@ -100,6 +103,9 @@ def geometry_order(
     interval of the rank correlation lies above zero; it **fails** if a pair is reversed or that
     interval lies below zero; otherwise it is **undecided**.
     """
+    if len(within) < 2:
+        sentence = "The order is undecided here: it takes at least 2 representations."
+        return Verdict(CLAIM, "undecided", sentence)
     here, row = of_target(pairs, target), of_target(correlations, target).iloc[0]
     reverse = here[here["order"] == "reversed"]
     same = int((here["order"] == "same").sum())

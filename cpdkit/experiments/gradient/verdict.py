@@ -54,14 +54,15 @@ def disentanglement_gradient(
         & (table["protocol"] == "sound")
         & table["last"]
     ]
-    if rows.empty:
+    if rows.empty and len(table):
         raise ValueError(f"the table has no sound {score!r} of {target!r} for a last layer.")
     by_hand = rows["encoder"].isin(list(handcrafted))
     hand, learned = rows[by_hand], rows[~by_hand]
-    if hand.empty or learned.empty:
-        kind = "handcrafted descriptor" if hand.empty else "learned representation"
+    kinds = {"handcrafted descriptor": hand, "learned representation": learned}
+    if lacking := [kind for kind, part in kinds.items() if part.empty]:
+        missing = " and no ".join(lacking)
         return Verdict(
-            CLAIM, "undecided", f"Claim 1 is undecided here: the run has no {kind} to compare."
+            CLAIM, "undecided", f"Claim 1 is undecided here: the run has no {missing} to compare."
         )
     best_hand = hand.loc[hand["mean"].idxmax()]
     best_learned = learned.loc[learned["mean"].idxmax()]

@@ -79,7 +79,8 @@ def irrep_routing(index: pd.DataFrame) -> Verdict:
     """
     states = routing_states(index)
     if states.empty:
-        raise ValueError("no encoder has a layer with both l=0 and l=1; there is nothing to judge.")
+        why = "no encoder has a layer with both l=0 and l=1"
+        return Verdict(CLAIM, "undecided", f"Claim 2 is undecided here: {why}.")
     trained = states[states["trained"]]
     mace, visnet = (trained[trained["family"] == name] for name in ("mace", "visnet"))
     missing = [name for name, rows in (("MACE", mace), ("ViSNet", visnet)) if rows.empty]

@@ -68,6 +68,13 @@ def test_two_representations_alone_decide_only_by_reversal():
     assert judge([0.2, 0.9], [0.9, 0.2], 0.001)[0].outcome == "fails"
 
 
+def test_one_representation_has_no_order():
+    verdict, pairs = judge([0.5], [0.4], 0.1)
+    assert pairs.empty
+    assert verdict.outcome == "undecided"
+    assert "at least 2 representations" in verdict.sentence
+
+
 def test_a_pair_is_open_unless_both_sides_resolve_it():
     between = tables("r2_partial", RISING, 0.001)
     within = tables("r2_within", RISING[::-1], 1.0)

@@ -57,6 +57,13 @@ def test_one_kind_alone_decides_nothing():
     assert "no handcrafted descriptor" in judge(result("mace", 0.8, 0.1)).sentence
 
 
+def test_nothing_to_judge_is_said():
+    said = judged(pd.DataFrame([result("bond-counts", 0.5, 0.1)]))
+    verdict = disentanglement_gradient(said, target="gap", handcrafted=["aev"])
+    assert verdict.outcome == "undecided"
+    assert "no handcrafted descriptor and no learned representation" in verdict.sentence
+
+
 def test_a_table_without_the_target_is_refused():
     with pytest.raises(ValueError, match="no sound 'r2_geom' of 'gap'"):
         judge(result("aev", 0.1, 0.1, target="mu"))

@@ -83,8 +83,9 @@ def test_a_missing_model_decides_nothing():
     verdict = irrep_routing(index(mace_gap_0=[(UP, UP)], visnet_untrained=[(UP, UP)]))
     assert verdict.outcome == "undecided"
     assert "no trained ViSNet" in verdict.sentence
-    with pytest.raises(ValueError, match="nothing to judge"):
-        irrep_routing(index(mace_gap_0=[(UP, UP)]).assign(l=2))
+    verdict = irrep_routing(index(mace_gap_0=[(UP, UP)]).assign(l=2))
+    assert verdict.outcome == "undecided"
+    assert "no encoder has a layer with both l=0 and l=1" in verdict.sentence
 
 
 def test_names():
