@@ -99,8 +99,8 @@ def recorded_tables(notebook: str, *, dataset: str) -> Recorded | None:
     )
     if manifest["date"] < METHOD_CHANGED:
         note += (
-            f" Made before the method changed on {METHOD_CHANGED} (changelog): rare elements counted "
-            "in scores, and numbers may move when it is made again."
+            f" Made before the method changed on {METHOD_CHANGED} (changelog): rare elements "
+            "counted in scores, and numbers may move when it is made again."
         )
     return Recorded(tables, manifest, note)
 
