@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import io
 import json
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -197,7 +198,7 @@ def record(
     # Afresh: the record tells how long it took.
     run = run_notebook(notebook, parameters, profile=profile, runs_dir=runs_dir, cache=False)
     dataset = run.manifest["parameters"].get("dataset")
-    if not isinstance(dataset, str) or not dataset.isidentifier():
+    if not isinstance(dataset, str) or not re.fullmatch(r"\w[\w-]*", dataset):
         raise ValueError(
             f"{notebook} was run with dataset={dataset!r}; only runs on named data sets are kept."
         )
