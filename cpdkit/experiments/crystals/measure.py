@@ -21,11 +21,11 @@ from cpdkit.extraction import extract
 from cpdkit.representation import Representation
 
 __all__ = ["baselines", "degree_differences", "degree_scores", "encoded", "geometries"]
-__all__ += ["layer_scores", "polymorphs", "rungs", "training_gains", "with_elements"]
+__all__ += ["last_layers", "layer_scores", "polymorphs", "rungs", "training_gains", "with_elements"]
 
 _SOAP = "soap[compression=mu1nu1,n_max=3,l_max=3,elements={}]"
 _MACE = "mace-untrained[elements={}]"
-_SCALAR, _NORM = "scalar and square", "norm of pooled"
+_SCALAR, _NORMS = "scalar and square", ("norm of pooled", "pooled norm")
 
 
 def with_elements(encoder: str, ds: Dataset) -> str:
@@ -40,8 +40,17 @@ def with_elements(encoder: str, ds: Dataset) -> str:
 def encoded(
     encoders: Sequence[str], ds: Dataset, *, elements_of: Dataset
 ) -> dict[str, Representation]:
-    """All layers of every encoder by its plain name, pooled by the mean."""
-    return {name: extract(load_encoder(with_elements(name, elements_of)), ds) for name in encoders}
+    """All layers of every encoder by its plain name, as means over atoms and means of norms."""
+    poolings = ["mean", "mean_norm"]
+    return {
+        name: extract(load_encoder(with_elements(name, elements_of)), ds, pooling=poolings)
+        for name in encoders
+    }
+
+
+def last_layers(representations: Mapping[str, Representation]) -> dict[str, Representation]:
+    """The last layer of every encoder, pooled by the mean."""
+    return {name: rep.select(layer=-1, pooling="mean") for name, rep in representations.items()}
 
 
 def polymorphs(ds: Dataset, n: int, *, seed: int) -> Dataset | None:
@@ -92,7 +101,13 @@ def layer_scores(
     for name, features in representations.items():
         steps = len(features.layers) - 1
         for i, layer in enumerate(features.layers if steps else ()):
-            scores = cpd(features.select(layer=layer), composition, targets, leak=False, **settings)
+            scores = cpd(
+                features.select(layer=layer, pooling="mean"),
+                composition,
+                targets,
+                leak=False,
+                **settings,
+            )
             found[name, layer, i / steps] = scores[scores["score"] == "r2_partial"]
     columns = ["encoder", "name", "depth"]
     return stack(found, columns) if found else pd.DataFrame(columns=columns)
@@ -117,7 +132,7 @@ def degree_scores(
     if not found:
         return pd.DataFrame(columns=["encoder", "layer", "name", "irrep", "l", "kind", "target"])
     table = stack(found, "encoder")
-    return table[table["kind"].isin([_SCALAR, _NORM])].reset_index(drop=True)
+    return table[table["kind"].isin([_SCALAR, *_NORMS])].reset_index(drop=True)
 
 
 def degree_differences(table: pd.DataFrame) -> pd.DataFrame:
@@ -126,11 +141,13 @@ def degree_differences(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for key, here in table.groupby(keys, sort=False):
         scalars = here[here["kind"] == _SCALAR]
-        for row in here[here["kind"] == _NORM].to_dict("records") if len(scalars) else []:
+        for row in here[here["kind"].isin(_NORMS)].to_dict("records") if len(scalars) else []:
             folds = (row["fold_values"], scalars["fold_values"].iloc[0])
             gain = paired_difference(*folds, n_folds=table.attrs["n_folds"])
-            rows.append(dict(zip(keys, key, strict=True)) | {"l": row["l"]} | gain)
-    return pd.DataFrame(rows, columns=[*keys, "l", "mean", "low", "high"])
+            rows.append(
+                dict(zip(keys, key, strict=True)) | {"l": row["l"], "kind": row["kind"]} | gain
+            )
+    return pd.DataFrame(rows, columns=[*keys, "l", "kind", "mean", "low", "high"])
 
 
 def training_gains(table: pd.DataFrame, *, trained: Collection[str], n_folds: int) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from cpdkit.comparisons import stack
 from cpdkit.composition import composition_matrix
 from cpdkit.controls import control_scores
 from cpdkit.datasets import Dataset
-from cpdkit.experiments.crystals.measure import baselines, encoded, polymorphs
+from cpdkit.experiments.crystals.measure import baselines, encoded, last_layers, polymorphs
 from cpdkit.experiments.crystals.verdict import CLAIMS
 from cpdkit.experiments.efficiency import measure as efficiency
 from cpdkit.experiments.efficiency.figures import curve_figure
@@ -92,8 +92,8 @@ def overview(ds: Dataset, composition: np.ndarray) -> pd.DataFrame:
 def channels(representations: Mapping[str, Representation]) -> pd.DataFrame:
     """Layers, and channels of the last one."""
     rows = [
-        (name, len(rep.layers), rep.select(layer=-1).features.shape[1])
-        for name, rep in representations.items()
+        (name, len(representations[name].layers), last.features.shape[1])
+        for name, last in last_layers(representations).items()
     ]
     return pd.DataFrame(rows, columns=["representation", "layers", "channels of the last"])
 
@@ -169,7 +169,7 @@ def polymorph_pairs(
         return None
     C, plain = composition_matrix(ds), baselines(ds)
     reps = encoded(encoders, ds, elements_of=elements_of)
-    features = {**plain, **{name: rep.select(layer=-1) for name, rep in reps.items()}}
+    features: dict[str, Any] = {**plain, **last_layers(reps)}
     pairs = {
         name: isomer_pairs(X, C, ds.targets, ds.formulas.tolist(), seed=seed)
         for name, X in features.items()
@@ -183,22 +183,27 @@ def polymorph_pairs(
 
 
 def within_crystals(
-    moving: Dataset, encoders: Sequence[str], *, n: int, elements_of: Dataset, seed: int
+    moving: Dataset,
+    encoders: Sequence[str],
+    *,
+    n: int,
+    elements_of: Dataset,
+    seed: int,
+    repeats: int = 3,
 ) -> pd.DataFrame:
     """Scores within crystals, over the geometries of `n` that are drawn at random."""
     if moving.info is None:
         raise ValueError(f"{moving.name!r} does not say which geometries are of one crystal.")
     names = moving.info["parent"].unique()
     drawn = np.random.default_rng(seed).choice(names, min(n, len(names)), replace=False)
-    moving = moving.select(moving.info["parent"].isin(drawn).to_numpy())
-    parents = moving.info["parent"].to_numpy()  # type: ignore[index]
-    reps = encoded(encoders, moving, elements_of=elements_of)
+    kept = moving.info["parent"].isin(drawn).to_numpy()
+    parents, moving = moving.info["parent"][kept].tolist(), moving.select(kept)
+    last = last_layers(encoded(encoders, moving, elements_of=elements_of))
+    options: dict[str, Any] = {"repeats": repeats, "seed": seed}
     return stack(
         {
-            name: within_molecule_scores(
-                rep.select(layer=-1).features, moving.targets, parents, seed=seed
-            )
-            for name, rep in reps.items()
+            name: within_molecule_scores(part.features, moving.targets, parents, **options)
+            for name, part in last.items()
         }
     )
 

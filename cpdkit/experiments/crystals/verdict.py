@@ -44,7 +44,8 @@ def carried_over(
     here : mapping of str to Verdict
         Verdicts on crystals by the notebook that asks the question of molecules.
     molecules : mapping of str to mapping
-        Recorded outcomes by notebook, then by data set.
+        Recorded outcomes by notebook, then by data set. Where some are decided, all in one way,
+        that is what molecules say.
     """
     sets = list(dict.fromkeys(name for known in molecules.values() for name in known))
     rows = []
@@ -52,36 +53,38 @@ def carried_over(
         known = molecules.get(notebook, {})
         crystals = here[notebook].outcome if notebook in here else NOT_ASKED
         decided = {o for o in known.values() if o in _DECIDED}
+        together = decided.pop() if len(decided) == 1 else "open"
         carried = "open"
-        if crystals in _DECIDED and len(decided) == 1:
-            carried = "yes" if decided == {crystals} else "no"
+        if crystals in _DECIDED and together in _DECIDED:
+            carried = "yes" if together == crystals else "no"
         about = {"claim": claim} | {name: known.get(name, "not recorded") for name in sets}
-        rows.append(about | {"crystals": crystals, "carries over": carried})
+        found = {"on molecules": together, "crystals": crystals, "carries over": carried}
+        rows.append(about | found)
     return pd.DataFrame(rows)
 
 
-def carries_over(table: pd.DataFrame, here: Mapping[str, Verdict]) -> Verdict:
+def carries_over(table: pd.DataFrame) -> Verdict:
     """Judge whether the outcomes on molecules are those on crystals.
 
-    A claim is *compared* if it is decided on crystals, and on molecules in one way. The statement
-    **holds** if all claims compared have one outcome, **fails** if one of them has another, and is
-    **undecided** where none is compared.
+    Claims that molecules decide in one way, and that can be asked of crystals, count. The statement
+    **holds** if all of them have the same outcome on crystals, **fails** if one has the other, and
+    is **undecided** where crystals leave one open and none has the other.
     """
-    same = table[table["carries over"] == "yes"]["claim"].tolist()
-    other = table[table["carries over"] == "no"]["claim"].tolist()
-    outcome = decide(holds=bool(same) and not other, fails=bool(other))
-    parts = [f"That the conclusions on molecules carry over to crystals {VERBS[outcome]}"]
-    if same:
-        parts.append(f"the same became of {listed([_quoted(c) for c in same])}")
-    if other:
-        parts.append(f"something else became of {listed([_quoted(c) for c in other])}")
-    open_ones = len(table) - len(same) - len(other)
-    parts.append(f"{open_ones} of {len(table)} claims cannot be compared")
-    return Verdict(_CLAIM, outcome, f"{parts[0]}: {'; '.join(parts[1:])}.")
+    counted = table[table["on molecules"].isin(_DECIDED) & (table["crystals"] != NOT_ASKED)]
+    kinds = {
+        kind: [f"“{claim}”" for claim in counted[counted["carries over"] == kind]["claim"]]
+        for kind in ("yes", "no", "open")
+    }
+    outcome = decide(
+        holds=bool(kinds["yes"]) and not kinds["no"] and not kinds["open"], fails=bool(kinds["no"])
+    )
+    words = {"yes": "the same became of", "no": "another became of", "open": "left open is"}
+    said = [f"{words[kind]} {listed(claims)}" for kind, claims in kinds.items() if claims]
+    sentence = f"That the conclusions on molecules carry over to crystals {VERBS[outcome]}"
+    rest = len(table) - len(counted)
+    said.append(f"{rest} of {len(table)} claims do not count")
 
-
-def _quoted(claim: str) -> str:
-    return f"“{claim}”"
+    return Verdict(_CLAIM, outcome, f"{sentence}: {'; '.join(said)}.")
 
 
 def gains_in_words(gains: pd.DataFrame) -> str:
@@ -104,4 +107,4 @@ def degrees_in_words(differences: pd.DataFrame) -> str:
     for target, here in differences.groupby("target", sort=False):
         more, less = int((here["low"] > 0).sum()), int((here["high"] < 0).sum())
         said.append(f"for {target} {more} of {len(here)} know more and {less} less")
-    return f"Degrees above 0 beside scalars and their squares, at one width: {'; '.join(said)}."
+    return f"Degrees above 0 against scalars and their squares, at one width: {'; '.join(said)}."
