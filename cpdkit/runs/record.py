@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import io
 import json
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -230,7 +231,7 @@ def record(
     notebook = find_notebook(notebook)
     run = run_notebook(notebook, parameters, profile=profile, runs_dir=runs_dir, cache=cache)
     dataset = run.manifest["parameters"].get("dataset")
-    if not isinstance(dataset, str) or not dataset.isidentifier():
+    if not isinstance(dataset, str) or not re.fullmatch(r"\w[\w-]*", dataset):
         raise ValueError(
             f"{notebook} was run with dataset={dataset!r}; only runs on named data sets are kept."
         )
