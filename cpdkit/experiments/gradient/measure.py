@@ -77,11 +77,21 @@ def dealt_anew(targets: pd.DataFrame, *, seed: int) -> pd.DataFrame:
 
 
 def nuisances(ladder: Sequence[str], ds: Dataset) -> dict[str, np.ndarray]:
-    """What each rung removes; rungs that need SMILES are left out where there are none."""
-    rungs = [rung for rung in ladder if ds.smiles is not None or rung not in _NEEDS_SMILES]
+    """What each rung removes; a rung that `ds` does not have is left out, and named.
+
+    Bonds of molecules need SMILES, crystals have no bonds, and molecules no space group.
+    """
+    blind = ds.smiles is None and not ds.atoms.periodic.any()
+    rungs = [rung for rung in ladder if not (blind and rung in _NEEDS_SMILES)]
     if len(rungs) < len(ladder):
         warnings.warn(f"{ds.name} has no SMILES: bonds are left out.", stacklevel=2)
-    return {rung: composition_matrix(ds, kind=rung) for rung in rungs}
+    found = {}
+    for rung in rungs:
+        try:
+            found[rung] = composition_matrix(ds, kind=rung)
+        except (ValueError, ImportError) as error:
+            warnings.warn(f"the rung {rung!r} is left out: {error}", stacklevel=2)
+    return found
 
 
 def other_choices(
