@@ -11,6 +11,8 @@ from cpdkit.figures import intervals, legend, levels, looks, needs, panels
 
 __all__ = ["degree_figure"]
 
+_LOWEST = -0.6  # a probe that went astray on few rows would hide all others
+
 
 def degree_figure(table: pd.DataFrame) -> Figure:
     """``r2_partial`` of each degree at one width, layer by layer, by encoder and target."""
@@ -33,5 +35,6 @@ def degree_figure(table: pd.DataFrame) -> Figure:
         axis.set(title=f"{encoder}:\n{target}", xlabel="layer")
     for axis in axes[::3]:
         axis.set_ylabel(r"$R^2_\mathrm{partial}$ (dimensionless)")
+    axes[0].set_ylim(max(axes[0].get_ylim()[0], _LOWEST), 1.05)
     legend(figure, looks(ways), line="-")
     return figure

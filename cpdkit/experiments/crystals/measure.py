@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -12,16 +11,17 @@ import pandas as pd
 from ase.data import chemical_symbols
 
 from cpdkit.comparisons import paired_difference, stack
-from cpdkit.composition import composition_matrix, coordination
+from cpdkit.composition import coordination
 from cpdkit.datasets import DATASETS, Dataset, load_dataset
 from cpdkit.decomposition import cpd
 from cpdkit.encoders import load_encoder
+from cpdkit.experiments.gradient.measure import nuisances
 from cpdkit.experiments.routing.measure import routing_scores
 from cpdkit.extraction import extract
 from cpdkit.representation import Representation
 
 __all__ = ["baselines", "degree_differences", "degree_scores", "encoded", "geometries"]
-__all__ += ["last_layers", "layer_scores", "polymorphs", "rungs", "training_gains", "with_elements"]
+__all__ += ["last_layers", "layer_scores", "polymorphs", "training_gains", "with_elements"]
 
 _SOAP = "soap[compression=mu1nu1,n_max=3,l_max=3,elements={}]"
 _MACE = "mace-untrained[elements={}]"
@@ -71,20 +71,9 @@ def geometries(dataset: str, *, targets: Sequence[str]) -> Dataset | None:
     return ds if ds.info is not None and "parent" in ds.info else None
 
 
-def rungs(ladder: Sequence[str], ds: Dataset) -> dict[str, np.ndarray]:
-    """What each rung removes; one that does not apply to `ds` is left out, and named."""
-    found = {}
-    for rung in ladder:
-        try:
-            found[rung] = composition_matrix(ds, kind=rung)
-        except (ValueError, ImportError) as error:
-            warnings.warn(f"the rung {rung!r} is left out: {error}", stacklevel=2)
-    return found
-
-
 def baselines(ds: Dataset) -> dict[str, np.ndarray]:
     """Counts that know what is next to what, without a length: as bond counts of molecules do."""
-    return {"coordination": coordination(ds).to_numpy(), **rungs(["prototype"], ds)}
+    return {"coordination": coordination(ds).to_numpy(), **nuisances(["prototype"], ds)}
 
 
 def layer_scores(

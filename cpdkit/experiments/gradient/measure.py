@@ -78,25 +78,32 @@ def dealt_anew(targets: pd.DataFrame, *, seed: int) -> pd.DataFrame:
 
 
 def nuisances(ladder: Sequence[str], ds: Dataset, *, folds: str) -> dict[str, np.ndarray]:
-    """What each rung removes; rungs that do not apply are left out and named in a warning."""
+    """What each rung removes; rungs that do not apply are left out and named in a warning.
+
+    Bonds of molecules need SMILES, crystals have no bonds, and molecules no space group.
+    """
     found = {}
     for rung in ladder:
-        if why := _does_not_apply(rung, ds, folds):
-            warnings.warn(f"the rung {rung!r} is left out: {why}.", stacklevel=2)
-        else:
-            found[rung] = composition_matrix(ds, kind=rung)
+        try:
+            why = _does_not_apply(rung, ds, folds)
+            if not why:
+                found[rung] = composition_matrix(ds, kind=rung)
+        except (ValueError, ImportError) as error:
+            why = str(error)
+        if why:
+            warnings.warn(f"the rung {rung!r} is left out: {why}", stacklevel=2)
     return found
 
 
 def _does_not_apply(rung: str, ds: Dataset, folds: str) -> str:
-    if rung in _NEEDS_SMILES and ds.smiles is None:
-        return f"{ds.name} has no SMILES"
+    if rung in _NEEDS_SMILES and ds.smiles is None and not ds.atoms.periodic.any():
+        return f"{ds.name} has no SMILES."
     if rung == "formula":
         sizes = pd.Series(ds.formulas).map(pd.Series(ds.formulas).value_counts())
         if folds == "formula":
-            return "no formula of a test fold occurs in training"
+            return "no formula of a test fold occurs in training."
         if (sizes > 1).mean() < _COMPANIONS:
-            return "hardly any two structures have one formula"
+            return "hardly any two structures have one formula."
     return ""
 
 
