@@ -63,14 +63,14 @@ def test_polymorphs_are_whole_formulas(ds):
 
 def test_rungs_of_the_other_kind_are_named(ds):
     with pytest.warns(UserWarning, match="is left out") as caught:
-        found = nuisances(["fractions", "bonds", "morgan", "coordination"], ds)
+        found = nuisances(["fractions", "bonds", "morgan", "coordination"], ds, folds="random")
     assert list(found) == ["fractions", "coordination"]
     said = [str(w.message) for w in caught]
     assert len(said) == 2
     assert all("is of molecules; crystals have" in text for text in said)
     water = Dataset("w", "", [molecule("H2O")], {"y": [1.0]}, {}, ["0"])
     with pytest.warns(UserWarning, match="'prototype' is left out: structure 0 is not periodic"):
-        assert list(nuisances(["counts", "prototype"], water)) == ["counts"]
+        assert list(nuisances(["counts", "prototype"], water, folds="random")) == ["counts"]
 
 
 def test_encoders_are_told_the_elements(ds):
