@@ -65,11 +65,11 @@ def _read_checkpoint(path: Path, sha256: str) -> dict[str, Any]:
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != sha256:
         raise ValueError(
-            f"{path} has SHA-256 {found}, expected {sha256}; reinstall sevenn==0.10.4."
+            f"{path} has SHA-256 {found}, expected {sha256}; reinstall sevenn 0.10."
         )
     # The configuration holds numpy arrays, pickled under numpy 1's module name.
     allowed: list[Any] = [
-        (reconstruct, "numpy.core.multiarray._reconstruct"),
+        (np.empty(0).__reduce__()[0], "numpy.core.multiarray._reconstruct"),
         np.ndarray,
         np.dtype,
         type(np.dtype("float32")),
