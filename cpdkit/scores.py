@@ -230,11 +230,6 @@ class Rows:
         seed: int = 0,
     ) -> Rows:
         """From predictions of all folds; arguments as in `cpdkit.cpd`, `labels` its groups."""
-        if any(len(part.rows) == 0 for part in parts):
-            raise ValueError(
-                "every row of a test fold holds an element that its training rows lack; use "
-                "folds='random', fewer folds, or leave these structures out."
-            )
         draws = None
         if interval == "cluster-bootstrap" and labels is not None:
             weights = bootstrap_weights(labels, n_draws=n_draws, seed=seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -123,6 +124,25 @@ def test_values_may_stand_behind_an_equals_sign(
     said = capfd.readouterr()
     assert said.out.startswith("unchanged")
     assert said.err == ""  # no bar where nobody looks at a terminal
+
+
+@pytest.mark.parametrize(
+    ("line", "completions"),
+    [
+        ("cpdkit rep", {"report "}),
+        ("cpdkit run grad", {"gradient "}),
+        ("cpdkit run gradient -p n_", {"n_structures="}),
+        ("cpdkit probe a.npz --folds f", {"formula "}),
+    ],
+)
+def test_a_shell_gets_completions(line: str, completions: set[str], tmp_path: Path) -> None:
+    pytest.importorskip("argcomplete")
+    asked = {
+        "_ARGCOMPLETE": "1", "COMP_LINE": line, "COMP_POINT": str(len(line)), "COMP_TYPE": "9",
+        "_ARGCOMPLETE_IFS": "\n", "_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "said"),
+    }  # fmt: skip
+    subprocess.run([sys.executable, "-m", "cpdkit"], env=os.environ | asked, timeout=120)
+    assert set((tmp_path / "said").read_text().splitlines()) == completions
 
 
 def test_lists_come_as_json_too(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,7 +66,10 @@ def traps_figure(table: Table) -> Picture:
     Z, mass, X = _with_ones(C), C @ np.array(_MASSES), table.features["trained"]
     figure, (left, right) = panels(2, width=3.4, height=2.6, left=0.5, top=0.2, sharey=False)
     for (what, peek), colour, marker in zip(
-        {"training rows": False, "all rows": True}.items(), COLOURS[7:9], "os", strict=True
+        {"training rows": False, "all rows": True}.items(),
+        (COLOURS[7], COLOURS[4]),
+        "os",
+        strict=True,
     ):
         scores = []
         for n in _ROWS:
@@ -81,7 +84,9 @@ def traps_figure(table: Table) -> Picture:
     left.legend(frameon=False, loc="lower right")
     size = C.sum(axis=1)
     removed = {"counts": Z, "fractions": _with_ones(C / size[:, None])}
-    for k, ((what, gone), colour) in enumerate(zip(removed.items(), COLOURS[5:7], strict=True)):
+    for k, ((what, gone), colour) in enumerate(
+        zip(removed.items(), (COLOURS[0], COLOURS[4]), strict=True)
+    ):
         for i, features in enumerate(table.features.values()):
             rest = _project(features, gone, table.train)
             score = r2(size, ridge_probe(rest, size, table.train), test)

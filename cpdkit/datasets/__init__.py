@@ -12,6 +12,7 @@ import numpy as np
 from cpdkit._messages import unknown
 from cpdkit._options import check_count
 from cpdkit.datasets._dataset import AtomsSequence, Dataset
+from cpdkit.datasets.crystal_files import DATABASES, check_crystals, read_cif_folder, read_database
 from cpdkit.datasets.extxyz import read_extxyz, target_names
 from cpdkit.datasets.formulas import canonical_formulas, hill_formula, parse_formula
 
@@ -20,9 +21,12 @@ __all__ = [
     "AtomsSequence",
     "Dataset",
     "canonical_formulas",
+    "check_crystals",
     "hill_formula",
     "load_dataset",
     "parse_formula",
+    "read_cif_folder",
+    "read_database",
     "read_extxyz",
 ]
 
@@ -49,14 +53,15 @@ def load_dataset(
     units: Mapping[str, str] | None = None,
     missing: str = "raise",
 ) -> Dataset:
-    """Load a named data set, or an extended-XYZ file.
+    """Load a named data set, or structures from a file or folder.
 
     Parameters
     ----------
     name : str or Path
         ``"xtb9"`` (molecules) or ``"prototypes"`` (crystals) in the package; ``"qm9"`` or
         ``"materials-project"`` (crystals) from the folder that the environment variable
-        ``CPDKIT_DATA`` names; or the path of an extended-XYZ file.
+        ``CPDKIT_DATA`` names; or the path of an extended-XYZ file, of a folder of CIF files
+        (`read_cif_folder`) or of a database of ASE (`read_database`).
     split : str, default "probe"
         Part of a named data set; a file has none.
     n : int, optional
@@ -110,7 +115,7 @@ def load_dataset(
     elif isinstance(name, os.PathLike) or Path(name).suffix or Path(name).exists():
         if split != "probe":
             raise ValueError(f"split={split!r}: a file has no splits; leave split= out.")
-        read = read_extxyz(name, targets=names, units=units)
+        read = _reader(Path(name))(name, targets=names, units=units)
         dataset = _keep_targets(read, names, missing)
     else:
         raise ValueError(
@@ -122,6 +127,12 @@ def load_dataset(
     if at_most is not None:
         n = min(check_count(at_most, "at_most"), len(dataset))
     return dataset if n is None else dataset.sample(n, seed=seed)
+
+
+def _reader(path: Path) -> Callable[..., Dataset]:
+    if path.is_dir():
+        return read_cif_folder
+    return read_database if path.suffix.lower() in DATABASES else read_extxyz
 
 
 def _small(dataset: Dataset, max_atoms: int) -> Dataset:

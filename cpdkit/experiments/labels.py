@@ -69,12 +69,21 @@ _TARGETS = {
     "mean_Z": "mean atomic number",
     "x_H": "share of hydrogen",
     "log_N": "log of the number of atoms",
+    "ewald_energy": "electrostatic energy",
+    "volume_per_atom": "volume per atom",
+    "density": "density",
+    "nearest_distance": "nearest distance",
+    "packing_fraction": "packing fraction",
+    "formation_energy_per_atom": "formation energy",
+    "band_gap": "band gap",
 }
 _REMOVED = {
     "counts": "element counts",
     "fractions": "element fractions",
     "bonds": "bond counts",
     "morgan": "Morgan counts",
+    "coordination": "coordination numbers",
+    "prototype": "structure type",
 }
 _PROBES = {
     "mlp": "neural network",
@@ -82,7 +91,10 @@ _PROBES = {
     "knn": "nearest neighbours",
     "kernel": "kernel ridge",
 }
-_UNITS = {"Debye": "D", "Bohr^2": "bohr²", "Bohr^3": "bohr³", "cal/mol/K": "cal/(mol K)"}
+_UNITS = {
+    "Debye": "D", "Angstrom": "Å", "Angstrom^3": "Å³", "Bohr^2": "bohr²", "Bohr^3": "bohr³",
+    "g/cm^3": "g/cm³", "cal/mol/K": "cal/(mol K)",
+}  # fmt: skip
 
 _NETWORK = (
     r"(?:zoo/)?(?P<architecture>" + "|".join(map(re.escape, _ARCHITECTURES)) + ")"

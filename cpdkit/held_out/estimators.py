@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cpdkit.held_out.protocol import INPUTS, PROTOCOLS, Protocol
+from cpdkit.held_out.rows import ALL_ASIDE
 from cpdkit.probes.residual import ResidualProbe
 from cpdkit.projection.linear import CompositionProjector
 from cpdkit.scores import HeldOut
@@ -58,6 +59,8 @@ def held_out_regressor(
         for i, k in enumerate(labels.tolist()):
             train = fold != k
             comp, test = _known(C, Y, train, fold == k)
+            if not test.any():
+                raise ValueError(ALL_ASIDE)
             inner = fold == labels[(i + 1) % len(labels)]
             rest = train & ~inner
             inner = _known(C, Y, rest, inner)[1] if rest.any() else inner

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from cpdkit.held_out.protocol import INPUTS, PROTOCOLS, Protocol
-from cpdkit.held_out.rows import held_out
+from cpdkit.held_out.rows import ALL_ASIDE, held_out
 from cpdkit.moments.folds import FoldMoments, rare_rows
 from cpdkit.moments.ridge import FoldRidge, choose_alphas
 from cpdkit.moments.sources import moments_from_arrays
@@ -77,6 +77,8 @@ def held_out_moments(
             if C is not None:
                 unseen = fit.unseen(C[rows])
                 rows, aside = rows[~unseen], int(unseen.sum())
+                if len(rows) == 0:
+                    raise ValueError(ALL_ASIDE)
             names = ("geom", *(name for name in inputs if name != "geom"))
             alphas = {name: chosen[i][name] for name in names}
             comp, predictions = _predict(fit, X, C, rows, alphas)

@@ -21,7 +21,12 @@ from cpdkit.projection.conditioned import ConditionedResidual
 from cpdkit.projection.linear import CompositionProjector
 from cpdkit.scores import HeldOut
 
-__all__ = ["held_out"]
+__all__ = ["ALL_ASIDE", "held_out"]
+
+ALL_ASIDE = (
+    "every row of a test fold holds an element (or another column of composition) that its "
+    "training rows lack; use folds='random', fewer folds, coarser columns, or leave these rows out."
+)
 
 
 class _Fit:
@@ -142,6 +147,8 @@ def held_out(
             fit = _Fit(data, fold != k)
             asked_for = np.flatnonzero(fold == k)
             rows = fit.known(asked_for)
+            if len(rows) == 0:
+                raise ValueError(ALL_ASIDE)
             paths, best = fit.predict(rows), chosen[i]
             yield HeldOut(
                 repeat=repeat,
@@ -169,6 +176,9 @@ def _chosen(
 
     def error(model: _Fit, inner: int) -> dict[str, np.ndarray]:
         rows = model.known(np.flatnonzero(fold == labels[inner]))
+        if len(rows) == 0:  # nothing to choose by; transformers refuse to see no rows
+            nothing = np.zeros((len(model.alphas), data.Y.shape[1]))
+            return dict.fromkeys(data.inputs, nothing)
         paths = model.predict(rows).items()
         return {name: ((path - data.Y[rows]) ** 2).sum(axis=1) for name, path in paths}
 

@@ -27,6 +27,7 @@ def add_commands(command: Callable[..., Callable]) -> None:
     for add, profile in ((run, "default"), (keep, "full")):
         add_notebook(add)
         add("--profile", default=profile, help="a named set of parameters, such as test or full")
+    keep("--cache", action="store_true", help="take features that are kept; the record says which")
     run("-o", "--output", type=Path, help="copy the executed notebook to this file")
     run("--runs-dir", type=Path, help="where runs are kept; _build/runs by default")
     run("--force", action="store_true", help="run even if nothing changed")
@@ -199,7 +200,7 @@ def _record(options: argparse.Namespace) -> None:
         check_home()
         path = find_notebook(options.notebook)
         given = given_parameters(path, options.parameter)
-    print(record(path, given, profile=options.profile))
+    print(record(path, given, profile=options.profile, cache=options.cache))
 
 
 def _sweep(options: argparse.Namespace) -> None:

@@ -75,6 +75,8 @@ class Page:
         Its name without extension. What stands before the first underscore begins the name of
         every file, which is written into the working directory; where a notebook of the repository
         is run in its place, into ``_build/in_place`` of the repository.
+    datasets : sequence of str
+        Data sets whose records the page shows.
 
     Examples
     --------
@@ -86,8 +88,9 @@ class Page:
         page.show(table, rows="representation", columns="target")
     """
 
-    def __init__(self, notebook: str) -> None:
+    def __init__(self, notebook: str, *, datasets: Sequence[str] = ("xtb9", "qm9")) -> None:
         self.notebook = notebook
+        self.datasets = datasets
         self.number = notebook.partition("_")[0]
         self.folder = _folder(notebook)
         self._of_ours = False  # whether records stand on the page
@@ -206,14 +209,14 @@ class Page:
         return wide.rename_axis(columns=[None] * len(across)).fillna("")
 
     def records(
-        self, datasets: Sequence[str] = ("xtb9", "qm9"), *, sentences: bool = True
+        self, datasets: Sequence[str] | None = None, *, sentences: bool = True
     ) -> Iterator[tuple[str, RecordOnPage]]:
         """Show what was recorded of each data set, and gather it in ``NUMBER_recorded.zip``.
 
         Parameters
         ----------
-        datasets : sequence of str
-            Which; of those that are not recorded the page says so.
+        datasets : sequence of str, optional
+            Which; of those that are not recorded the page says so. By default those of the page.
         sentences : bool, default True
             Whether to show the sentences of the recorded verdicts.
 
@@ -227,7 +230,7 @@ class Page:
         """
         figures: dict[str, Figure] = {}
         self._of_ours = True
-        for name in datasets:
+        for name in self.datasets if datasets is None else datasets:
             recorded = recorded_tables(self.notebook, dataset=name)
             if recorded is None:
                 display(Markdown(f"Nothing recorded yet of {name}."))
@@ -294,7 +297,7 @@ class Page:
             self.path(f"{before}outcome", "txt").write_text(one.outcome)
             if not self._of_ours and recorded is None:
                 continue
-            found = recorded_outcomes(self.notebook, row=i)
+            found = recorded_outcomes(self.notebook, datasets=self.datasets, row=i)
             text = "; ".join(f"{k}: {v}" for k, v in found.items()) or "not recorded"
             self.path(f"{before}recorded", "txt").write_text(text if recorded is None else recorded)
             word = badge(found.values())

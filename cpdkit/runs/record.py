@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import io
 import json
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Recorded", "bundle", "check_home", "record", "recorded_outcomes"]
 __all__ += ["recorded_tables", "rounded"]
+
+METHOD_CHANGED = "2026-11-28"
+"""When what scores mean last changed (changelog); older records say that they are older."""
 
 _HOME = Path(__file__).parents[1] / "recorded_data"
 _KEPT = (
@@ -94,6 +98,11 @@ def recorded_tables(notebook: str, *, dataset: str) -> Recorded | None:
         f"*Recorded, not live:* {manifest['date']}, {models}{size}`{manifest['command']}`, "
         f"{minutes:.0f} min on {manifest['hardware']['cpus']} cores."
     )
+    if manifest["date"] < METHOD_CHANGED:
+        note += (
+            f" Made before the method changed on {METHOD_CHANGED} (changelog): rare elements "
+            "counted in scores, and numbers may move when it is made again."
+        )
     return Recorded(tables, manifest, note)
 
 
@@ -185,6 +194,7 @@ def record(
     home: Path | None = None,
     largest: int = 1_000_000,
     runs_dir: str | Path | None = None,
+    cache: bool = False,
 ) -> Path:
     """Run a notebook and keep its tables.
 
@@ -198,6 +208,9 @@ def record(
         Where recorded runs are kept; the package of the repository by default.
     largest : int
         Bytes a table may have at most; recorded tables are small and tidy.
+    cache : bool
+        Take features that are kept (``CPDKIT_CACHE``); the manifest says which. By default all is
+        computed afresh, and the record tells how long that took.
 
     Returns
     -------
@@ -216,10 +229,9 @@ def record(
         check_home()
         home = _HOME
     notebook = find_notebook(notebook)
-    # Afresh: the record tells how long it took.
-    run = run_notebook(notebook, parameters, profile=profile, runs_dir=runs_dir, cache=False)
+    run = run_notebook(notebook, parameters, profile=profile, runs_dir=runs_dir, cache=cache)
     dataset = run.manifest["parameters"].get("dataset")
-    if not isinstance(dataset, str) or not dataset.isidentifier():
+    if not isinstance(dataset, str) or not re.fullmatch(r"\w[\w-]*", dataset):
         raise ValueError(
             f"{notebook} was run with dataset={dataset!r}; only runs on named data sets are kept."
         )

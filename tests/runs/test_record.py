@@ -50,7 +50,13 @@ def test_a_recorded_table_comes_back_with_its_origin(home: Path, tmp_path: Path)
     )
     assert found.manifest["parameters"] == {"dataset": "xtb9", "n": 2}
     assert "cpdkit record notebooks/table.ipynb --profile full" in found.note
+    assert "before the method changed" not in found.note
     json.dumps(found.manifest)
+    earlier = {**found.manifest, "date": "2026-11-27"}
+    (target / "manifest.json").write_text(json.dumps(earlier))
+    old = recorded_tables("table", dataset="xtb9")
+    assert old is not None
+    assert "Made before the method changed on 2026-11-28" in old.note
 
     record(notebook, {"n": 6}, home=home, runs_dir=tmp_path / "runs")
     again = recorded_tables("table", dataset="xtb9")
