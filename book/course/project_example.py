@@ -2,7 +2,7 @@
 
     python project_example.py
 
-About five minutes on a free core; needs ``pip install 'cpdkit[graphpes,ani,data]'``.
+About five minutes on a free core; needs ``pip install 'cpdkit[graphpes,ani,bonds]'``.
 """
 
 from __future__ import annotations

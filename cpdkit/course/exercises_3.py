@@ -118,7 +118,7 @@ def exercise_3_3(answer: Any, *, vectors: Any, rotation: Any) -> str:
 def exercise_3_4(
     answer: Any, *, trained: pd.DataFrame, untrained: pd.DataFrame, target: str = "gap"
 ) -> str:
-    """What training added to the share of what composition leaves."""
+    """By how much training changed the share of what composition leaves."""
     value = one_number(answer)
     tables = {"trained": trained, "untrained": untrained}
     scores = {name: _scores(table, target) for name, table in tables.items()}
@@ -129,8 +129,15 @@ def exercise_3_4(
             f"{after:.3f} - {before:.3f} = {added:+.3f}. The untrained network has the same shape "
             "and was read on the same folds, so what it scores needed no training."
         )
+    others = {
+        f"that is the difference for {name}; asked was {target}.": (
+            _scores(trained, name)["r2_partial"] - _scores(untrained, name)["r2_partial"]
+        )
+        for name in dict.fromkeys(trained["target"])
+        if name != target
+    }
     differences = {s: scores["trained"][s] - scores["untrained"][s] for s in ("r2_full", "r2_geom")}
-    mistakes = {
+    mistakes = others | {
         "that is what the trained network scores, not what training added: what does the same "
         "network score untrained?": after,
         "that is what the untrained network scores.": before,

@@ -5,14 +5,21 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.lines import Line2D
 
+from cpdkit.course.figures_1 import LOOKS
 from cpdkit.course.picture import Picture
 from cpdkit.experiments.labels import label
 from cpdkit.experiments.verdict import listed
-from cpdkit.figures import hollow, intervals, legend, levels, looks, needs, panels
+from cpdkit.figures import COLOURS, hollow, intervals, legend, levels, needs, panels
 
 __all__ = ["degrees_figure", "layers_figure"]
 
 _SCORE = r"$R^2_\mathrm{partial}$ (share, no unit)"
+_NETWORKS = {
+    "trained on gaps": LOOKS["trained"],  # as in lesson 1
+    "trained on energies": (COLOURS[4], "P"),
+    "untrained": LOOKS["untrained"],
+}
+_DEGREES = ((COLOURS[5], "o"), (COLOURS[9], "s"))  # what is no network has colours of its own
 _COLUMNS = ["network", "layer", "l", "target", "mean", "low", "high"]
 
 
@@ -22,7 +29,7 @@ def layers_figure(scores: pd.DataFrame, *, target: str = "gap") -> Picture:
     rows = scores[(scores["l"] == 0) & (scores["target"] == target)]
     networks, layers = levels(rows, "network", "layer")
     figure, (axis,) = panels(1, width=6.0, height=3.2)
-    look = looks(networks)
+    look = {name: _NETWORKS.get(name, (COLOURS[7], "v")) for name in networks}
     for i, name in enumerate(networks):
         here = rows[rows["network"] == name].set_index("layer").loc[layers]
         at = [k + 0.08 * (i - (len(networks) - 1) / 2) for k in range(len(layers))]
@@ -48,7 +55,7 @@ def degrees_figure(scores: pd.DataFrame, *, trained: str, untrained: str) -> Pic
             known = levels(scores, "network")
             raise ValueError(f"the table has no network {name!r}; it has {known}.")
     figure, axes = panels(len(targets), width=3.4, height=3.2)
-    look = looks([f"l = {degree}" for degree in degrees])
+    look = {f"l = {degree}": _DEGREES[degree] for degree in degrees}
     lowest = min(-0.1, scores["low"].min())
     for axis, target in zip(axes, targets, strict=True):
         for degree in degrees:

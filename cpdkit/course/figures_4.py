@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from cpdkit.course.figures_1 import LOOKS
 from cpdkit.course.picture import Picture
 from cpdkit.experiments.labels import label
 from cpdkit.experiments.verdict import listed
-from cpdkit.figures import intervals, legend, levels, looks, named_rows, needs, panels
+from cpdkit.figures import COLOURS, intervals, legend, levels, named_rows, needs, panels
 
 __all__ = ["controls_figure", "seeds_figure"]
+
+_PROBES = (("0.55", "o"), ("0.1", "s"))  # colours are for networks
 
 
 def controls_figure(controls: pd.DataFrame) -> Picture:
@@ -22,8 +25,8 @@ def controls_figure(controls: pd.DataFrame) -> Picture:
     figure, axes = named_rows(
         len(kinds), [label(name) for name in names], row=0.42, rest=1.0, width=3.2, left=1.9
     )
-    look = looks(probes)
-    lowest = max(-1.5, min(-0.2, controls["low"].min()))
+    look = dict(zip(probes, _PROBES, strict=False))
+    lowest = max(-1.5, min(-0.2, controls["low"].min() - 0.1))
     highest = max(1.1, controls["high"].max() + 0.1)
     for axis, kind in zip(axes, kinds, strict=True):
         for i, probe in enumerate(probes):
@@ -47,12 +50,12 @@ def seeds_figure(seeds: pd.DataFrame, differences: pd.DataFrame) -> Picture:
     needs(seeds, ["seed", "mean", "low", "high"])
     needs(differences, ["difference", "low", "high"])
     figure, (left, right) = panels(2, width=3.6, height=3.2, sharey=False)
-    look = looks(["interval holds zero", "interval excludes zero"])
-    every = next(iter(look.values()))
-    intervals(left, seeds, range(len(seeds)), every, upright=True)
+    look = {"difference: interval holds zero": ("0.45", "o")}
+    look |= {"difference: interval excludes zero": (COLOURS[5], "D")}
+    intervals(left, seeds, range(len(seeds)), LOOKS["untrained"], upright=True)
     left.axhline(seeds["mean"].mean(), color="0.35", linestyle="--", linewidth=1.2)
     left.set_xticks(range(len(seeds)), seeds["seed"])
-    left.set(title="each network alone", xlabel="seed of the random weights")
+    left.set(title="each untrained network alone", xlabel="seed of the random weights")
     left.set(ylabel=r"$R^2_\mathrm{partial}$ (share, no unit)")
     rows = differences.rename(columns={"difference": "mean"}).sort_values("mean")
     apart = ((rows["low"] > 0) | (rows["high"] < 0)).to_numpy()

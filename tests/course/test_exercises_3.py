@@ -88,14 +88,17 @@ def test_3_3_turns_with_the_molecule(vectors):
     )
 
 
-def _table(**means: float) -> pd.DataFrame:
+def _table(mu: float, **means: float) -> pd.DataFrame:
     rows = [{"target": "gap", "score": name, "mean": value} for name, value in means.items()]
-    return pd.DataFrame([*rows, {"target": "mu", "score": "r2_partial", "mean": 0.5}])
+    return pd.DataFrame([*rows, {"target": "mu", "score": "r2_partial", "mean": mu}])
 
 
 def test_3_4_asks_for_what_training_added():
-    trained = _table(r2_partial=0.9, r2_full=0.95, r2_geom=0.4)
-    data = {"trained": trained, "untrained": _table(r2_partial=0.3, r2_full=0.63, r2_geom=0.11)}
+    trained = _table(0.5, r2_partial=0.9, r2_full=0.95, r2_geom=0.4)
+    data = {
+        "trained": trained,
+        "untrained": _table(0.72, r2_partial=0.3, r2_full=0.63, r2_geom=0.11),
+    }
     for form in (0.6, np.float32(0.6), pd.Series([0.6]), 0.602):
         assert check("3.4", form, **data).right
     refused(
@@ -110,6 +113,7 @@ def test_3_4_asks_for_what_training_added():
             "relative to the lower": 2,
             "of what was missing": 0.6 / 0.7,
             "is not the difference": 0.5,
+            "difference for mu; asked was gap": -0.22,
             "one number": "much",
         },
         **data,
