@@ -52,7 +52,7 @@ def exercise_5_2(
 ) -> str:
     """Rank correlation of final score and structures needed at the representations' own widths."""
     number = one_number(answer)
-    table = efficiency_correlations(needed)
+    table = efficiency_correlations(needed.drop(columns="unstructured", errors="ignore"))
     table = table[(table["target"] == target) & (table["criterion"] == criterion)]
     table = table.set_index("width")
     if "all" not in table.index or np.isnan(table.loc["all", "rho"]):

@@ -88,6 +88,7 @@ _REMOVED = {
 _PROBES = {
     "mlp": "neural network",
     "trees": "boosted trees",
+    "strong trees": "boosted trees as by default",
     "knn": "nearest neighbours",
     "kernel": "kernel ridge",
 }

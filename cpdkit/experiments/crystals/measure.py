@@ -73,7 +73,10 @@ def geometries(dataset: str, *, targets: Sequence[str]) -> Dataset | None:
 
 def baselines(ds: Dataset) -> dict[str, np.ndarray]:
     """Counts that know what is next to what, without a length: as bond counts of molecules do."""
-    return {"coordination": coordination(ds).to_numpy(), **nuisances(["prototype"], ds, folds="random")}
+    return {
+        "coordination": coordination(ds).to_numpy(),
+        **nuisances(["prototype"], ds, folds="random"),
+    }
 
 
 def layer_scores(

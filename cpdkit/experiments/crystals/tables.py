@@ -23,12 +23,12 @@ from cpdkit.experiments.efficiency.needed import (
     structures_needed,
 )
 from cpdkit.experiments.efficiency.subsets import nested_subsets
+from cpdkit.experiments.efficiency.tables import reference_needs, with_unstructured
 from cpdkit.experiments.efficiency.verdict import efficiency_correlations, sample_efficiency
 from cpdkit.experiments.geometry.measure import within_molecule_scores
-from cpdkit.experiments.gradient.verdict import disentanglement_gradient
-from cpdkit.experiments.gradient.verdict import judged as no_nulls
+from cpdkit.experiments.gradient.verdict import differences, disentanglement_gradient
 from cpdkit.experiments.inflation.measure import probe_settings
-from cpdkit.experiments.inflation.verdict import inflated_trees
+from cpdkit.experiments.inflation.verdict import by_kind, inflated_trees
 from cpdkit.experiments.isomers.figures import isomer_figure
 from cpdkit.experiments.isomers.measure import (
     accuracy_by_difference,
@@ -56,6 +56,8 @@ SHARES: Mapping[str, str] = {"value": "accuracy", "style": "percent"}
 
 _HALF = 0.5
 _DRAWS = 300
+_SIGNALS = (0.05, 0.15, 0.3, 0.5, 0.7, 0.9)  # shares that features without structure explain
+_NOISE_DRAWS = 2
 
 
 class Curves(NamedTuple):
@@ -141,22 +143,30 @@ def learning_curves(
     scheme: str,
     seed: int,
 ) -> Curves:
-    """Curves with all channels, and with as many components as the narrowest representation has."""
+    """Curves with all channels, and with as many drawn as the narrowest representation has."""
     subsets = nested_subsets(
         len(ds), ids=ds.ids.tolist(), groups=ds.formulas.tolist(), scheme=scheme,
         n_sizes=n_sizes, repeats=repeats, seed=seed,
     )  # fmt: skip
     narrow = min(*(part.features.shape[1] for part in features.values()), len(subsets.order[0]))
     curves = efficiency.learning_curves(
-        features, composition, ds.targets, subsets, width=narrow, matched=["pca"], seed=seed
+        features, composition, ds.targets, subsets, width=narrow, matched=["subset"], seed=seed
     )
+    drawn: dict[str, Any] = {"groups": ds.formulas.tolist(), "n_draws": _DRAWS, "seed": seed}
     tables, needs = {}, {}
     for (name, how), curve in curves.items():
-        draws = curve.draws(groups=ds.formulas.tolist(), n_draws=_DRAWS, seed=seed)
+        draws = curve.draws(**drawn)
         tables[name, how] = curve_table(curve, draws)
-        needs[name, how] = structures_needed(curve, draws, fractions=[_HALF])
+        needs[name, how] = structures_needed(curve, draws, fractions=[_HALF]).assign(
+            channels=curve.width, score="r2_partial"
+        )
     table, about = stack(tables, ["representation", "width"]), ["representation", "width"]
-    correlations = efficiency_correlations(stack(needs, about))
+    plain = efficiency.unstructured_curves(
+        composition, ds.targets.iloc[:, :1], subsets,
+        width=narrow, shares=_SIGNALS, draws=_NOISE_DRAWS, seed=seed,
+    )  # fmt: skip
+    known = reference_needs(plain, fractions=[_HALF], **drawn)
+    correlations = efficiency_correlations(with_unstructured(stack(needs, about), known))
     return Curves(table, correlations, curve_figure(table[table["width"] == "all"]))
 
 
@@ -218,13 +228,16 @@ def judged(
     handcrafted: Collection[str],
 ) -> dict[str, Verdict]:
     """Verdicts on crystals, by the rules and under the notebooks of the other chapters."""
-    attrs, known = table.attrs, no_nulls(table)
-    known.attrs = attrs
+    n_folds = table.attrs["n_folds"]
+    gains = differences(
+        {str(table.attrs["folds"]): table}, handcrafted=handcrafted, targets=[target],
+        n_folds=n_folds,
+    )  # fmt: skip
+    trees = recovered[recovered["probe"] == "trees"].assign(folds=table.attrs["folds"])
+    kinds = by_kind(trees, handcrafted=handcrafted, n_folds=n_folds)
     found = {
-        "01_disentanglement_gradient": disentanglement_gradient(
-            known, target=target, handcrafted=handcrafted
-        ),
-        "03_gbt_inflation": inflated_trees(recovered, target="mean_Z"),
+        "01_disentanglement_gradient": disentanglement_gradient(gains, targets=[target]),
+        "03_gbt_inflation": inflated_trees(kinds, controls=["mean_Z"], scores=trees),
         "04_sample_efficiency": sample_efficiency(
             correlations, target=target, criterion=share_of_final(_HALF)
         ),

@@ -23,9 +23,11 @@ from cpdkit.held_out.protocol import PROTOCOLS
 from cpdkit.intervals import bootstrap_weights
 from cpdkit.probes.widths import WIDTHS, channel_draws
 from cpdkit.projection.conditioned import DEFAULT_ALPHAS, ConditionedResidual
+from cpdkit.projection.linear import CompositionProjector
 from cpdkit.scores import NOTHING_LEFT, HeldOut
 
 __all__ = ["CURVE_SCORES", "LearningCurve", "isotropic_r2", "learning_curve", "learning_curves"]
+__all__ += ["unstructured_curves"]
 
 CURVE_SCORES = ("r2_partial", "r2_partial_fixed", "r2_geom")
 """Scores of a learning curve; see `LearningCurve.scores`."""
@@ -198,6 +200,37 @@ def isotropic_r2(n: np.ndarray | float, *, channels: int, share: float) -> np.nd
     with np.errstate(divide="ignore"):
         error = (1 - share) * (1 + 1 / n) * (n - 2) / np.maximum(free, 0)
     return np.where(free > 0, 1 - error, -np.inf)[()]
+
+
+def unstructured_curves(
+    composition: Any,
+    target: Any,
+    subsets: Subsets,
+    *,
+    width: int,
+    shares: Sequence[float],
+    draws: int,
+    seed: int,
+) -> dict[tuple[float, int], LearningCurve]:
+    """Curves of features that differ in signal to noise alone, by share and draw.
+
+    Isotropic Gaussian features, one direction of which explains a share of what composition leaves
+    of the target. They go through the same probe on the same subsets as every representation.
+    """
+    frame = check_targets(target, len(target))
+    C = check_composition(composition, len(frame))
+    y = frame.to_numpy()[:, :1]
+    left = CompositionProjector().fit_transform(y, composition=C)[:, 0]
+    left = (left - left.mean()) / left.std()
+    found = {}
+    for share in shares:
+        for draw in range(draws):
+            rng = np.random.default_rng([seed, draw, round(1e6 * share)])
+            X = rng.normal(size=(len(left), width))
+            X[:, 0] = np.sqrt(share) * left + np.sqrt(1 - share) * X[:, 0]
+            turn = np.linalg.qr(rng.normal(size=(width, width)))[0]
+            found[share, draw] = learning_curve(X @ turn, C, frame.iloc[:, :1], subsets)
+    return found
 
 
 def _narrow(

@@ -7,21 +7,21 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from sklearn.isotonic import IsotonicRegression
 
 from cpdkit.comparisons import stack
-from cpdkit.experiments.efficiency.measure import CURVE_SCORES, LearningCurve, isotropic_r2
+from cpdkit.experiments.efficiency.measure import CURVE_SCORES, LearningCurve
 from cpdkit.experiments.efficiency.needed import (
     curve_table,
     power_law_table,
-    size_reaching,
     structures_needed,
 )
 from cpdkit.experiments.efficiency.verdict import efficiency_correlations
-from cpdkit.experiments.verdict import with_interval
+from cpdkit.experiments.verdict import saw_target, with_interval
 
 __all__ = ["CurveTables", "correlations_by_score", "correlations_in_words", "laws_in_words"]
 __all__ += ["needed_by_criterion", "needed_in_words", "score_curves", "unstructured_needs"]
-__all__ += ["untaught"]
+__all__ += ["reference_needs", "untaught", "with_unstructured"]
 
 _ABOUT = ("representation", "width", "channels")
 _LAW_SCORE = "r2_partial_fixed"  # one yardstick for all sizes
@@ -94,25 +94,61 @@ def correlations_by_score(needs: pd.DataFrame) -> pd.DataFrame:
 def untaught(needs: pd.DataFrame, target: str) -> pd.DataFrame:
     """Correlations for a target without the networks that were trained on it."""
     part = needs[(needs["score"] == "r2_partial") & (needs["target"] == target)]
-    return efficiency_correlations(part[~part["representation"].str.contains(f"-{target}-")])
+    seen = [saw_target(name, target) for name in part["representation"]]
+    return efficiency_correlations(part[~np.array(seen, dtype=bool)])
 
 
 def correlations_in_words(correlations: pd.DataFrame) -> pd.DataFrame:
     """Correlations with their intervals, those of a criterion and a target together."""
     told = [with_interval(row, "rho", style="signed") for _, row in correlations.iterrows()]
-    columns = ["criterion", "target", "width", "rho", "p", "models", "left_out"]
+    columns = ["criterion", "target", "of", "width", "rho", "p", "models", "left_out"]
+    columns = [column for column in columns if column in correlations]
     return _together(correlations.assign(rho=told)[columns], "criterion", "target")
 
 
-def unstructured_needs(needed: pd.DataFrame, *, channels: int) -> pd.DataFrame:
-    """What isotropic Gaussian features would need for the same final score, beside the need."""
-    sizes = np.geomspace(channels + 3, 1e7, 4000)
+def reference_needs(
+    curves: Mapping[tuple[float, int], LearningCurve],
+    *,
+    groups: Sequence[str],
+    fractions: Sequence[float],
+    n_draws: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Structures that features of `measure.unstructured_curves` need, by ``share`` and ``draw``."""
+    found = {}
+    for (share, draw), curve in curves.items():
+        draws = curve.draws(groups=groups, n_draws=n_draws, seed=seed)
+        about = (share, draw, curve.width, curve.sizes[0], curve.sizes[-1])
+        found[about] = structures_needed(curve, draws, fractions=fractions)
+    return stack(found, ["share", "draw", "channels", "smallest", "largest"])
+
+
+def with_unstructured(needs: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
+    """Needs beside ``unstructured``: what features of the same final score need by noise alone.
+
+    Of `reference_needs` with as many channels: the need as a function of the final score that never
+    rises (isotonic regression of its logarithm). NaN where there is no such reference.
+    """
+    unstructured = pd.Series(np.nan, index=needs.index)
+    keys = ["target", "criterion", "channels"]
+    for key, known in reference[reference["bound"] != "undefined"].groupby(keys):
+        need = known["needed"].fillna(known["smallest"].where(known["bound"] == "below"))
+        need = need.fillna(known["largest"])
+        fit = IsotonicRegression(increasing=False, out_of_bounds="clip")
+        fit.fit(known["final"], np.log(need))
+        here = (needs[keys] == list(key)).all(axis=1) & needs["final"].notna()
+        here &= needs["score"] == "r2_partial"
+        if here.any():
+            unstructured[here] = np.exp(fit.predict(needs.loc[here, "final"]))
+    return needs.assign(unstructured=unstructured)
+
+
+def unstructured_needs(needed: pd.DataFrame) -> pd.DataFrame:
+    """Needs in words beside what isotropic features would need, rows of one target together."""
     known = needed_in_words(needed[needed["bound"] != "undefined"])
-    would_need = [
-        float(size_reaching(sizes, isotropic_r2(sizes, channels=channels, share=final), goal))
-        for final, goal in zip(known["final"], known["goal"], strict=True)
-    ]
-    return _together(known.assign(unstructured=np.round(would_need).astype(int)), "target")
+    known = known[known["unstructured"].notna()]
+    rounded = known["unstructured"].round()
+    return _together(known.assign(unstructured=rounded), "target")
 
 
 def laws_in_words(laws: pd.DataFrame) -> pd.DataFrame:

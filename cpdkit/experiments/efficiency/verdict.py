@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from cpdkit.comparisons import rank_correlation
-from cpdkit.experiments.verdict import VERBS, Verdict, decide, with_interval
+from cpdkit.experiments.verdict import VERBS, Verdict, decide, lacks, with_interval
 from cpdkit.figures import needs
 
 __all__ = ["efficiency_correlations", "fewer_than_unstructured", "in_one_line"]
-__all__ += ["sample_efficiency", "without_trained"]
+__all__ += ["sample_efficiency"]
 
 CLAIM = "Linearly disentangled representations need fewer samples."
 
@@ -22,9 +22,11 @@ _MATCHED = {"subset": "channels drawn at random", "pca": "principal components"}
 def efficiency_correlations(needed: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     """Correlate, over representations, structures needed with the final score.
 
+    ``of`` says what is correlated: the ``need``, or its ``excess``, the need divided by that of
+    unstructured features with the same score and as many channels (both cut to the sizes tried).
     Where fewer structures suffice than the smallest subset has, a representation ranks first; where
     more are needed than there are, it ranks last; those without a final score above zero are
-    ``left_out``.
+    ``left_out``. There is no excess without ``unstructured`` needs.
     """
     keys = ["width", "target", "criterion"]
     needs(needed, ["representation", *keys, "final", "needed", "bound"])
@@ -32,70 +34,78 @@ def efficiency_correlations(needed: pd.DataFrame, *, level: float = 0.95) -> pd.
     for key, part in needed.groupby(keys, sort=False):
         n = part["needed"].mask(part["bound"] == "below", -np.inf)
         n = n.mask(part["bound"] == "above", np.inf)
-        found = rank_correlation(part["final"].to_numpy(), n.to_numpy(dtype=float), level=level)
-        about = dict(zip(keys, key, strict=True))
-        rows.append({**about, **asdict(found), "left_out": len(part) - found.n})
+        sides = {"need": n}
+        if "unstructured" in part and part["unstructured"].notna().any():
+            ends = part["smallest"], part["largest"]
+            sides["excess"] = n.clip(*ends) / part["unstructured"].clip(*ends)
+        for of, values in sides.items():
+            x, y = part["final"].to_numpy(), values.to_numpy(dtype=float)
+            found = rank_correlation(x, y, level=level)
+            about = dict(zip(keys, key, strict=True)) | {"of": of}
+            rows.append({**about, **asdict(found), "left_out": len(part) - found.n})
     return pd.DataFrame(rows).rename(columns={"n": "models"})
 
 
 def sample_efficiency(
-    correlations: pd.DataFrame,
+    untaught: pd.DataFrame,
     *,
     target: str,
     criterion: str = "50% of final",
-    without: pd.DataFrame | None = None,
+    every: pd.DataFrame | None = None,
 ) -> Verdict:
-    """Judge claim 4 by the rank correlation of structures needed with the final score.
+    """Judge claim 4 by correlations over representations not trained on the target.
 
-    The claim expects a negative correlation. It **holds** if the interval lies below zero at the
-    representations' own widths and in every way of matching widths; it **fails** if the interval
-    lies above zero in every way of matching and not below zero at their own widths; otherwise it is
-    **undecided**.
+    The claim expects that the higher the final score, the fewer structures are needed, also beside
+    what signal to noise alone asks for. It **holds** if the rank correlation of score and need lies
+    surely below zero with all channels and with equally many drawn at random, and with these that
+    of score and excess lies below too. It **fails** if that of score and need lies surely above
+    zero with channels drawn at random and not below with all. Otherwise it is **undecided**.
+    Principal components, scaled to equal spread, have no structure left: they are told, and decide
+    nothing. `every` holds the correlations over all representations, to be told beside.
     """
-    rows = _of(correlations, target, criterion).set_index("width")
-    if "all" not in rows.index or len(rows) < 2:
-        raise ValueError(
-            f"the table has {criterion!r} of {target!r} for the widths {list(rows.index)}; needed "
-            "are 'all' and at least one way of matching widths."
-        )
-    own, matched = rows.loc["all"], rows.drop(index="all")
-    below, above = (matched["high"] < 0).all(), (matched["low"] > 0).all()
+    missing = lacks(untaught, ["width", "target", "criterion", "of", "rho", "low", "high"])
+    if missing:
+        return Verdict(CLAIM, "undecided", f"Claim 4 is not judged here: {missing}.")
+    rows = _of(untaught, target, criterion).set_index(["of", "width"])
+    needed = [("need", "all"), ("need", "subset"), ("excess", "subset")]
+    if not set(needed) <= set(rows.index):
+        told = "all channels and with equally many drawn at random"
+        why = f"{criterion!r} of {target!r} is not there with {told}"
+        return Verdict(CLAIM, "undecided", f"Claim 4 is undecided here: {why}.")
+    own, drawn, excess = (rows.loc[key] for key in needed)
+    below, above = own["high"] < 0 and drawn["high"] < 0, drawn["low"] > 0
     outcome = decide(
-        holds=bool(own["high"] < 0 and below), fails=bool(above and not own["high"] < 0)
+        holds=bool(below and excess["high"] < 0), fails=bool(above and not own["high"] < 0)
     )
     if outcome == "holds":
-        reason = "the higher the final score, the fewer structures were needed, at all widths tried"
+        reason = "the higher the score, the fewer structures were needed, fewer than signal to "
+        reason += "noise alone asks for"
     elif outcome == "fails":
-        reason = "the higher the final score, the more structures were needed"
-    elif rows["low"].isna().any():
-        reason = f"a ranking of {rows['models'].min()} says too little"
-    elif own["high"] < 0:
-        reason = "a high score and a small need go together, but not at every matched width"
+        reason = "the higher the score, the more structures were needed"
+    elif np.isnan([own["low"], drawn["low"], excess["low"]]).any():
+        reason = f"a ranking of {min(own['models'], drawn['models'])} says too little"
     elif below:
-        reason = "a high score and a small need go together only once widths are matched"
+        reason = "a high score and a small need go together, but signal to noise alone may do it"
+    elif own["high"] < 0:
+        reason = "a high score and a small need go together, but not at equal width"
+    elif drawn["high"] < 0:
+        reason = "a high score and a small need go together only at equal width"
     else:
         reason = "not every interval excludes zero"
-    others = " and ".join(
-        f"{_rho(row)} with {_MATCHED.get(str(width), width)}" for width, row in matched.iterrows()
-    )
     sentence = (
-        f"Claim 4 {VERBS[outcome]} here: {reason}. Over {own['models']} representations the rank "
-        f"correlation between the final score for {target} and the structures needed for "
-        f"{criterion.replace('of final', 'of it')} is {_rho(own)}; at one width, {others}."
+        f"Claim 4 {VERBS[outcome]} here: {reason}. Over {own['models']} representations that were "
+        f"not trained on {target} the rank correlation between their final score for {target} and "
+        f"the structures needed for {criterion.replace('of final', 'of it')} is {_rho(own)}; "
+        f"{_rho(drawn)} with {_MATCHED['subset']}, where that of the score and the need divided by "
+        f"what unstructured features need is {_rho(excess)}."
     )
-    if without is not None:
-        sentence += without_trained(without, target=target, criterion=criterion)
+    if ("need", "pca") in rows.index:
+        told = _rho(rows.loc[("need", "pca")])
+        sentence += f" With {_MATCHED['pca']}, where signal to noise alone decides: {told}."
+    if every is not None:
+        told = _told(_of(every, target, criterion))
+        sentence += f" With the networks trained on {target}: {told}."
     return Verdict(CLAIM, outcome, sentence)
-
-
-def without_trained(without: pd.DataFrame, *, target: str, criterion: str) -> str:
-    """The correlations without the networks trained on the target, as a sentence to be appended."""
-    rows = _of(without, target, criterion)
-    if rows.empty:
-        return ""
-    return (
-        f" Without the networks trained on {target} ({rows['models'].min()} left): {_told(rows)}."
-    )
 
 
 def fewer_than_unstructured(table: pd.DataFrame) -> str:
@@ -119,6 +129,8 @@ def _of(correlations: pd.DataFrame, target: str, criterion: str) -> pd.DataFrame
 
 
 def _told(rows: pd.DataFrame) -> str:
+    if "of" in rows:
+        rows = rows[rows["of"] == "need"]
     return ", ".join(f"{row['width']} {_rho(row)}" for _, row in rows.iterrows())
 
 

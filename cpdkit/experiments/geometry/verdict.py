@@ -10,10 +10,10 @@ import pandas as pd
 
 from cpdkit.comparisons import compare, rank_correlation, stack
 from cpdkit.experiments.geometry.measure import WITHIN_SCORE
-from cpdkit.experiments.verdict import Verdict, decide, of_target, with_interval
+from cpdkit.experiments.verdict import Verdict, decide, of_target, saw_target, with_interval
 from cpdkit.figures import levels
 
-__all__ = ["geometry_order", "order_correlations", "order_of_pairs"]
+__all__ = ["geometry_order", "order_correlations", "order_of_pairs", "untaught"]
 
 CLAIM = "The order of representations by r2_partial is their order in geometry alone."
 BETWEEN_SCORE = "r2_partial"
@@ -22,6 +22,15 @@ _VERBS = {
     "holds": "is a good guide to geometry alone",
     "undecided": "may or may not be a guide to geometry alone",
 }
+
+
+def untaught(tables: Mapping[str, pd.DataFrame], target: str) -> dict[str, pd.DataFrame]:
+    """Tables of those representations that were not trained on a target."""
+    return {name: table for name, table in tables.items() if not saw_target(name, target)}
+
+
+def _not(taught: int, target: str) -> str:
+    return f" not trained on {target}" if taught else ""
 
 
 def order_of_pairs(
@@ -101,19 +110,31 @@ def geometry_order(
 
     The claim that both put representations in one order **holds** if no pair is reversed and the
     interval of the rank correlation lies above zero; it **fails** if a pair is reversed or that
-    interval lies below zero; otherwise it is **undecided**.
+    interval lies below zero; otherwise it is **undecided**. Representations that were trained on
+    the target lead by either ruler, so they do not count: `pairs` with one of them are left out,
+    and `correlations` are to be without them (`untaught`).
     """
     if len(within) < 2:
         sentence = "The order is undecided here: it takes at least 2 representations."
         return Verdict(CLAIM, "undecided", sentence)
     here, row = of_target(pairs, target), of_target(correlations, target).iloc[0]
+    seen = {name: saw_target(name, target) for name in within}
+    here = here[~(here["a"].map(seen) | here["b"].map(seen)).astype(bool)]
+    taught = sum(seen.values())
+    within = {name: table for name, table in within.items() if not seen[name]}
+    if row["models"] != len(within):
+        raise ValueError(
+            f"the correlation is over {row['models']} representations, but {len(within)} were not "
+            f"trained on {target}; give order_correlations of untaught(between) and of within."
+        )
     reverse = here[here["order"] == "reversed"]
     same = int((here["order"] == "same").sum())
     outcome = decide(holds=bool(row["low"] > 0), fails=bool(len(reverse) > 0 or row["high"] < 0))
     sentence = (
-        f"For {target}, the order of {int(row['models'])} representations by r2_partial between "
-        f"molecules {_VERBS[outcome]}: the rank correlation with the score within molecules is "
-        f"{with_interval(row, 'rho', style='signed')}, and of {len(here)} pairs {same} are "
+        f"For {target}, the order of {int(row['models'])} representations{_not(taught, target)} by "
+        f"r2_partial between molecules {_VERBS[outcome]}: the rank correlation with the score "
+        f"within molecules is {with_interval(row, 'rho', style='signed')}, and of {len(here)} "
+        f"pairs {same} are "
         f"resolved in the same order and {len(reverse)} in opposite orders"
     )
     if len(reverse):

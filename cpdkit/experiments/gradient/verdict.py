@@ -1,31 +1,34 @@
-"""Claim 1: do handcrafted descriptors keep geometry linearly accessible?"""
+"""Claim 1: do learned features keep more geometry linearly accessible than descriptors do?"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
-from cpdkit.comparisons import paired_difference
-from cpdkit.experiments.verdict import VERBS, Verdict, above_ceiling, decide, with_interval
+from cpdkit.experiments.verdict import (
+    MARGIN,
+    VERBS,
+    Verdict,
+    above_ceiling,
+    decide,
+    kind_of,
+    lacks,
+    saw_target,
+    with_interval,
+)
+from cpdkit.intervals import corrected_t
 
-__all__ = ["NULLS", "crossings", "disentanglement_gradient", "judged"]
-
-NULLS = ("bond-counts", "random")
-"""Encoders that are neither a descriptor of geometry nor learned."""
+__all__ = ["crossings", "differences", "disentanglement_gradient"]
 
 CLAIM = "Learned features keep geometry linearly accessible, handcrafted ones do not."
-_REASONS = {
-    "fails": "a handcrafted descriptor keeps geometry linearly accessible under a sound probe",
-    "holds": "no handcrafted descriptor keeps geometry linearly accessible, a learned one does",
-    "undecided": "the intervals do not separate",
-}
 
+GROUPS = ("learned", "saw the target", "untrained")
+"""Kinds of representations that are compared with descriptors; the first one decides."""
 
-def judged(table: pd.DataFrame) -> pd.DataFrame:
-    """Scores of what the claim speaks of: no :data:`NULLS`, no untrained networks."""
-    encoders = table["encoder"]
-    return table[~encoders.isin(NULLS) & ~encoders.str.contains("untrained")]
+_ABOUT = ["folds", "target", "score", "encoder", "group", "descriptor"]
+_NUMBERS = ["mean", "low", "high", "least", "most"]
 
 
 def crossings(table: pd.DataFrame) -> str:
@@ -33,58 +36,139 @@ def crossings(table: pd.DataFrame) -> str:
     return f"{above_ceiling(table)} of last layers."
 
 
-def disentanglement_gradient(
-    table: pd.DataFrame,
+def differences(
+    tables: Mapping[str, pd.DataFrame],
     *,
-    target: str,
     handcrafted: Collection[str],
-    score: str = "r2_geom",
-) -> Verdict:
-    """Judge claim 1: handcrafted descriptors do not keep geometry linearly accessible.
+    targets: Sequence[str],
+    n_folds: int,
+    scores: Sequence[str] = ("r2_partial", "r2_geom"),
+    level: float = 0.95,
+) -> pd.DataFrame:
+    r"""Every representation minus every descriptor, on the same folds.
 
-    The claim **holds** if the interval of every handcrafted representation lies at or below zero
-    and that of some learned one above; it **fails** if the interval of a handcrafted one lies above
-    zero; otherwise the results leave it **undecided**. Judged by the sound protocol on last layers.
-    Encoders that are not `handcrafted` count as learned; one whose name holds the target, as
-    ``zoo/painn-gap-0`` does, was trained on it, and the best that was not is named too.
+    `tables` are of last layers by kind of folds, with ``encoder`` and ``fold_values``. ``low`` and
+    ``high`` are of one difference. ``least`` allows for picking the best of m representations of a
+    ``group`` and of T targets: the level is :math:`1 - (1 - \text{level}) / (m T)`. ``most``
+    allows for picking the descriptor. Nulls are left out.
     """
-    rows = table[
-        (table["target"] == target)
-        & (table["score"] == score)
-        & (table["protocol"] == "sound")
-        & table["last"]
-    ]
-    if rows.empty and len(table):
-        raise ValueError(f"the table has no sound {score!r} of {target!r} for a last layer.")
-    by_hand = rows["encoder"].isin(list(handcrafted))
-    hand, learned = rows[by_hand], rows[~by_hand]
-    kinds = {"handcrafted descriptor": hand, "learned representation": learned}
-    if lacking := [kind for kind, part in kinds.items() if part.empty]:
-        missing = " and no ".join(lacking)
-        return Verdict(
-            CLAIM, "undecided", f"Claim 1 is undecided here: the run has no {missing} to compare."
-        )
-    best_hand = hand.loc[hand["mean"].idxmax()]
-    best_learned = learned.loc[learned["mean"].idxmax()]
-    outcome = decide(
-        holds=bool((hand["high"] <= 0).all() and (learned["low"] > 0).any()),
-        fails=bool((hand["low"] > 0).any()),
-    )
-    n_folds = table.attrs.get("n_folds", len(best_hand["fold_values"]))
+    rows = []
+    for kind, table in tables.items():
+        asked = table[table["target"].isin(list(targets)) & table["score"].isin(list(scores))]
+        for (target, score), here in asked.groupby(["target", "score"], sort=False):
+            values = {r.encoder: np.asarray(r.fold_values, float) for r in here.itertuples()}
+            groups = {name: _group(name, str(target), handcrafted) for name in values}
+            hand = [name for name, group in groups.items() if group == "descriptor"]
+            for name, group in groups.items():
+                if group not in GROUPS:
+                    continue
+                mates = sum(other == group for other in groups.values()) * len(targets)
+                for descriptor in hand:
+                    gain = values[name] - values[descriptor]
+                    (low, high), (least, _), (_, most) = (
+                        corrected_t(
+                            gain, test_share=1 / (n_folds - 1), level=1 - (1 - level) / chances
+                        )
+                        for chances in (1, mates, len(hand))
+                    )
+                    about = (kind, target, score, name, group, descriptor)
+                    rows.append((*about, gain.mean(), low, high, least, most))
+    return pd.DataFrame(rows, columns=[*_ABOUT, *_NUMBERS])
 
-    def beside(best: pd.Series, comma: str = "") -> str:
-        folds = (best["fold_values"], best_hand["fold_values"])
-        gain = with_interval(paired_difference(*folds, n_folds=n_folds), style="signed")
-        named = f"{best['representation']}{comma} {with_interval(best)}"
-        return f"{named}; the difference is {gain}"
 
-    sentence = (
-        f"Claim 1 {VERBS[outcome]} here: {_REASONS[outcome]}. "
-        f"{best_hand['representation']} scores {with_interval(best_hand)} for {target}, "
-        f"{beside(best_learned)}."
-    )
-    unasked = learned[~learned["encoder"].str.contains(f"-{target}-", regex=False)]
-    if len(unasked) < len(learned) and len(unasked):
-        best = unasked.loc[unasked["mean"].idxmax()]
-        sentence += f" Of those not trained on {target} the best is {beside(best, ',')}."
+def _group(encoder: str, target: str, handcrafted: Collection[str]) -> str:
+    kind = kind_of(encoder, handcrafted)
+    if kind in ("trained", "pretrained"):
+        return "saw the target" if saw_target(encoder, target) else "learned"
+    return kind
+
+
+def disentanglement_gradient(
+    differences: pd.DataFrame,
+    *,
+    targets: Sequence[str],
+    score: str = "r2_partial",
+    margin: float = MARGIN,
+) -> Verdict:
+    """Judge claim 1 by what learned features have above descriptors, against a margin.
+
+    Of a target the claim **holds** if some network that has not seen it is surely more than the
+    margin above every descriptor (its ``least`` differences), and **fails** if every one of them is
+    surely less than the margin above some descriptor (one of its ``most`` differences); else it is
+    **undecided**. With several targets the claim holds or fails if it does for all, and holds
+    **in part** if it does for some.
+    """
+    missing = lacks(differences, [*_ABOUT, *_NUMBERS])
+    if missing:
+        return Verdict(CLAIM, "undecided", f"Claim 1 is not judged here: {missing}.")
+    if not (differences["group"] == GROUPS[0]).any():
+        why = "the run has no network that has not seen the target, or no descriptor, to compare"
+        return Verdict(CLAIM, "undecided", f"Claim 1 is undecided here: {why}.")
+    kinds = list(dict.fromkeys(differences["folds"]))
+    found = {
+        (kind, target): _of_target(differences, kind, target, score, margin)
+        for kind in kinds
+        for target in targets
+        if ((differences["folds"] == kind) & (differences["target"] == target)).any()
+    }
+    outcomes = {kind: [o for (k, _), (o, _) in found.items() if k == kind] for kind in kinds}
+    outcome = _together(outcomes[kinds[0]])
+    told = [f"for {target}, {said}" for (k, target), (_, said) in found.items() if k == kinds[0]]
+    sentence = f"Claim 1 {VERBS[outcome]} here: {'. '.join([told[0], *map(_first, told[1:])])}."
+    for kind in kinds[1:]:
+        said = [f"{VERBS[o]} for {t}" for (k, t), (o, _) in found.items() if k == kind]
+        sentence += f" With {kind} folds it {' and '.join(said)}."
     return Verdict(CLAIM, outcome, sentence)
+
+
+def _first(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _together(outcomes: Collection[str]) -> str:
+    if set(outcomes) == {"holds"} or "holds" not in outcomes:
+        return decide(holds="holds" in outcomes, fails=set(outcomes) == {"fails"})
+    return "partly"
+
+
+def _of_target(
+    table: pd.DataFrame, kind: str, target: str, score: str, margin: float
+) -> tuple[str, str]:
+    """Outcome and reason for one target by one kind of folds."""
+    here = table[(table["folds"] == kind) & (table["target"] == target)]
+    rows = here[here["score"] == score]
+    learned = rows[rows["group"] == GROUPS[0]].groupby("encoder", sort=False)
+    above, below = learned["least"].min() > margin, learned["most"].min() < margin
+    outcome = decide(holds=bool(above.any()), fails=bool(below.all()))
+    n = len(above)
+    if outcome == "holds":
+        what = f"{above.sum()} of {n} networks that have not seen it are surely more than "
+        what += f"{margin:g} above every descriptor"
+    elif outcome == "fails":
+        what = f"all {n} networks that have not seen it are surely less than {margin:g} above the "
+        what += "descriptors, or below them"
+    else:
+        what = f"of {n} networks that have not seen it none is surely more than {margin:g} above "
+        what += f"every descriptor, and {(~below).sum()} may be"
+    best = _best(rows, GROUPS[0]).iloc[0]
+    plain = here[here["score"] == "r2_geom"].set_index(["encoder", "descriptor"])
+    said = f"{what}; the best, {best['encoder']}, minus {best['descriptor']} is {_gain(best)} in "
+    said += "r2_partial"
+    if (best["encoder"], best["descriptor"]) in plain.index:
+        said += f" and {_gain(plain.loc[(best['encoder'], best['descriptor'])])} in r2_geom"
+    for group, words in zip(
+        GROUPS[1:], ("that was trained on it", "without training"), strict=True
+    ):
+        for _, other in _best(rows, group).iterrows():
+            said += f"; the best {words}, {other['encoder']}: {_gain(other)}"
+    return outcome, said
+
+
+def _best(rows: pd.DataFrame, group: str) -> pd.DataFrame:
+    """The row of the largest difference to the best descriptor, if there is such a group."""
+    of = rows[rows["group"] == group].sort_values("mean", kind="stable")
+    return of.drop_duplicates("encoder").tail(1)
+
+
+def _gain(row: pd.Series) -> str:
+    return with_interval(row, style="signed")

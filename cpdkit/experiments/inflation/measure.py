@@ -10,9 +10,10 @@ import pandas as pd
 from sklearn.decomposition import PCA
 
 from cpdkit.comparisons import stack
-from cpdkit.controls import control_scores
+from cpdkit.controls import LINEAR_TARGETS, control_scores
 from cpdkit.experiments.inflation.planted import RARE, SMOOTH, NoGeometry, PlantedQuestions
 from cpdkit.experiments.inflation.remedies import minus_control, scores_after_removal
+from cpdkit.experiments.inflation.verdict import STRONG
 from cpdkit.probes.nonlinear import NONLINEAR, boosted_trees, kernel, mlp
 from cpdkit.projection.flexible import BasisProjector, CrossFittedResidual
 from cpdkit.projection.linear import CompositionProjector
@@ -21,7 +22,7 @@ from cpdkit.representation import Representation
 
 __all__ = ["QUESTIONS", "fixed_probes", "inflation_scores", "model_scores"]
 __all__ += ["planted_minus_control", "probe_settings", "remedy_scores", "scores_by_width"]
-__all__ += ["trees_on_components", "unprojected_score", "varying_channels"]
+__all__ += ["strong_scores", "trees_on_components", "unprojected_score", "varying_channels"]
 
 QUESTIONS = {
     "linear target, raw": ("linear", "r2_geom", 0.0),
@@ -72,6 +73,34 @@ def inflation_scores(
         for probe, model in probes.items()
         for kind in folds
     }
+    return stack(found, ["representation", "probe", "folds"])
+
+
+def strong_scores(
+    features: Mapping[str, np.ndarray],
+    composition: np.ndarray,
+    formulas: Sequence[str],
+    *,
+    control: str,
+    n_trees: int,
+    folds: Sequence[str],
+    seed: int,
+) -> pd.DataFrame:
+    """Scores of trees as strong as scikit-learn's default: 100 of 31 leaves, learning rate 0.1.
+
+    By the first of `folds` of all targets that are linear in the counts, by the others of `control`
+    alone, as these trees take long.
+    """
+    trees = boosted_trees(n_trees=n_trees, learning_rate=0.1, max_leaf_nodes=31, seed=seed)
+    every = [control, *(name for name in LINEAR_TARGETS if name != control)]
+    found = {}
+    for name, X in features.items():
+        for kind in folds:
+            scores = control_scores(
+                X, composition, formulas, targets=every if kind == folds[0] else [control],
+                probe=trees, folds=kind, seed=seed,
+            )  # fmt: skip
+            found[name, STRONG, kind] = scores[scores["score"].isin(["r2_geom", "crossing"])]
     return stack(found, ["representation", "probe", "folds"])
 
 

@@ -2,75 +2,138 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+import numpy as np
 import pandas as pd
 
 from cpdkit.experiments.inflation.planted import RARE, SMOOTH
-from cpdkit.experiments.verdict import VERBS, Verdict, above_ceiling, decide, named, number
+from cpdkit.experiments.verdict import (
+    VERBS,
+    Verdict,
+    above_ceiling,
+    decide,
+    kind_of,
+    lacks,
+    listed,
+    named,
+    number,
+    with_interval,
+)
+from cpdkit.scores import summarise
 
-__all__ = ["caught_by_trees", "control_recovered", "inflated_trees", "made_by_projection"]
+__all__ = [
+    "STRONG",
+    "by_kind",
+    "caught_by_trees",
+    "control_recovered",
+    "inflated_trees",
+    "made_by_projection",
+]
 __all__ += ["models_above_ceiling", "recommended_remedy", "safe_after_projection", "safe_widths"]
 
 CLAIM = "Boosted trees on projected residuals are inflated: they find composition again."
 PAPER = (0.68, 0.95)
 
+STRONG = "strong trees"
+"""Trees as scikit-learn makes them by default, which decide."""
+
+_KIND_COLUMNS = ["folds", "target", "kind", "models", "above", "mean", "low", "high"]
+_KINDS = {
+    "descriptor": "descriptors",
+    "trained": "networks trained here",
+    "pretrained": "pretrained networks",
+    "untrained": "untrained networks",
+    "null": "nulls",
+}
+
+
+def by_kind(
+    scores: pd.DataFrame, *, handcrafted: Collection[str], n_folds: int, least: float = 0.1
+) -> pd.DataFrame:
+    """What the typical representation of each kind gives: medians over representations, by fold.
+
+    Kinds are descriptors, trained, pretrained and untrained networks. Columns ``folds, target,
+    kind, models``, how many of them lie surely ``above`` `least`, and ``mean, low, high`` of the
+    median. Undefined scores do not count.
+    """
+    rows = scores[(scores["score"] == "r2_geom") & scores["mean"].notna()]
+    if rows[["representation", "target", "folds"]].duplicated().any():
+        raise ValueError("several rows for one representation, target and kind of folds.")
+    rows = rows.assign(kind=[kind_of(name, handcrafted) for name in rows["representation"]])
+    found = []
+    for key, part in rows.groupby(["folds", "target", "kind"], sort=False):
+        median = np.median(np.array(part["fold_values"].tolist(), dtype=float), axis=0)
+        counts = (len(part), int((part["low"] > least).sum()))
+        numbers = summarise(median, n_folds=n_folds)
+        found.append((*key, *counts, *(numbers[name] for name in ("mean", "low", "high"))))
+    return pd.DataFrame(found, columns=_KIND_COLUMNS)
+
 
 def inflated_trees(
-    table: pd.DataFrame,
+    kinds: pd.DataFrame,
     *,
-    target: str,
-    also: Sequence[str] = (),
-    probe: str = "trees",
+    controls: Sequence[str],
+    scores: pd.DataFrame | None = None,
     least: float = 0.1,
 ) -> Verdict:
-    """Judge claim 3 by a target that is linear in what was removed, so that 0 is sound.
+    """Judge claim 3 by targets that are linear in what was removed, so that 0 is sound.
 
-    The claim **holds** if the interval of the trees' score lies above `least` for at least half of
-    the representations, **fails** if for every one it lies below, and is **undecided** otherwise.
-    Undefined scores do not count. Which target is judged is a choice, so others of the kind can be
-    judged beside it; where they disagree the claim is **undecided**.
+    A kind of representations (`by_kind`) is *inflated* in a control if the interval of its typical
+    score lies above `least`, *sound* if it lies below, else *open*. The claim **holds** if all
+    kinds are inflated in all `controls`, **fails** if all are sound, holds **in part** if some are
+    inflated and others sound, and is otherwise **undecided**. Judged by the first kind of folds;
+    others are told, as are the best and the worst of `scores`.
     """
-    rows = table[(table["target"] == target) & (table["score"] == "r2_geom")]
-    judged = rows[rows["probe"] == probe]
+    missing = lacks(kinds, _KIND_COLUMNS)
+    if missing:
+        return Verdict(CLAIM, "undecided", f"Claim 3 is not judged here: {missing}.")
+    first, *others = dict.fromkeys(kinds["folds"]) or [""]
+    judged = kinds[(kinds["folds"] == first) & kinds["target"].isin(list(controls))]
     if judged.empty:
-        raise ValueError(f"the table has no 'r2_geom' of {target!r} under {probe!r}.")
-    if judged["representation"].duplicated().any():
-        raise ValueError("several rows for one representation; give one fold scheme.")
-    judged = judged[judged["mean"].notna()]
-    if judged.empty:
-        why = f"{target.replace('_', ' ')} does not vary within every test fold"
+        why = f"{listed([_said(c) for c in controls])} do not vary within every test fold"
         return Verdict(CLAIM, "undecided", f"Claim 3 is undecided here: {why}.")
-    outcome, count = _outcome(judged, least)
-    total = len(judged)
-    told = []
-    for other in also:
-        beside = table[(table["target"] == other) & (table["score"] == "r2_geom")]
-        beside = beside[(beside["probe"] == probe) & beside["mean"].notna()]
-        if len(beside):
-            says, found = _outcome(beside, least)
-            told.append(f"{other.replace('_', ' ')} in {found} of {len(beside)}")
-            outcome = outcome if says == outcome else "undecided"
-    best, worst = judged.loc[judged["mean"].idxmax()], judged.loc[judged["mean"].idxmin()]
+    states = {_state(row, least) for _, row in judged.iterrows()}
+    outcome = decide(holds=states == {"inflated"}, fails=states == {"sound"})
+    outcome = "partly" if {"inflated", "sound"} <= states else outcome
+    told = [
+        f"{_said(control)} in {', '.join(_cells(judged[judged['target'] == control]))}"
+        for control in controls
+        if (judged["target"] == control).any()
+    ]
     sentence = (
         f"Claim 3 {VERBS[outcome]} here: from projected residuals, which hold nothing linear in "
-        f"composition, boosted trees recover {target.replace('_', ' ')} in {count} of {total} "
-        "models" + (f" ({', '.join(told)})" if told else "") + f"; {named(best)}"
+        f"composition, boosted trees recover {'; '.join(told)} (R2 surely above {least:g}; in "
+        "brackets that of the typical model)."
     )
-    if total > 1:
-        sentence += f", {named(worst)}"
-    sentence += f" (paper: {PAPER[0]:.2f} to {PAPER[1]:.2f})."
-    ridge = rows[rows["probe"] == "ridge"]
-    if len(ridge):
-        sentence += f" Ridge scores at most {number(ridge['mean'].max())}."
+    if scores is not None:
+        of = scores[(scores["score"] == "r2_geom") & (scores["target"] == controls[0])]
+        of = of[(of["folds"] == first) & of["mean"].notna()].sort_values("mean", kind="stable")
+        if len(of):
+            sentence += f" For {_said(controls[0])} {named(of.iloc[-1])}"
+            sentence += f" and {named(of.iloc[0])}" if len(of) > 1 else ""
+            sentence += f" (paper: {PAPER[0]:.2f} to {PAPER[1]:.2f})."
+    for kind in others:
+        here = kinds[(kinds["folds"] == kind) & (kinds["target"] == controls[0])]
+        if len(here):
+            cells = ", ".join(_cells(here))
+            sentence += f" With {kind} folds they recover {_said(controls[0])} in {cells}."
     return Verdict(CLAIM, outcome, sentence)
 
 
-def _outcome(judged: pd.DataFrame, least: float) -> tuple[str, int]:
-    """What the scores of one control say, and how many are inflated."""
-    count = int((judged["low"] > least).sum())
-    fails = bool((judged["high"] < least).all())
-    return decide(holds=2 * count >= len(judged), fails=fails), count
+def _state(row: pd.Series, least: float) -> str:
+    return "inflated" if row["low"] > least else "sound" if row["high"] < least else "open"
+
+
+def _cells(rows: pd.DataFrame) -> list[str]:
+    return [
+        f"{row['above']} of {row['models']} {_KINDS[row['kind']]} [{with_interval(row)}]"
+        for _, row in rows.iterrows()
+    ]
+
+
+def _said(control: str) -> str:
+    return control.replace("_", " ")
 
 
 def safe_widths(table: pd.DataFrame, *, bound: float = 0.1) -> pd.DataFrame:

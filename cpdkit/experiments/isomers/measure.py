@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from cpdkit.held_out.engine import engine_for
 from cpdkit.held_out.inputs import check_inputs
@@ -23,6 +24,7 @@ of the penalty per row: equal features may differ by rounding, and the weights o
 columns may be that large."""
 LEAST_PENALTY = 1e-6  # taken for probes without one
 
+_ALIKE = ["by_formula", "by_formula_low", "by_formula_high"]
 _PAIR = ["target", "formula", "first", "second", "difference"]
 
 
@@ -94,8 +96,10 @@ def accuracy_by_difference(
 
     ``pairs`` is ``"bin"`` (differences between two quantiles, with equally many pairs) or
     ``"above"`` (all that differ more than a quantile; from 0 these are all pairs);
-    ``from_difference`` is in units of the target. The bootstrap draws whole formulas, the same for
-    all representations.
+    ``from_difference`` is in units of the target. Formulas are the units of the intervals
+    (`_Formulas`): ``n_effective`` says how many of equal size the pairs are worth, as a few hold
+    most of them. ``by_formula`` with its interval is the mean of the shares of all ``n_formulas``,
+    each counting once.
     """
     if n_bins < 1:
         raise ValueError(f"n_bins={n_bins} must be at least 1.")
@@ -112,14 +116,18 @@ def accuracy_by_difference(
             formulas = _Formulas(here["formula"], n_draws=n_draws, seed=seed)
             for kind, b in [(k, b) for k in ("above", "bin") for b in range(n_bins)]:
                 chosen = number >= b if kind == "above" else number == b
-                accuracy, low, high = formulas.mean(here["right"].to_numpy(), chosen, level)
+                right = here["right"].to_numpy()
+                accuracy, low, high = formulas.mean(right, chosen, level)
+                alike = formulas.mean_of_formulas(right, chosen, level)
                 rows.append({
                     "representation": name, "target": target, "pairs": kind,
                     "from_quantile": b / n_bins,
                     "to_quantile": 1.0 if kind == "above" else (b + 1) / n_bins,
                     "from_difference": float(edges[b]),
-                    "accuracy": accuracy, "low": low, "high": high,
+                    "accuracy": accuracy, "low": max(low, 0.0), "high": min(high, 1.0),
                     "n_pairs": int(chosen.sum()), "n_formulas": here["formula"][chosen].nunique(),
+                    "n_effective": formulas.effective(chosen),
+                    **dict(zip(_ALIKE, alike, strict=True)),
                 })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -134,9 +142,10 @@ def accuracy_differences(
 ) -> pd.DataFrame:
     """Compare each representation with each baseline on the same pairs.
 
-    Columns ``target, representation, baseline``, ``difference`` (of accuracies), ``low, high``.
-    Each interval has the level ``1 - (1 - level) / m`` for m representations that are no baselines
-    (Bonferroni), so that more models are not more chances.
+    Columns ``target, representation, baseline``, ``difference`` (of accuracies), ``low, high``, and
+    ``by_formula`` with its interval as in `accuracy_by_difference`. Each interval has the level
+    ``1 - (1 - level) / m`` for m representations that are no baselines (Bonferroni), so that more
+    models are not more chances.
     """
     missing = [name for name in baselines if name not in pairs]
     others = [name for name in pairs if name not in baselines]
@@ -158,18 +167,24 @@ def accuracy_differences(
             gain = (ours["right"] - theirs["right"]).to_numpy()
             for target, here in ours.groupby("target", sort=False):
                 formulas = _Formulas(here["formula"], n_draws=n_draws, seed=seed)
-                difference, low, high = formulas.mean(
-                    gain[here.index], np.ones(len(here), bool), each
-                )
+                every = np.ones(len(here), bool)
+                difference, low, high = formulas.mean(gain[here.index], every, each)
+                alike = formulas.mean_of_formulas(gain[here.index], every, each)
                 about = {"target": target, "representation": name, "baseline": baseline}
-                rows.append(about | {"difference": difference, "low": low, "high": high})
+                about |= {"difference": difference, "low": low, "high": high}
+                rows.append(about | dict(zip(_ALIKE, alike, strict=True)))
     table = pd.DataFrame(rows)
     table.attrs = {"level": level}
     return table
 
 
 class _Formulas:
-    """Bootstrap of whole formulas over values of pairs."""
+    """Intervals over values of pairs whose units are formulas.
+
+    The standard error is that of a bootstrap of whole formulas. Few formulas hold most pairs, so
+    the interval is Student's t with as many degrees of freedom as `effective` formulas, less one:
+    percentiles of the bootstrap would be too narrow.
+    """
 
     def __init__(self, formulas: pd.Series, *, n_draws: int, seed: int) -> None:
         names, self._index = np.unique(formulas.to_numpy(dtype=str), return_inverse=True)
@@ -179,14 +194,36 @@ class _Formulas:
     def mean(
         self, values: np.ndarray, chosen: np.ndarray, level: float
     ) -> tuple[float, float, float]:
-        """Mean over the chosen pairs and its percentile interval."""
+        """Mean over the chosen pairs and its interval."""
         index = self._index[chosen]
         sums = np.bincount(index, weights=values[chosen], minlength=self._n)
         counts = np.bincount(index, minlength=self._n)
         total = self._weights @ counts
         draws = (self._weights @ sums)[total > 0] / total[total > 0]
-        low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-        return float(values[chosen].mean()), float(low), float(high)
+        return _student(
+            float(values[chosen].mean()), float(draws.std()), self.effective(chosen), level
+        )
+
+    def effective(self, chosen: np.ndarray) -> float:
+        """How many equally large formulas the chosen pairs are worth (Kish)."""
+        counts = np.bincount(self._index[chosen], minlength=self._n)
+        return float(counts.sum() ** 2 / (counts.astype(float) ** 2).sum())
+
+    def mean_of_formulas(
+        self, values: np.ndarray, chosen: np.ndarray, level: float
+    ) -> tuple[float, float, float]:
+        """Mean over formulas of the mean over their chosen pairs, and its interval."""
+        index = self._index[chosen]
+        counts = np.bincount(index, minlength=self._n)
+        sums = np.bincount(index, weights=values[chosen], minlength=self._n)
+        each = sums[counts > 0] / counts[counts > 0]
+        error = each.std(ddof=1) / np.sqrt(len(each)) if len(each) > 1 else np.nan
+        return _student(float(each.mean()), float(error), len(each), level)
+
+
+def _student(mean: float, error: float, units: float, level: float) -> tuple[float, float, float]:
+    half = stats.t.ppf(0.5 + level / 2, units - 1) * error if units > 1 else np.nan
+    return mean, mean - half, mean + half
 
 
 def _same(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

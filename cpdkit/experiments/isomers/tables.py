@@ -14,9 +14,10 @@ from cpdkit.composition import bond_counts, coordination, morgan_counts
 from cpdkit.datasets import Dataset
 from cpdkit.encoders import load_encoder
 from cpdkit.experiments.isomers.measure import accuracy_by_difference
+from cpdkit.experiments.labels import labelled
 from cpdkit.extraction import extract
 
-__all__ = ["constitution", "knows_training", "overview", "seen_and_new", "shares"]
+__all__ = ["constitution", "knows_training", "overview", "seen_and_new", "shares", "worth"]
 
 
 def constitution(ds: Dataset) -> dict[str, Any]:
@@ -58,6 +59,14 @@ def shares(accuracies: pd.DataFrame) -> pd.DataFrame:
     return chosen.assign(
         which=[f"upper {1 - q:.0%}" if q else "all pairs" for q in chosen["from_quantile"]]
     )
+
+
+def worth(accuracies: pd.DataFrame) -> pd.DataFrame:
+    """Over all pairs: how many there are, what they are worth, and the share by formula."""
+    every = accuracies[(accuracies["pairs"] == "above") & (accuracies["from_quantile"] == 0)]
+    columns = ["target", "representation", "n_pairs", "n_formulas", "n_effective"]
+    table = labelled(every[[*columns, "accuracy", "by_formula"]]).round(3)
+    return table.round({"n_effective": 0}).set_index(columns[:2])
 
 
 def knows_training(ds: Dataset) -> bool:

@@ -6,7 +6,15 @@ from collections.abc import Collection
 
 import pandas as pd
 
-from cpdkit.experiments.verdict import VERBS, Verdict, decide, of_target, points, with_interval
+from cpdkit.experiments.verdict import (
+    VERBS,
+    Verdict,
+    decide,
+    of_target,
+    points,
+    saw_target,
+    with_interval,
+)
 
 __all__ = ["CLAIMED", "claimed_accuracy", "residual_against_constitution"]
 
@@ -27,11 +35,16 @@ def residual_against_constitution(
 ) -> Verdict:
     """Judge whether residuals know more of isomers than what is bonded to what.
 
-    The claim **holds** if some representation is better than every baseline, the intervals of all
-    its differences lying above zero; it **fails** if every representation is worse than some
-    baseline, an interval lying below zero; otherwise it is **undecided**.
+    The claim **holds** if some representation that was not trained on the target is better than
+    every baseline, the intervals of all its differences lying above zero; it **fails** if each of
+    them is worse than some baseline, an interval lying below zero; otherwise it is **undecided**.
     """
     here, every = of_target(differences, target), of_target(accuracies, target)
+    seen = here["representation"].map(lambda name: saw_target(name, target))
+    if seen.all():
+        why = f"is undecided here: every representation was trained on {target}"
+        return Verdict(_BETTER, "undecided", f"That residuals order isomers better {why}.")
+    taught, here = here[seen], here[~seen]
     every = every[(every["pairs"] == "above") & (every["from_quantile"] == 0)]
     every = every.set_index("representation")
     sides = here.groupby("representation", sort=False)
@@ -42,7 +55,7 @@ def residual_against_constitution(
         above = ", ".join(better.index[better])
         reason = (
             f"{above} beat{'s' if better.sum() == 1 else ''} every baseline "
-            f"({better.sum()} of {len(better)} representations)"
+            f"({better.sum()} of {len(better)} representations not trained on {target})"
         )
     elif outcome == "fails":
         reason = "every representation is worse than a baseline"
@@ -57,11 +70,20 @@ def residual_against_constitution(
     )
     sentence = (
         f"That residuals order isomers better than counts of bonds do {VERBS[outcome]} for "
-        f"{target}: {reason}. Of {int(every.loc[best, 'n_pairs']):,} pairs {best} puts "
+        f"{target}: {reason}. Of {_pairs(every.loc[best])} {best} puts "
         f"{_percent(every.loc[best])} in order, {baselines}; the difference to {close['baseline']} "
         f"is {points(close['difference'])} points ({points(close['low'])} to "
         f"{points(close['high'])})."
     )
+    if "by_formula" in every:
+        alike = " and ".join(
+            f"{_percent(every.loc[name], 'by_formula')} by {name}"
+            for name in (best, *dict.fromkeys(here["baseline"]))
+        )
+        sentence += f" Each formula counting once: {alike}."
+    if len(taught):
+        top = max(taught["representation"], key=lambda name: every.loc[name, "accuracy"])
+        sentence += f" Trained on {target}, {top} puts {_percent(every.loc[top])} in order."
     return Verdict(_BETTER, outcome, sentence)
 
 
@@ -90,7 +112,7 @@ def claimed_accuracy(
     )
     sentence = (
         f"The share of {claimed:.1%} of isomer pairs in order {_REACHES[outcome]} for {target} "
-        f"over all pairs: {best} comes to {_percent(every.loc[best])}"
+        f"over all {_pairs(every.loc[best])}: {best} comes to {_percent(every.loc[best])}"
     )
     steps = here[here["representation"] == best].sort_values("from_quantile")
     reached = steps[steps["accuracy"] >= claimed]
@@ -108,5 +130,17 @@ def claimed_accuracy(
     return Verdict(_REACHED, outcome, sentence)
 
 
-def _percent(row: pd.Series) -> str:
-    return with_interval(row, "accuracy", style="percent")
+def _percent(row: pd.Series, value: str = "accuracy") -> str:
+    if value != "accuracy":
+        row = pd.Series({value: row[value], **{k: row[f"{value}_{k}"] for k in ("low", "high")}})
+    return with_interval(row, value, style="percent")
+
+
+def _pairs(row: pd.Series) -> str:
+    """How many pairs there are, and how many formulas they are worth."""
+    said = f"{int(row['n_pairs']):,} pairs"
+    if "n_effective" in row:
+        said += (
+            f" ({int(row['n_formulas'])} formulas, worth {row['n_effective']:.0f} of equal size)"
+        )
+    return said

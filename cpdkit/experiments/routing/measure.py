@@ -237,7 +237,11 @@ def routing_index(
 
 
 def routing_difference(trained: pd.DataFrame, untrained: pd.DataFrame) -> pd.DataFrame:
-    """What training changed: rows of one table minus the same rows of another, fold by fold."""
+    """What training changed: rows of one table minus the same rows of another, fold by fold.
+
+    ``least`` and ``most`` are the ends of intervals that allow for all layers of a degree
+    (Bonferroni), so that more layers are not more chances.
+    """
     for key in ("n", "folds", "n_folds", "repeats", "seed", "width"):
         if trained.attrs.get(key) != untrained.attrs.get(key):
             raise ValueError(
@@ -248,10 +252,16 @@ def routing_difference(trained: pd.DataFrame, untrained: pd.DataFrame) -> pd.Dat
     both = trained.merge(untrained[[*keys, "fold_values"]], on=keys, suffixes=("", "_untrained"))
     if both.empty:
         raise ValueError("the tables have no layer and irrep in common.")
-    values = [
-        paired_difference(a, b, n_folds=trained.attrs["n_folds"], level=trained.attrs["level"])
-        for a, b in zip(both["fold_values"], both["fold_values_untrained"], strict=True)
-    ]
+    n_folds, level = trained.attrs["n_folds"], trained.attrs["level"]
+    layers = both.groupby("l")["layer"].transform("nunique") if "layer" in both else 1
+    values = []
+    for a, b, m in zip(
+        both["fold_values"], both["fold_values_untrained"], np.broadcast_to(layers, len(both)),
+        strict=True,
+    ):  # fmt: skip
+        one = paired_difference(a, b, n_folds=n_folds, level=level)
+        wide = paired_difference(a, b, n_folds=n_folds, level=1 - (1 - level) / m)
+        values.append({**one, "least": wide["low"], "most": wide["high"]})
     dropped = ["fold_values_untrained", "fold_values", "mean", "low", "high", "draw_sd"]
     result = both.drop(columns=[c for c in dropped if c in both])
     result = pd.concat([result, pd.DataFrame(values)], axis=1)

@@ -12,7 +12,7 @@ from cpdkit.comparisons import stack
 from cpdkit.datasets import Dataset
 from cpdkit.experiments.routing.measure import routing_difference, routing_index, vector_scores
 from cpdkit.experiments.routing.multipoles import element_multipoles, multipole_targets
-from cpdkit.experiments.routing.verdict import irrep_routing, routing_states
+from cpdkit.experiments.routing.verdict import routing_states
 from cpdkit.probes.equivariant import equivariant_scores
 from cpdkit.probes.widths import WIDTHS
 from cpdkit.representation import Representation
@@ -20,6 +20,7 @@ from cpdkit.representation import Representation
 __all__ = ["best_vectors", "changes", "choices", "irreps", "multipole_scores", "roles"]
 
 _NOTHING_CHANGED = ["encoder", "untrained", "name", "l", "quantity", "mean", "low", "high"]
+_NOTHING_CHANGED += ["least", "most"]
 _VECTORS = ["encoder", "layer", "name", "irrep", "l", "matched", "channels", "width", "target"]
 _VECTORS += ["score", "mean", "low", "high", "draw_sd"]
 
@@ -64,7 +65,7 @@ def changes(index: pd.DataFrame, untrained: Mapping[str, str]) -> pd.DataFrame:
 def choices(scores: pd.DataFrame, *, vector: str, scalar: str) -> pd.DataFrame:
     """Index and state of every encoder under each way of making degrees comparable.
 
-    Cells are such as ``"+0.46, routes"``; ``claim`` is the outcome under this choice.
+    Cells are such as ``"+0.46, routes"``.
     """
     rows = []
     for matched, scalars, norms in product(
@@ -76,7 +77,7 @@ def choices(scores: pd.DataFrame, *, vector: str, scalar: str) -> pd.DataFrame:
         states = routing_states(index).to_dict("records")
         said = {row["encoder"]: f"{row['mean']:+.2f}, {row['state']}" for row in states}
         choice = {"l=1": norms, "l=0": scalars, "columns": matched}
-        rows.append({**choice, **said, "claim": irrep_routing(index).outcome})
+        rows.append({**choice, **said})
     return pd.DataFrame(rows).set_index(["l=1", "l=0", "columns"]).sort_index()
 
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
-from cpdkit.comparisons import paired_difference
-from cpdkit.experiments.verdict import VERBS, Verdict, decide, signed, with_interval
+from cpdkit.experiments.verdict import MARGIN, VERBS, Verdict, decide, lacks, with_interval
 from cpdkit.intervals import corrected_t
 
-__all__ = ["family", "irrep_routing", "origin", "routing_states"]
+__all__ = ["family", "irrep_routing", "origin", "routing_by", "routing_states", "training_states"]
 
+_NEEDED = ["encoder", "l", "quantity", "name", "mean", "low", "high", "least", "most"]
 CLAIM = "MACE sends the dipole to l=1 and the gap to l=0; ViSNet does not."
 _SIDES = ("vector side", "scalar side")
 _OF_LAYER = ["name", "mean", "low", "high", "fold_values"]
-_WORDS = {
-    "routes": "{} routes",
-    "does not route": "{} does not route",
-    "open": "whether {} routes stays open",
+_TRAINING = {
+    "adds": "{} gains",
+    "adds nothing": "{} gains nothing,",
+    "open": "whether {} gains stays open,",
 }
 
 
@@ -70,72 +71,104 @@ def routing_states(index: pd.DataFrame) -> pd.DataFrame:
     return states
 
 
-def irrep_routing(index: pd.DataFrame) -> Verdict:
-    """Judge claim 2 by the states of `routing_states`.
+def training_states(changes: pd.DataFrame, *, margin: float = MARGIN) -> pd.DataFrame:
+    """Say of every trained network whether training adds to its routing.
 
-    The claim **holds** if every trained MACE routes and no trained ViSNet does; it **fails** if a
-    trained MACE does not route or a trained ViSNet does; otherwise, or where one of them is
-    missing, it is **undecided**.
+    It **adds** if the index of l=1, trained minus untrained, surely lies above `margin` in some
+    layer (``least``); it **adds nothing** if in every layer it surely lies below (``most``);
+    otherwise that is **open**. Beside the state stands the layer of the largest difference.
     """
-    states = routing_states(index)
-    if states.empty:
-        why = "no encoder has a layer with both l=0 and l=1"
-        return Verdict(CLAIM, "undecided", f"Claim 2 is undecided here: {why}.")
-    trained = states[states["trained"]]
-    mace, visnet = (trained[trained["family"] == name] for name in ("mace", "visnet"))
-    missing = [name for name, rows in (("MACE", mace), ("ViSNet", visnet)) if rows.empty]
+    here = changes[(changes["l"] == 1) & (changes["quantity"] == "index")]
+    rows = []
+    for encoder, layers in here.groupby("encoder", sort=False):
+        state = "open"
+        if (layers["least"] > margin).any():
+            state = "adds"
+        elif (layers["most"] < margin).all():
+            state = "adds nothing"
+        top = layers.loc[layers["mean"].idxmax()]
+        rows.append((encoder, family(str(encoder)), state, *top[["name", "mean", "low", "high"]]))
+    return pd.DataFrame(rows, columns=["encoder", "family", "state", "name", "mean", "low", "high"])
+
+
+def irrep_routing(
+    changes: pd.DataFrame,
+    *,
+    index: pd.DataFrame | None = None,
+    choices: pd.DataFrame | None = None,
+    other_folds: Mapping[str, pd.DataFrame] | None = None,
+) -> Verdict:
+    """Judge claim 2 by what training adds to routing (`training_states`).
+
+    What a network routes untrained, it does not owe to training. The claim **holds** if training
+    adds to every MACE and nothing to every ViSNet; it **fails** if it adds nothing to some MACE or
+    adds to some ViSNet; otherwise, or where one of them is missing, it is **undecided**. Beside it
+    are told which networks route at all (`index`), where the norm is taken (`choices`), and what
+    `other_folds` say.
+    """
+    missing = lacks(changes, _NEEDED)
     if missing:
-        outcome = "undecided"
-        reason = f"the run has no trained {' and no trained '.join(missing)}"
-    else:
-        outcome = decide(
-            holds=(mace["state"] == "routes").all() and (visnet["state"] == "does not route").all(),
-            fails=(mace["state"] == "does not route").any() or (visnet["state"] == "routes").any(),
-        )
-        reason = ", ".join(_states(mace) + _states(visnet))
-    # The numbers of the two models the claim is about, or of whatever the run has.
-    shown = trained[trained["family"].isin(["mace", "visnet"])]
-    shown = trained if shown.empty else shown
+        return Verdict(CLAIM, "undecided", f"Claim 2 is not judged here: {missing}.")
+    states = training_states(changes)
+    mace, visnet = (states[states["family"] == name] for name in ("mace", "visnet"))
+    lost = [name for name, rows in (("MACE", mace), ("ViSNet", visnet)) if rows.empty]
+    outcome = _outcome(states)
+    reason = "judged by what training adds to routing"
+    if lost:
+        reason = f"the run has no trained {' and no trained '.join(lost)} beside its untrained one"
     sentence = f"Claim 2 {VERBS[outcome]} here: {reason}."
+    shown = states if lost else pd.concat([mace, visnet])
     if len(shown):
-        numbers = [
-            f"{name} {at}" for name, at in zip(shown["encoder"], _layers(shown), strict=True)
+        told = [
+            f"{_TRAINING[row['state']].format(row['encoder'])} {with_interval(row, style='signed')}"
+            for _, row in shown.iterrows()
         ]
-        sentence += f" Routing index of the layer that decides: {'; '.join(numbers)}."
-    if not missing:
-        one, other = (rows.loc[rows["mean"].idxmax()] for rows in (mace, visnet))
-        gain = paired_difference(
-            one["fold_values"], other["fold_values"], n_folds=states.attrs["n_folds"],
-            level=states.attrs["level"],
-        )  # fmt: skip
-        sentence += f" Best MACE minus best ViSNet: {with_interval(gain, style='signed')}."
-    null = states[~states["trained"]]
-    if not shown.empty and set(null["family"]) & set(shown["family"]):
-        null = null[null["family"].isin(set(shown["family"]))]
-    if len(null):
-        told = [f"{state}: {at}" for state, at in zip(_states(null), _layers(null), strict=True)]
-        sentence += f" Without training, {'; '.join(told)}."
+        sentence += f" Routing index, trained minus untrained: {'; '.join(told)}."
+    for kind, table in (other_folds or {}).items():
+        sentence += f" With {kind} folds it {VERBS[_outcome(training_states(table))]}."
+    if index is not None:
+        found = routing_states(index)
+        routing = found["state"] == "routes"
+        counts = [
+            f"{(routing & (found['trained'] == trained)).sum()} of "
+            f"{(found['trained'] == trained).sum()} {word} networks"
+            for trained, word in ((True, "trained"), (False, "untrained"))
+            if (found["trained"] == trained).any()
+        ]
+        sentence += f" {' and '.join(counts)} route"
+        sentence += " where the norm is taken of pooled vectors" if choices is not None else ""
+        if choices is not None:
+            sentence += f", {routing_by(choices, 'pooled norm')} where it is taken atom by atom"
+        sentence += "."
     return Verdict(CLAIM, outcome, sentence)
+
+
+def _outcome(states: pd.DataFrame) -> str:
+    mace, visnet = (states[states["family"] == name]["state"] for name in ("mace", "visnet"))
+    if mace.empty or visnet.empty:
+        return "undecided"
+    return decide(
+        holds=bool((mace == "adds").all() and (visnet == "adds nothing").all()),
+        fails=bool((mace == "adds nothing").any() or (visnet == "adds").any()),
+    )
+
+
+def routing_by(choices: pd.DataFrame, norms: str) -> int:
+    """How many networks route under one way of taking norms, all else as in the verdict."""
+    table = choices.reset_index()
+    as_judged = (table["l=0"] == "scalar and square") & (table["columns"] == "subset")
+    (row,) = table[as_judged & (table["l=1"] == norms)].to_dict("records")
+    return sum(str(cell).endswith(", routes") for cell in row.values())
 
 
 def origin(pooled: pd.DataFrame, atomic: pd.DataFrame, choices: pd.DataFrame) -> str:
     """Say how many networks route where norms are taken of pooled vectors, or atom by atom."""
     states = [routing_states(index)["state"] for index in (pooled, atomic)]
     routing = [(state == "routes").sum() for state in states]
+    cells = [str(cell) for row in choices.to_numpy() for cell in row]
     return (
         f"Where the norm is taken of pooled vectors, {routing[0]} of {len(states[0])} networks "
-        f"route; where it is taken atom by atom, {routing[1]} do. Of {len(choices)} ways of making "
-        f"degrees comparable, {(choices['claim'] == 'holds').sum()} say that the claim holds, "
-        f"{(choices['claim'] == 'fails').sum()} that it fails."
+        f"route; where it is taken atom by atom, {routing[1]} do. Over {len(choices)} ways of "
+        f"making degrees comparable, {sum(cell.endswith(', routes') for cell in cells)} of "
+        f"{len(cells)} states say that a network routes."
     )
-
-
-def _states(states: pd.DataFrame) -> list[str]:
-    return [_WORDS[row.state].format(row.encoder) for row in states.itertuples()]
-
-
-def _layers(states: pd.DataFrame) -> list[str]:
-    return [
-        f"{signed(row['mean'])} ({signed(row['low'])} to {signed(row['high'])}, {row['name']})"
-        for row in states.to_dict("records")
-    ]

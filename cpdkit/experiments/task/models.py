@@ -10,18 +10,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cpdkit._messages import unknown
 from cpdkit.comparisons import stack
 from cpdkit.datasets import Dataset
 from cpdkit.decomposition import cpd
 from cpdkit.encoders import load_encoder
+from cpdkit.experiments.task.readout import without_readout
 from cpdkit.extraction import extract
+from cpdkit.representation import Representation
+from cpdkit.zoo import load_model
 from cpdkit.zoo.compare import at_equal_error
 
-__all__ = ["Trained", "chosen_models", "equal_error", "score_models", "trained_here"]
+__all__ = ["FEATURES", "Trained", "chosen_models", "equal_error", "score_models", "trained_here"]
 __all__ += ["trained_elsewhere"]
 
 _ABOUT = ["encoder", "architecture", "task", "seed", "at"]
-_COLUMNS = [*_ABOUT, "channels", "target", "score", "mean", "low", "high", "fold_values"]
+_VARIED = ["features", "folds"]
+_COLUMNS = [*_ABOUT, "channels", *_VARIED, "target", "score"]
+_COLUMNS += ["mean", "low", "high", "fold_values"]
+
+FEATURES = ("last layer", "layer before", "readout removed")
+"""What of a network may be probed; see `readout` for the last."""
 
 
 @dataclass(frozen=True)
@@ -76,15 +85,53 @@ def chosen_models(chosen: pd.DataFrame) -> list[Trained]:
 
 
 def score_models(
-    models: Iterable[Trained], ds: Dataset, composition: np.ndarray, **options: Any
+    models: Iterable[Trained],
+    ds: Dataset,
+    composition: np.ndarray,
+    *,
+    features: Sequence[str] = ("last layer",),
+    folds: Sequence[str] = ("random",),
+    probed: int = 200,
+    **options: Any,
 ) -> pd.DataFrame:
-    """Scores of the last layers of networks, with what :class:`Trained` says, and ``channels``."""
+    """Scores of networks, with what :class:`Trained` says and what was probed.
+
+    Networks at their last epoch are scored in all `features` of `FEATURES`, and by all `folds` in
+    their last layer; the others by the first of `folds` in their last layer. Directions of a
+    readout are those of the first `probed` structures.
+    """
+    for name in features:
+        if name not in FEATURES:
+            raise ValueError(unknown("kind of features", name, FEATURES))
     options |= {"groups": ds.formulas, "ids": ds.ids, "leak": False}
     found = {}
     for model in models:
-        last = extract(load_encoder(model.encoder), ds).select(layer=-1)
-        scores = cpd(last, composition, ds.targets, **options)
-        found[(*asdict(model).values(), last.features.shape[1])] = scores
+        rep = extract(load_encoder(model.encoder), ds)
+        every = model.at == "last epoch"
+        for kind in features if every else features[:1]:
+            part = _features(model, rep, ds, kind, probed)
+            if part is None:
+                continue
+            width = np.shape(part.features if isinstance(part, Representation) else part)[1]
+            for scheme in folds if every and kind == features[0] else folds[:1]:
+                scores = cpd(part, composition, ds.targets, folds=scheme, **options)
+                found[(*asdict(model).values(), width, kind, scheme)] = scores
     if not found:
         return pd.DataFrame(columns=_COLUMNS)
-    return stack(found, [*_ABOUT, "channels"])[_COLUMNS]
+    return stack(found, [*_ABOUT, "channels", *_VARIED])[_COLUMNS]
+
+
+def _features(
+    model: Trained, rep: Representation, ds: Dataset, kind: str, probed: int
+) -> Representation | np.ndarray | None:
+    """What is probed, None where a network has no such features."""
+    last = rep.select(layer=-1)
+    if kind == "layer before":
+        return rep.select(layer=-2) if len(rep.layers) > 1 else None
+    if kind == "readout removed":
+        name = model.encoder.removeprefix("zoo/")
+        if name == model.encoder or model.task == "untrained":
+            return None
+        few = ds.select(np.arange(min(probed, len(ds))))
+        return without_readout(last, load_model(name), few.atoms)[0]
+    return last

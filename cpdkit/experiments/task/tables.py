@@ -3,29 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from cpdkit.comparisons import paired_difference, stack
-from cpdkit.experiments.task.measure import anova_shares
+from cpdkit.experiments.task.measure import ADJUSTED, anova_shares
 
-__all__ = ["PAPER", "differences_elsewhere", "drops", "shares"]
+__all__ = ["EFFECTS", "PAPER", "differences_elsewhere", "drops", "plain", "shares"]
 
 PAPER = {"painn": (0.53, 0.31), "mace": (0.44, 0.08)}
 """R2_geom of the gap in version 2 of the paper: trained for the gap, and for energies."""
+EFFECTS = ("architecture", "task", ADJUSTED)
+"""Of `measure.anova_shares`, those to show for every two arms."""
+
 _UNKNOWN = (np.nan, np.nan)
 
 
 def shares(*stages: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
-    """Shares of architecture and task in the spread of ``r2_partial``, by target and stage."""
+    """Shares of architecture and task in the spread of ``r2_partial``.
+
+    By target, stage, ``features``, ``folds`` and ``arms``: every two of `tasks` and of *untrained*
+    that a stage has, such as ``"energy, untrained"``.
+    """
     found = {}
+    keys = ["at", "features", "folds", "target"]
     for stage in stages:
-        counted = stage[(stage["score"] == "r2_partial") & stage["task"].isin(tasks)]
-        for at, target in dict.fromkeys(zip(counted["at"], counted["target"], strict=True)):
-            cell = counted[(counted["at"] == at) & (counted["target"] == target)]
-            found[target, at] = anova_shares(cell, test_share=1 / (stage.attrs["n_folds"] - 1))
-    return stack(found, ["target", "at"])
+        counted = stage[stage["score"] == "r2_partial"]
+        for key in dict.fromkeys(counted[keys].itertuples(index=False, name=None)):
+            cell = counted[(counted[keys] == list(key)).all(axis=1)]
+            for arms in combinations([*tasks, "untrained"], 2):
+                chosen = cell[cell["task"].isin(arms)]
+                if chosen["task"].nunique() < 2 or chosen["architecture"].nunique() < 2:
+                    continue
+                share = 1 / (stage.attrs["n_folds"] - 1)
+                found[(*key, ", ".join(arms))] = anova_shares(chosen, test_share=share)
+    return stack(found, [*keys, "arms"])
+
+
+def plain(table: pd.DataFrame, *, arms: str | None = None) -> pd.DataFrame:
+    """Rows of last layers by the first kind of folds, of one pair of `arms` where that is given.
+
+    Older records have no other rows, and no columns that say so.
+    """
+    for column in ("features", "folds"):
+        if column in table and len(table):
+            table = table[table[column] == table[column].iloc[0]]
+    return table[table["arms"] == arms] if arms is not None and "arms" in table else table
 
 
 def drops(*stages: pd.DataFrame, tasks: Sequence[str], target: str) -> pd.DataFrame:

@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 from toy import planted
 
 from cpdkit.experiments.efficiency.figures import curve_figure, efficiency_figure
-from cpdkit.experiments.efficiency.measure import CURVE_SCORES, isotropic_r2, learning_curve
+from cpdkit.experiments.efficiency.measure import (
+    CURVE_SCORES,
+    isotropic_r2,
+    learning_curve,
+    unstructured_curves,
+)
 from cpdkit.experiments.efficiency.needed import (
     EXPONENTS,
     curve_table,
@@ -183,6 +188,18 @@ def test_a_planted_curve_meets_its_analytic_expectation_within_its_interval():
     assert (np.sum(inside, axis=0) >= 24).all(), np.mean(inside, axis=0)
     error = np.std(missed, axis=0, ddof=1) / np.sqrt(len(missed))
     assert (np.abs(np.mean(missed, axis=0)) < 4 * error).all()
+
+
+def test_unstructured_features_explain_the_share_they_were_given(data, subsets):
+    frame = pd.DataFrame({"y": data.y})
+    options = {"width": 5, "shares": [0.2, 0.8], "draws": 2, "seed": 0}
+    found = unstructured_curves(data.C, frame, subsets, **options)
+    assert list(found) == [(0.2, 0), (0.2, 1), (0.8, 0), (0.8, 1)]
+    for (share, _), curve in found.items():
+        assert curve.width == 5
+        assert curve.scores()[:, -1, 0].mean() == pytest.approx(share, abs=0.15)
+    again = unstructured_curves(data.C, frame, subsets, **options)
+    assert np.array_equal(again[0.2, 1].joint, found[0.2, 1].joint)
 
 
 @pytest.mark.parametrize("match", ["subset", "pca"])

@@ -24,6 +24,8 @@ SMALL = {
     "n_sizes": 5,
     "repeats": 2,
     "n_draws": 20,
+    "shares": [0.3, 0.7],
+    "unstructured_draws": 1,
 }
 
 
@@ -64,6 +66,8 @@ def test_correlations_and_verdict_follow_from_the_needs(run):
     assert np.allclose(found.rho, again.rho, atol=1e-3, equal_nan=True)
     verdict = read(run, "verdict").iloc[0]
     assert verdict.outcome == sample_efficiency(again, target="gap").outcome
+    at_width = needed[(needed.width != "all") & (needed.target == "gap")]
+    assert set(needed.index[needed.unstructured.notna()]) <= set(at_width.index)
     assert (run.directory / "04_sentence.txt").read_text() == in_words(verdict.sentence)
     assert needed.loc[needed.bound != "exact", "needed"].isna().all()
     assert needed.loc[needed.bound != "exact", "note"].str.len().min() > 10

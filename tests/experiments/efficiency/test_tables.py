@@ -75,12 +75,21 @@ def test_needs_outside_the_sizes_are_bounds():
     assert table["50% of final"].tolist() == ["60 (40 to > 400)", "> 400", "< 25", "no score"]
 
 
-def test_unstructured_features_need_more_than_the_smallest_subset():
-    table = tables.unstructured_needs(NEEDS, channels=64)
-    assert len(table) == 3
-    # by hand: p (2 / share - 1), where 1/n and 2 are small against n
-    assert table.unstructured.iloc[0] == pytest.approx(64 * (2 / 0.4 - 1), rel=0.05)
-    assert verdict.fewer_than_unstructured(table).endswith("need: 2 of 3.")
+def test_unstructured_needs_are_those_of_the_same_score_and_width():
+    reference = pd.DataFrame({
+        "target": "mu", "criterion": "50% of final", "channels": 8, "smallest": 25, "largest": 400,
+        "final": [0.2, 0.4, 0.6, 0.1, 0.05], "needed": [200.0, 100.0, NONE, NONE, NONE],
+        "bound": ["exact", "exact", "below", "above", "undefined"],
+    })  # fmt: skip
+    given = pd.concat([NEEDS.iloc[[0]].assign(final=f) for f in (0.1, 0.3, 0.6, 0.9)])
+    given = pd.concat([given.assign(channels=8), NEEDS.iloc[[0]].assign(channels=9)])
+    found = tables.with_unstructured(given.reset_index(drop=True), reference)["unstructured"]
+    # between 200 and 100 on a logarithmic scale; beyond the reference its ends
+    assert found[:4].tolist() == pytest.approx([400, np.sqrt(200 * 100), 25, 25])
+    assert np.isnan(found[4])
+    table = tables.unstructured_needs(NEEDS.assign(unstructured=[100.0, 20.0, NONE, NONE]))
+    assert table["unstructured"].tolist() == [100, 20]
+    assert verdict.fewer_than_unstructured(table).endswith("need: 1 of 2.")
 
 
 def test_networks_trained_on_the_target_are_left_out():
@@ -89,9 +98,6 @@ def test_networks_trained_on_the_target_are_left_out():
     table = needs(*many).assign(final=[0.1, 0.2, 0.3, 0.6, 0.5, 0.4])
     rest = tables.untaught(table, "gap")
     assert rest.models.tolist() == [3]
-    said = verdict.without_trained(rest, target="gap", criterion="50% of final")
-    assert said == " Without the networks trained on gap (3 left): all -1.00 (no interval)."
-    assert verdict.without_trained(rest, target="mu", criterion="50% of final") == ""
     line = verdict.in_one_line(
         Verdict("", "holds", ""), rest, target="gap", criterion="50% of final"
     )

@@ -60,8 +60,11 @@ def test_the_interval_covers_what_it_should():
         assert 0.88 <= inside / 200 <= 1.0
 
 
-def needed(pairs: dict[str, list[tuple[float, float]]]) -> pd.DataFrame:
-    """A table of structures needed from (final, needed) for each width."""
+def needed(pairs: dict[str, list[tuple[float, float]]], *, structure: float = 1.0) -> pd.DataFrame:
+    """A table of structures needed from (final, needed) for each width.
+
+    Unstructured features need 100 / final, to the power of `structure`.
+    """
     rows = [
         {
             "representation": f"r{i}",
@@ -71,6 +74,9 @@ def needed(pairs: dict[str, list[tuple[float, float]]]) -> pd.DataFrame:
             "final": final,
             "needed": n,
             "bound": "exact",
+            "smallest": 1,
+            "largest": 10_000,
+            "unstructured": (100 / final) ** structure,
         }
         for width, points in pairs.items()
         for i, (final, n) in enumerate(points)
@@ -79,32 +85,36 @@ def needed(pairs: dict[str, list[tuple[float, float]]]) -> pd.DataFrame:
 
 
 FALLING = [(0.1 * i, 1000 / i) for i in range(1, 9)]
+STEEP = [(0.1 * i, 1000 / i**2) for i in range(1, 9)]
 RISING = [(0.1 * i, 100.0 * i) for i in range(1, 9)]
 MIXED = [(0.1 * i, 100.0 + (i * 5) % 8) for i in range(1, 9)]
 
 
 @pytest.mark.parametrize(
-    ("own", "channels", "pca", "outcome", "reason"),
+    ("own", "channels", "outcome", "reason"),
     [
-        (FALLING, FALLING, FALLING, "holds", "fewer structures"),
-        (RISING, RISING, RISING, "fails", "more structures"),
-        (MIXED, RISING, RISING, "fails", "more structures"),
-        (MIXED, MIXED, MIXED, "undecided", "not every interval"),
-        (FALLING, MIXED, FALLING, "undecided", "not at every matched width"),
-        (FALLING, RISING, RISING, "undecided", "not at every matched width"),
-        (MIXED, FALLING, FALLING, "undecided", "only once widths are matched"),
-        (RISING, MIXED, RISING, "undecided", "not every interval"),
-        (FALLING[:4], FALLING[:4], FALLING[:4], "undecided", "a ranking of 4 says too little"),
+        (STEEP, STEEP, "holds", "fewer than signal to noise alone"),
+        (FALLING, FALLING, "undecided", "signal to noise alone may do it"),
+        (RISING, RISING, "fails", "more structures"),
+        (MIXED, RISING, "fails", "more structures"),
+        (MIXED, MIXED, "undecided", "not every interval"),
+        (STEEP, MIXED, "undecided", "not at equal width"),
+        (FALLING, RISING, "undecided", "not at equal width"),
+        (MIXED, STEEP, "undecided", "only at equal width"),
+        (STEEP[:4], STEEP[:4], "undecided", "a ranking of 4 says too little"),
     ],
 )
-def test_the_verdict_follows_its_rule(own, channels, pca, outcome, reason):
-    table = efficiency_correlations(needed({"all": own, "subset": channels, "pca": pca}))
-    verdict = sample_efficiency(table, target="gap")
+def test_the_verdict_follows_its_rule(own, channels, outcome, reason):
+    table = efficiency_correlations(needed({"all": own, "subset": channels, "pca": FALLING}))
+    verdict = sample_efficiency(table, target="gap", every=table)
     assert verdict.outcome == outcome
     assert outcome in VERBS
     assert reason in verdict.sentence
     assert "drawn at random" in verdict.sentence
     assert f"Over {len(own)} representations" in verdict.sentence
+    assert "With principal components, where signal to noise alone decides: -1.00" in (
+        verdict.sentence
+    )
 
 
 def test_needs_outside_the_sizes_keep_their_rank():
@@ -125,7 +135,17 @@ def test_missing_rows_and_columns_are_answered():
     with pytest.raises(ValueError, match="lacks the columns"):
         efficiency_correlations(needed({"all": FALLING}).drop(columns="bound"))
     table = efficiency_correlations(needed({"all": FALLING}))
-    with pytest.raises(ValueError, match="at least one way of matching"):
-        sample_efficiency(table, target="gap")
-    with pytest.raises(ValueError, match="widths"):
-        sample_efficiency(table, target="mu")
+    assert "is not there with all channels and" in sample_efficiency(table, target="gap").sentence
+    assert sample_efficiency(table, target="mu").outcome == "undecided"
+    old = sample_efficiency(table.drop(columns="of"), target="gap")
+    assert (old.outcome, "lacks of" in old.sentence) == ("undecided", True)
+
+
+def test_the_excess_is_cut_to_the_sizes_that_were_tried():
+    table = needed({"all": FALLING}).assign(unstructured=np.inf)
+    table.loc[0, "bound"], table.loc[0, "needed"] = "above", np.nan
+    row = efficiency_correlations(table).set_index("of").loc["excess"]
+    assert row.rho == pytest.approx(-1)
+    assert row.models == 8
+    plain = efficiency_correlations(table.drop(columns="unstructured"))
+    assert plain["of"].tolist() == ["need"]

@@ -6,7 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cpdkit.experiments.geometry.verdict import geometry_order, order_correlations, order_of_pairs
+from cpdkit.experiments.geometry.verdict import (
+    geometry_order,
+    order_correlations,
+    order_of_pairs,
+    untaught,
+)
 
 NAMES = ["aev", "soap", "painn", "schnet", "mace", "chgnet"]
 
@@ -73,6 +78,23 @@ def test_one_representation_has_no_order():
     assert pairs.empty
     assert verdict.outcome == "undecided"
     assert "at least 2 representations" in verdict.sentence
+
+
+def test_who_was_trained_on_the_target_leads_by_both_and_does_not_count():
+    within = [0.4, 0.2, 0.6, 0.3, 0.7, 0.1]
+    between, inside = tables("r2_partial", RISING, 1.0), tables("r2_within", within, 1.0)
+    for i, name in enumerate(("zoo/painn-gap-0", "zoo/mace-gap-0", "zoo/visnet-gap-0")):
+        between[name] = tables("r2_partial", [0.90 + 0.01 * i], 1.0)["aev"]
+        inside[name] = tables("r2_within", [0.90 + 0.01 * i], 1.0)["aev"]
+    pairs = order_of_pairs(between, inside)
+    rest = order_correlations(untaught(between, "gap"), untaught(inside, "gap"))
+    verdict = geometry_order(pairs, rest, between, inside, target="gap")
+    assert verdict.outcome == "undecided"
+    assert "the order of 6 representations not trained on gap by r2_partial" in verdict.sentence
+    assert "of 15 pairs" in verdict.sentence
+    assert "zoo/" not in verdict.sentence
+    with pytest.raises(ValueError, match="over 9 representations, but 6 were not trained on gap"):
+        geometry_order(pairs, order_correlations(between, inside), between, inside, target="gap")
 
 
 def test_a_pair_is_open_unless_both_sides_resolve_it():

@@ -13,6 +13,7 @@ from paths import ROOT
 import cpdkit
 from cpdkit.composition import composition_matrix
 from cpdkit.experiments.labels import in_words
+from cpdkit.experiments.verdict import VERBS
 from cpdkit.folds import make_folds
 from cpdkit.runs.run import run_notebook
 
@@ -25,7 +26,7 @@ def check(run, encoders):
     assert set(table.encoder) == set(encoders)
     assert set(table.protocol) == {"sound", "naive", "transductive"}
     verdict = pd.read_csv(run.directory / "01_verdict.csv").iloc[0]
-    assert verdict.outcome in {"holds", "fails", "undecided"}
+    assert verdict.outcome in VERBS
     text = nbformat.read(run.notebook, as_version=4).cells
     shown = "".join(str(c.get("outputs", "")) for c in text)
     assert verdict.sentence[:25] in shown

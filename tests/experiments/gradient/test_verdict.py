@@ -1,4 +1,4 @@
-"""Verdict sentences change with the results."""
+"""The verdict on claim 1 follows the differences to the descriptors and their margin."""
 
 from __future__ import annotations
 
@@ -6,84 +6,104 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cpdkit.experiments.gradient.verdict import crossings, disentanglement_gradient, judged
+from cpdkit.comparisons import paired_difference
+from cpdkit.experiments.gradient.verdict import crossings, differences, disentanglement_gradient
+
+HAND = ["aev", "soap"]
+NOISE = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
 
 
-def result(encoder: str, mean: float, half: float, *, last: bool = True, target: str = "gap"):
-    folds = mean + half * np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
-    return {
-        "encoder": encoder,
-        "representation": encoder,
-        "last": last,
-        "protocol": "sound",
-        "target": target,
-        "score": "r2_geom",
-        "mean": mean,
-        "low": mean - half,
-        "high": mean + half,
-        "fold_values": tuple(folds),
-    }
+def scores(means, *, half=0.01, target="gap"):
+    """Last layers with fold values about their means, the noise of each turned by one fold."""
+    return pd.DataFrame([
+        {
+            "encoder": name, "target": target, "score": score,
+            "fold_values": tuple(mean + half * np.roll(NOISE, i)),
+        }
+        for i, (name, mean) in enumerate(means.items())
+        for score in ("r2_partial", "r2_geom")
+    ])  # fmt: skip
 
 
-def judge(*rows):
-    return disentanglement_gradient(pd.DataFrame(rows), target="gap", handcrafted=["aev"])
+def judge(means, *, targets=("gap",), half=0.01, formula=None, **more):
+    tables = {"random": pd.concat([scores(means, half=half), *more.values()])}
+    if formula is not None:
+        tables["formula"] = scores(formula)
+    table = differences(tables, handcrafted=HAND, targets=targets, n_folds=5)
+    return disentanglement_gradient(table, targets=targets)
 
 
 @pytest.mark.parametrize(
-    ("aev", "mace", "outcome"),
+    ("aev", "soap", "chgnet", "outcome"),
     [
-        ((-0.79, 0.1), (0.78, 0.1), "holds"),
-        ((0.40, 0.1), (0.45, 0.1), "fails"),
-        ((0.05, 0.2), (0.45, 0.1), "undecided"),
-        ((-0.79, 0.1), (0.00, 0.1), "undecided"),
+        (0.00, 0.00, 0.86, "holds"),
+        (0.24, 0.24, 0.86, "holds"),  # a descriptor that knows something refutes nothing
+        (0.70, 0.70, 0.71, "fails"),
+        (0.70, 0.10, 0.71, "fails"),  # one good descriptor is enough
+        (0.70, 0.10, 0.30, "fails"),
+        (0.70, 0.70, 0.80, "undecided"),  # about the margin
     ],
 )
-def test_outcomes_of_constructed_results(aev, mace, outcome):
-    verdict = judge(result("aev", *aev), result("mace", *mace))
+def test_outcomes_of_constructed_results(aev, soap, chgnet, outcome):
+    verdict = judge({"aev": aev, "soap": soap, "chgnet": chgnet})
     assert verdict.outcome == outcome
-    assert f"{aev[0]:.2f}" in verdict.sentence
-    assert f"{mace[0]:.2f}" in verdict.sentence
-    assert f"{mace[0] - aev[0]:+.2f}" in verdict.sentence
+    assert f"{chgnet - max(aev, soap):+.2f} (" in verdict.sentence
 
 
-def test_earlier_layers_and_other_targets_do_not_count():
-    base = [result("aev", -0.8, 0.1), result("mace", 0.8, 0.1)]
-    others = [result("aev", 0.9, 0.1, last=False), result("aev", 0.9, 0.1, target="mu")]
-    assert judge(*base, *others) == judge(*base)
+def test_wide_intervals_decide_nothing():
+    assert judge({"aev": 0.5, "chgnet": 0.7}, half=0.5).outcome == "undecided"
+    assert judge({"aev": 0.5, "chgnet": 0.5}, half=0.5).outcome == "undecided"
 
 
-def test_one_kind_alone_decides_nothing():
-    assert judge(result("aev", -0.8, 0.1)).outcome == "undecided"
-    assert "no handcrafted descriptor" in judge(result("mace", 0.8, 0.1)).sentence
+def test_networks_that_saw_the_target_or_nothing_do_not_count():
+    same = {"aev": 0.5, "zoo/painn-energy-0": 0.5}
+    more = {"zoo/painn-gap-0": 0.9, "zoo/painn-untrained-0": 0.8, "bond-counts": 0.9, "random": 0.9}
+    verdict = judge(same | more)
+    assert verdict.outcome == judge(same).outcome == "fails"
+    assert "trained on it, zoo/painn-gap-0: +0.40" in verdict.sentence
+    assert "without training, zoo/painn-untrained-0: +0.30" in verdict.sentence
+    assert judge({"aev": 0.5, "zoo/painn-gap-0": 0.9}).outcome == "undecided"
+    assert "no network that has not seen" in judge({"aev": 0.5}).sentence
 
 
-def test_nothing_to_judge_is_said():
-    said = judged(pd.DataFrame([result("bond-counts", 0.5, 0.1)]))
-    verdict = disentanglement_gradient(said, target="gap", handcrafted=["aev"])
+def test_of_two_targets_one_may_hold():
+    """A network that was trained on the gap has not seen the dipole moment."""
+    gap, mu = (
+        {"aev": 0.5, "zoo/painn-gap-0": 0.9, "chgnet": 0.5},
+        {"aev": 0.1, "zoo/painn-gap-0": 0.9},
+    )
+    verdict = judge(gap, targets=("gap", "mu"), mu=scores(mu, target="mu"))
+    assert verdict.outcome == "partly"
+    assert "holds in part here: for gap, all 1 networks" in verdict.sentence
+    assert "For mu, 1 of 1 networks" in verdict.sentence
+
+
+def test_formula_folds_stand_beside_and_do_not_decide():
+    verdict = judge({"aev": 0.5, "chgnet": 0.5}, formula={"aev": 0.1, "chgnet": 0.5})
+    assert verdict.outcome == "fails"
+    assert verdict.sentence.endswith("With formula folds it holds for gap.")
+
+
+def test_intervals_allow_for_the_choice_of_the_best():
+    means = {"aev": 0.5, "soap": 0.4} | {f"net{i}": 0.6 for i in range(4)}
+    tables = {"random": scores(means)}
+    table = differences(tables, handcrafted=HAND, targets=["gap", "mu"], n_folds=5)
+    row = table[(table.encoder == "net1") & (table.descriptor == "aev")].iloc[0]
+    values = {r.encoder: r.fold_values for r in tables["random"].itertuples()}
+
+    def interval(level):
+        return paired_difference(values["net1"], values["aev"], n_folds=5, level=level)
+
+    assert [row.low, row.high] == pytest.approx([interval(0.95)[k] for k in ("low", "high")])
+    assert row.least == pytest.approx(interval(1 - 0.05 / 8)["low"])  # 4 networks, 2 targets
+    assert row.most == pytest.approx(interval(1 - 0.05 / 2)["high"])  # 2 descriptors
+
+
+def test_a_table_of_an_older_record_is_answered():
+    old = pd.DataFrame({"target": ["gap"], "score": ["r2_geom"]})
+    verdict = disentanglement_gradient(old, targets=["gap"])
     assert verdict.outcome == "undecided"
-    assert "no handcrafted descriptor and no learned representation" in verdict.sentence
-
-
-def test_a_table_without_the_target_is_refused():
-    with pytest.raises(ValueError, match="no sound 'r2_geom' of 'gap'"):
-        judge(result("aev", 0.1, 0.1, target="mu"))
-
-
-def test_the_best_that_was_not_trained_on_the_target_is_named():
-    rows = [result("aev", 0.3, 0.1), result("zoo/painn-gap-0", 0.6, 0.1)]
-    assert "not trained on" not in judge(*rows).sentence
-    told = judge(*rows, result("zoo/painn-energy-0", 0.2, 0.1), result("chgnet", 0.1, 0.1)).sentence
-    assert "zoo/painn-gap-0 0.60" in told
-    assert "not trained on gap the best is zoo/painn-energy-0, 0.20 (0.10 to 0.30)" in told
-    assert "the difference is -0.10 (-0.10 to -0.10)" in told
-
-
-def test_nulls_and_untrained_networks_are_not_judged():
-    encoders = ["aev", "bond-counts", "random", "zoo/mace-untrained-0", "zoo/mace-gap-0"]
-    table = pd.DataFrame([result(name, 0.1, 0.1) for name in encoders])
-    table.attrs = {"n_folds": 5}
-    assert judged(table)["encoder"].tolist() == ["aev", "zoo/mace-gap-0"]
-    assert judged(table).attrs == table.attrs
+    assert "lacks folds, encoder, group" in verdict.sentence
 
 
 def test_only_a_crossing_that_is_certain_counts():

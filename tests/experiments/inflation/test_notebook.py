@@ -7,10 +7,12 @@ import nbformat
 import pandas as pd
 import pytest
 from paths import ROOT
+from sklearn.ensemble import HistGradientBoostingRegressor
 
 import cpdkit
 from cpdkit.composition import composition_matrix
 from cpdkit.controls import control_scores
+from cpdkit.experiments.inflation.verdict import inflated_trees
 from cpdkit.probes.nonlinear import boosted_trees
 from cpdkit.runs.run import run_notebook
 
@@ -18,6 +20,7 @@ NOTEBOOK = ROOT / "notebooks" / "03_gbt_inflation.ipynb"
 TABLES = ("03_controls.csv", "03_widths.csv", "03_alarms.csv", "03_remedies.csv", "03_models.csv")
 SMALL = {
     "n_structures": 100, "n_planted": 80, "probes": ["ridge", "trees"], "n_trees": 10,
+    "n_strong": 5,
     "widths": [2, 16], "n_simulations": 2, "folds": ["formula"],
 }  # fmt: skip
 
@@ -35,7 +38,13 @@ def test_tables_hold_every_representation_probe_and_scheme(first):
     assert set(table.folds) == set(given["folds"])
     assert {"heavy_atoms", "mass", "mean_Z", "x_H", "unsaturation", "log_N"} == set(table.target)
     verdict = pd.read_csv(first.directory / "03_verdict.csv").iloc[0]
-    assert verdict.outcome in {"holds", "fails", "undecided"}
+    strong = pd.read_csv(first.directory / "03_strong.csv")
+    controls = ["mass", "heavy_atoms", "unsaturation"]
+    kinds = pd.read_csv(first.directory / "03_kinds.csv")
+    again = inflated_trees(kinds, controls=controls, scores=strong)
+    assert (verdict.outcome, verdict.sentence) == (again.outcome, again.sentence)
+    counted = strong[strong.score == "r2_geom"].groupby("folds")["target"].nunique()
+    assert counted.to_dict() == {"formula": 1, "random": 3}
     cells = nbformat.read(first.notebook, as_version=4).cells
     shown = "".join(str(c.get("outputs", "")) for c in cells)
     assert verdict.sentence[:60] in shown
@@ -58,6 +67,14 @@ def test_scores_are_those_of_the_library(first):
     found = table.set_index("score")["mean"]
     for score in ("r2_geom", "ceiling", "crossing"):
         assert found[score] == pytest.approx(expected[score], abs=1e-9)
+    as_default = HistGradientBoostingRegressor(max_iter=given["n_strong"], random_state=0)
+    expected = control_scores(
+        X[:, X.std(axis=0) > 0], composition_matrix(ds.atoms), ds.formulas, probe=as_default,
+        targets=["mass"],
+    ).set_index("score")["mean"]  # fmt: skip
+    strong = pd.read_csv(first.directory / "03_strong.csv").query("folds == 'random'")
+    found = strong[strong.target == "mass"].set_index("score")["mean"]
+    assert found["r2_geom"] == pytest.approx(expected["r2_geom"], abs=1e-9)
 
 
 def test_what_holds_nothing_is_inflated_by_the_projection_and_not_within_formulas(first):

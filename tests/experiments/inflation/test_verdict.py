@@ -1,85 +1,100 @@
-"""The verdict of claim 3 follows the results."""
+"""The verdict of claim 3 follows the results, by kind of representation."""
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from cpdkit.experiments.inflation.verdict import inflated_trees, safe_widths
+from cpdkit.experiments.inflation.verdict import STRONG, by_kind, inflated_trees, safe_widths
+
+CONTROLS = ["mass", "unsaturation"]
+SPREAD = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
+INFLATED, SOUND, OPEN = (0.9, 0.05), (0.0, 0.05), (0.1, 0.3)
 
 
-def row(name, mean, half, *, probe="trees", target="heavy_atoms", score="r2_geom"):
+def row(name, mean, half, *, target="mass", score="r2_geom", folds="random"):
+    turned = half * np.roll(SPREAD, len(name))
     return {
-        "representation": name, "probe": probe, "target": target, "score": score,
+        "representation": name, "probe": STRONG, "target": target, "score": score, "folds": folds,
         "mean": mean, "low": mean - half, "high": mean + half,
+        "fold_values": tuple(mean + turned),
     }  # fmt: skip
 
 
 def judge(*rows):
-    return inflated_trees(pd.DataFrame(rows), target="heavy_atoms")
+    table = pd.DataFrame(rows)
+    kinds = by_kind(table, handcrafted=["aev", "soap"], n_folds=5)
+    return inflated_trees(kinds, controls=CONTROLS, scores=table)
+
+
+def both(name, score):
+    return [row(name, *score, target=control) for control in CONTROLS]
 
 
 @pytest.mark.parametrize(
-    ("a", "b", "outcome"),
+    ("descriptors", "trained", "outcome"),
     [
-        ((0.95, 0.02), (0.30, 0.1), "holds"),
-        ((0.95, 0.02), (-0.1, 0.1), "holds"),  # half of them
-        ((0.00, 0.05), (-0.1, 0.1), "fails"),
-        ((0.15, 0.10), (0.0, 0.05), "undecided"),
+        (INFLATED, INFLATED, "holds"),
+        (SOUND, SOUND, "fails"),
+        (INFLATED, SOUND, "partly"),
+        (INFLATED, OPEN, "undecided"),
+        (SOUND, OPEN, "undecided"),
+        (OPEN, OPEN, "undecided"),
     ],
 )
-def test_outcomes_of_constructed_results(a, b, outcome):
-    verdict = judge(row("aev", *a), row("chgnet", *b))
+def test_outcomes_of_constructed_results(descriptors, trained, outcome):
+    verdict = judge(*both("aev", descriptors), *both("zoo/mace-gap-0", trained))
     assert verdict.outcome == outcome
-    assert f"aev {a[0]:.2f} ({a[0] - a[1]:.2f} to {a[0] + a[1]:.2f})" in verdict.sentence
-    assert f"chgnet {b[0]:.2f}" in verdict.sentence
+    found = [int(score == INFLATED) for score in (descriptors, trained)]
+    assert (
+        f"recover mass in {found[0]} of 1 descriptors [{descriptors[0]:.2f} (" in verdict.sentence
+    )
+    assert f", {found[1]} of 1 networks trained here [{trained[0]:.2f} (" in verdict.sentence
 
 
-def test_controls_that_disagree_decide_nothing():
-    rows = [row("aev", 0.9, 0.02), row("chgnet", 0.4, 0.1)]
-    same = [row("aev", 0.8, 0.02, target="mass"), row("chgnet", 0.0, 0.05, target="mass")]
-    other = [row(name, 0.0, 0.05, target="unsaturation") for name in ("aev", "chgnet")]
-    undefined = [row("aev", float("nan"), 0.1, target="charge")]
-    table = pd.DataFrame([*rows, *same, *other, *undefined])
-
-    def told(*also):
-        return inflated_trees(table, target="heavy_atoms", also=also)
-
-    assert told().outcome == told("mass").outcome == told("charge", "absent").outcome == "holds"
-    assert "2 of 2 models (mass in 1 of 2); aev" in told("mass").sentence
-    assert told("mass", "unsaturation").outcome == "undecided"
-    assert "unsaturation in 0 of 2" in told("unsaturation").sentence
+def test_controls_that_disagree_make_a_part():
+    rows = [row("aev", *INFLATED), row("aev", *SOUND, target="unsaturation")]
+    assert judge(*rows).outcome == "partly"
 
 
-def test_one_inflated_model_of_three_decides_nothing():
-    verdict = judge(row("a", 0.9, 0.05), row("b", 0.0, 0.02), row("c", 0.0, 0.02))
-    assert verdict.outcome == "undecided"
-    assert "in 1 of 3 models" in verdict.sentence
+def test_the_typical_model_of_a_kind_decides():
+    few = [*both("zoo/a-gap-0", INFLATED), *both("zoo/b-gap-0", SOUND), *both("zoo/c-gap-0", SOUND)]
+    assert judge(*few).outcome == "fails"
+    assert "mass in 1 of 3 networks trained here [0.0" in judge(*few).sentence
+    assert judge(*few, *both("zoo/d-gap-0", INFLATED)).outcome == "holds"  # the mean of two
 
 
-def test_other_targets_scores_and_probes_do_not_count():
-    base = [row("a", 0.0, 0.02)]
+def test_best_and_worst_are_named_and_other_folds_told():
+    rows = [
+        *both("aev", INFLATED),
+        *both("chgnet", (0.3, 0.01)),
+        row("aev", *SOUND, folds="formula"),
+    ]
+    said = judge(*rows).sentence
+    assert "For mass aev 0.90 (0.85 to 0.95) and chgnet 0.30 (0.29 to 0.31)" in said
+    assert "With formula folds they recover mass in 0 of 1 descriptors [0.00 (" in said
+
+
+def test_other_targets_and_scores_do_not_count():
+    base = both("a", SOUND)
     others = [
-        row("a", 0.9, 0.02, probe="knn"), row("a", 0.9, 0.02, target="mass"),
-        row("a", 0.9, 0.02, score="crossing"),
+        row("a", 0.9, 0.02, target="heavy_atoms"), row("a", 0.9, 0.02, score="crossing"),
     ]  # fmt: skip
     assert judge(*base, *others) == judge(*base)
-    tiny = judge(*base, row("a", -0.001, 0.1, probe="ridge")).sentence
-    assert "Ridge scores at most 0.00" in tiny
-    assert "Ridge scores at most 0.03" in judge(*base, row("a", 0.03, 0.1, probe="ridge")).sentence
 
 
 def test_a_target_that_is_constant_in_a_fold_decides_nothing():
-    undefined = row("a", float("nan"), 0.0)
-    verdict = judge(undefined)
+    undefined = both("a", (float("nan"), 0.0))
+    verdict = judge(*undefined)
     assert verdict.outcome == "undecided"
-    assert "does not vary within every test fold" in verdict.sentence
-    assert judge(undefined, row("b", 0.9, 0.05)) == judge(row("b", 0.9, 0.05))
+    assert "mass and unsaturation do not vary within every test fold" in verdict.sentence
+    assert judge(*undefined, *both("b", INFLATED)) == judge(*both("b", INFLATED))
 
 
-def test_tables_that_cannot_be_judged_are_refused():
-    with pytest.raises(ValueError, match="no 'r2_geom' of 'heavy_atoms' under 'trees'"):
-        judge(row("a", 0.5, 0.1, target="mass"))
+def test_tables_that_cannot_be_judged_are_answered():
+    old = inflated_trees(pd.DataFrame({"target": ["mass"]}), controls=CONTROLS)
+    assert (old.outcome, "lacks folds, kind" in old.sentence) == ("undecided", True)
     with pytest.raises(ValueError, match="several rows for one representation"):
         judge(row("a", 0.5, 0.1), row("a", 0.4, 0.1))
 

@@ -128,6 +128,28 @@ def test_intervals_are_of_formulas_and_not_of_pairs():
     assert widths[0] > 5 * widths[1]
 
 
+def test_few_large_formulas_are_worth_few_and_their_intervals_hold_the_truth():
+    """Shares of formulas scatter about 0.8; three formulas hold most pairs."""
+    sizes = np.array([400, 300, 200, *[5] * 30])
+    names = np.repeat([f"C{i}" for i in range(len(sizes))], sizes)
+    inside, alike = [], []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        share = np.clip(0.8 + 0.08 * rng.normal(size=len(sizes)), 0, 1)
+        frame = pd.DataFrame({"target": "y", "formula": names, "first": 0, "second": 1})
+        frame["right"] = (rng.random(len(names)) < np.repeat(share, sizes)).astype(float)
+        frame["difference"] = rng.normal(size=len(names))
+        row = accuracy_by_difference({"a": frame}, n_bins=1, n_draws=300, seed=seed).iloc[0]
+        inside.append(row["low"] <= 0.8 <= row["high"])
+        alike.append(row["by_formula_low"] <= 0.8 <= row["by_formula_high"])
+    assert row["n_effective"] == pytest.approx(sizes.sum() ** 2 / (sizes**2).sum())
+    assert row["n_formulas"] == 33
+    each = frame.groupby("formula")["right"].mean()
+    assert row["by_formula"] == pytest.approx(each.mean())
+    assert np.mean(inside) > 0.87
+    assert np.mean(alike) > 0.9
+
+
 def test_differences_are_paired_and_allow_for_many_models():
     data = planted(n=300, seed=5)
     noise = np.random.default_rng(0).normal(size=data.X.shape)

@@ -74,8 +74,31 @@ def test_against_bonds(found, half, outcome):
 
 def test_only_those_that_beat_every_baseline_are_named():
     sentence = judge({"aev": 0.767, "painn": 0.90, "mace": 0.93}).sentence
-    assert "painn, mace beat every baseline (2 of 3 representations)" in sentence
+    assert "painn, mace beat every baseline (2 of 3 representations not trained on gap)" in sentence
     assert "painn beats every baseline (1 of 2" in judge({"aev": 0.767, "painn": 0.90}).sentence
+
+
+def test_networks_trained_on_the_target_are_told_and_do_not_count():
+    verdict = judge({"aev": 0.70, "zoo/painn-gap-0": 0.95})
+    assert verdict.outcome == "fails"
+    assert verdict.sentence.endswith("zoo/painn-gap-0 puts 95.0% (94.0% to 96.0%) in order.")
+    assert "every representation was trained on gap" in judge({"zoo/painn-gap-0": 0.95}).sentence
+    assert judge({"zoo/painn-gap-0": 0.95}).outcome == "undecided"
+
+
+def test_formulas_are_told_where_the_table_has_them():
+    found = {"aev": 0.70}
+    table = accuracies(found).assign(
+        n_formulas=159, n_effective=14.6, by_formula=0.66, by_formula_low=0.6, by_formula_high=0.7
+    )
+    differences = pd.DataFrame([
+        {"target": "gap", "representation": "aev", "baseline": name, "difference": -0.06,
+         "low": -0.08, "high": -0.04}
+        for name in BASELINES
+    ])  # fmt: skip
+    said = residual_against_constitution(differences, table, target="gap").sentence
+    assert "Of 3,059 pairs (159 formulas, worth 15 of equal size) aev puts 70.0%" in said
+    assert "Each formula counting once: 66.0% (60.0% to 70.0%) by aev" in said
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,16 @@ def test_what_training_changed_is_zero_against_itself_and_needs_the_same_folds()
     assert (routing_difference(table, table)["mean"] == 0).all()
     index = routing_index(table)
     assert (routing_difference(index, index)[["mean", "low", "high"]] == 0).all(axis=None)
+    null = index.assign(fold_values=[(0.0,) * 5] * len(index))
+    null.attrs = index.attrs
+    one = routing_difference(index, null)
+    assert one[["least", "most"]].to_numpy() == pytest.approx(one[["low", "high"]].to_numpy())
+    second = pd.concat([index, index.assign(layer=1, name="second")])
+    other = pd.concat([null, null.assign(layer=1, name="second")])
+    second.attrs = other.attrs = index.attrs
+    two = routing_difference(second, other).iloc[: len(one)]
+    assert two["low"].tolist() == pytest.approx(one["low"].tolist())
+    assert (two["least"] < two["low"]).all()
     other = routing_scores(rep, C, targets, width=4, n_draws=2, seed=1)
     with pytest.raises(ValueError, match="differ in seed: 0 and 1"):
         routing_difference(table, other)

@@ -38,25 +38,54 @@ def index(**layers):
     return table
 
 
+def changes(half=0.03, **layers):
+    """Trained minus untrained index of encoders (``_`` for ``-``), a mean for each layer."""
+    rows = [
+        {
+            "encoder": encoder.replace("_", "-"), "l": degree, "quantity": quantity,
+            "name": f"block_{i}", "mean": mean, "low": mean - half, "high": mean + half,
+            "least": mean - 1.5 * half, "most": mean + 1.5 * half,
+        }
+        for encoder, means in layers.items()
+        for i, mean in enumerate(means)
+        for degree, quantity in ((1, "index"), (1, "vector side"), (2, "index"))
+    ]  # fmt: skip
+    table = pd.DataFrame(rows)
+    table.loc[table["l"] == 2, ["mean", "low", "high", "least", "most"]] = 9.0
+    table.loc[table["quantity"] != "index", ["mean", "low", "high", "least", "most"]] = 9.0
+    return table
+
+
 @pytest.mark.parametrize(
     ("mace", "visnet", "outcome"),
     [
-        ([(UP, UP)], [(DOWN, UP)], "holds"),
-        ([(UP, UP)], [(DOWN, UP), (UP, DOWN)], "holds"),
-        ([(UP, UP)], [(UP, UP)], "fails"),
-        ([(UP, UP)], [(DOWN, UP), (UP, UP)], "fails"),
-        ([(UP, DOWN)], [(DOWN, UP)], "fails"),
-        ([(UP, UP)], [(ZERO, UP)], "undecided"),
-        ([(ZERO, UP)], [(DOWN, UP)], "undecided"),
+        ([0.3], [0.0], "holds"),
+        ([0.3, -0.3], [-0.3, 0.0], "holds"),  # one layer is enough, and every one is asked
+        ([0.3], [0.3], "fails"),
+        ([0.3], [0.0, 0.3], "fails"),
+        ([0.0], [0.0], "fails"),  # as routed as without training
+        ([-0.3], [-0.5], "fails"),
+        ([0.3], [0.1], "undecided"),
+        ([0.12], [0.0], "undecided"),
     ],
 )
 def test_outcomes_of_constructed_results(mace, visnet, outcome):
-    verdict = irrep_routing(index(mace_gap_0=mace, visnet_gap_0=visnet))
+    verdict = irrep_routing(changes(mace_gap_0=mace, visnet_gap_0=visnet))
     assert verdict.outcome == outcome
-    best = max(sum(sides) for sides in visnet)
-    assert f"visnet-gap-0 {best + 0.0:+.2f} (" in verdict.sentence
-    lead = max(sum(sides) for sides in mace) - best
-    assert f"Best MACE minus best ViSNet: {lead + 0.0:+.2f} (" in verdict.sentence
+    assert f"visnet-gap-0 {max(visnet) + 0.0:+.2f} (" in verdict.sentence.replace(
+        "gains nothing, ", ""
+    ).replace("gains stays open, ", "").replace("gains ", "")
+
+
+def test_what_is_told_beside():
+    table = changes(mace_gap_0=[0.3], visnet_gap_0=[0.0])
+    trained = {"mace_gap_0": [(UP, UP)], "visnet_gap_0": [(DOWN, UP)]}
+    beside = index(**trained, visnet_untrained_0=[(UP, 0.2)])
+    other = changes(mace_gap_0=[0.0], visnet_gap_0=[0.0])
+    verdict = irrep_routing(table, index=beside, other_folds={"formula": other})
+    assert verdict.outcome == irrep_routing(table).outcome == "holds"
+    assert "1 of 2 trained networks and 1 of 1 untrained networks route" in verdict.sentence
+    assert "With formula folds it fails." in verdict.sentence
 
 
 def test_one_large_side_does_not_make_a_route():
@@ -72,20 +101,12 @@ def test_more_layers_are_not_more_chances():
     assert routing_states(index(m=[(1.6 * half, 1)] + 9 * [(DOWN, 1)])).state[0] == "open"
 
 
-def test_untrained_networks_are_told_and_do_not_count():
-    trained = {"mace_gap_0": [(UP, UP)], "visnet_gap_0": [(DOWN, UP)]}
-    verdict = irrep_routing(index(**trained, visnet_untrained_0=[(UP, 0.2)]))
-    assert verdict.outcome == "holds"
-    assert "Without training, visnet-untrained-0 routes: +0.50" in verdict.sentence
-
-
 def test_a_missing_model_decides_nothing():
-    verdict = irrep_routing(index(mace_gap_0=[(UP, UP)], visnet_untrained=[(UP, UP)]))
+    verdict = irrep_routing(changes(mace_gap_0=[0.3], painn_gap_0=[0.3]))
     assert verdict.outcome == "undecided"
     assert "no trained ViSNet" in verdict.sentence
-    verdict = irrep_routing(index(mace_gap_0=[(UP, UP)]).assign(l=2))
-    assert verdict.outcome == "undecided"
-    assert "no encoder has a layer with both l=0 and l=1" in verdict.sentence
+    old = irrep_routing(changes(mace_gap_0=[0.3]).drop(columns=["least", "most"]))
+    assert (old.outcome, "lacks least and most" in old.sentence) == ("undecided", True)
 
 
 def test_names():

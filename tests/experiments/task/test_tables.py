@@ -7,13 +7,16 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import cpdkit
 from cpdkit.comparisons import compare, stack
 from cpdkit.composition import composition_matrix
 from cpdkit.experiments.task import models, tables
 from cpdkit.experiments.task.erase import erasures
-from cpdkit.experiments.task.verdict import at_last_epoch, untaught
+from cpdkit.experiments.task.readout import readout_directions, without_readout
+from cpdkit.experiments.task.verdict import task_or_architecture, untaught
+from cpdkit.zoo import load_model
 
 SETTINGS = {"n": 100, "folds": "random", "n_folds": 5, "repeats": 1, "seed": 0, "level": 0.95}
 
@@ -32,6 +35,8 @@ def scores(design, *, at="last epoch", seed=0):
                 "task": task,
                 "seed": training,
                 "at": at,
+                "features": "last layer",
+                "folds": "random",
                 "target": target,
                 "score": score,
                 "mean": values.mean(),
@@ -122,21 +127,104 @@ def test_published_networks_are_compared_with_the_mean_of_ours():
     assert tables.differences_elsewhere(ours).empty
 
 
-def test_shares_of_every_stage_and_the_verdict_on_the_last():
+def test_shares_of_every_stage_and_of_every_two_arms():
     last = scores(product(["painn", "schnet"], ["gap", "energy", "untrained"], [0]))
     early = scores(product(["painn", "schnet"], ["gap", "energy"], [0, 1]), at="epoch 2", seed=1)
     found = tables.shares(last, early, last.iloc[:0], tasks=["gap", "energy"])
-    assert found[["target", "at"]].drop_duplicates().to_numpy().tolist() == [
-        ["gap", "last epoch"], ["mu", "last epoch"], ["gap", "epoch 2"], ["mu", "epoch 2"],
-    ]  # fmt: skip
+    last_arms = found.loc[found["at"] == "last epoch", "arms"].unique().tolist()
+    assert last_arms == ["gap, energy", "gap, untrained", "energy, untrained"]
+    assert found.loc[found["at"] == "epoch 2", "arms"].unique().tolist() == ["gap, energy"]
     parts = found[~found["effect"].str.contains(" - ")]
-    assert np.allclose(parts.groupby(["target", "at"])["mean"].sum(), 1)
-    verdict = at_last_epoch(found, targets=["gap", "mu"])
-    share = cell(found, target="gap", at="last epoch", effect="task")["mean"].item()
-    assert f"the task explains {share:.0%}" in verdict.sentence
+    assert np.allclose(parts.groupby(["target", "at", "arms"])["mean"].sum(), 1)
+    assert tables.plain(found, arms="gap, energy")["arms"].nunique() == 1
+    old = found.drop(columns=["arms", "features", "folds"])
+    assert tables.plain(old, arms="gap, energy").equals(old)
+
+
+def planted(**effects):
+    """Five architectures; `effects` of (task, architecture) on the gap for networks that saw it,
+    for those that did not, and on the dipole moment."""
+    rng = np.random.default_rng(0)
+    table = scores(product("abcde", ["gap", "energy", "untrained"], [0]))
+    table = table[table["score"] == "r2_partial"]
+    values = []
+    for row in table.itertuples():
+        of_task, of_architecture = effects["mu" if row.target == "mu" else "unseen"]
+        mean = of_architecture * "abcde".index(row.architecture) + of_task * (row.task == "energy")
+        if row.target == "gap" and row.task == "gap":
+            mean += effects["seen"]
+        values.append(tuple(mean + 0.01 * rng.normal(size=5) + 0.01 * rng.normal()))
+    table["fold_values"] = values
+    return tables.shares(table, tasks=["gap", "energy"])
+
+
+@pytest.mark.parametrize(
+    ("effects", "outcome"),
+    [
+        ({"unseen": (1, 0), "mu": (1, 0), "seen": 0}, "holds"),
+        ({"unseen": (0, 1), "mu": (0, 1), "seen": 0}, "fails"),
+        ({"unseen": (0, 1), "mu": (0, 1), "seen": 50}, "fails"),  # the label was seen
+        ({"unseen": (0, 0), "mu": (0, 0), "seen": 50}, "undecided"),
+        ({"unseen": (1, 0), "mu": (0, 1), "seen": 0}, "undecided"),
+    ],
+)
+def test_the_verdict_leaves_out_who_has_seen_the_label(effects, outcome):
+    shares = planted(**effects)
+    verdict = task_or_architecture(shares, targets=["gap", "mu"])
+    assert verdict.outcome == outcome
+    assert "label not seen: energies against none: task " in verdict.sentence
+    assert "on the label: gaps against energies: task " in verdict.sentence
     assert "nobody was trained on: mu " in verdict.sentence
-    assert "nobody" not in at_last_epoch(found, targets=["gap"]).sentence
+    assert "nobody" not in task_or_architecture(shares, targets=["gap"]).sentence
+
+
+def test_older_shares_and_missing_arms_are_answered():
+    shares = planted(unseen=(1, 0), mu=(1, 0), seen=0)
+    old = task_or_architecture(shares.drop(columns="arms"), targets=["gap"])
+    assert (old.outcome, "lacks arms" in old.sentence) == ("undecided", True)
+    seen = shares[shares["arms"] == "gap, energy"]
+    assert "no two kinds" in task_or_architecture(seen, targets=["gap"]).sentence
     assert untaught(["atomization_energy", "alpha", "u0", "gap"]) == ["alpha"]
+
+
+def test_variants_of_features_and_folds():
+    ds = cpdkit.load_dataset("xtb9", n=60, targets=["gap"])
+    C = composition_matrix(ds.atoms)
+    two = models.trained_here(["schnet"], ["gap", "untrained"], [0])
+    options = {"features": models.FEATURES, "folds": ["random", "formula"]}
+    table = models.score_models(two, ds, C, **options)
+    of = table.groupby(["task", "features", "folds"])["channels"].first()
+    assert list(of.index) == [
+        ("gap", "last layer", "formula"), ("gap", "last layer", "random"),
+        ("gap", "layer before", "random"), ("gap", "readout removed", "random"),
+        ("untrained", "last layer", "formula"), ("untrained", "last layer", "random"),
+        ("untrained", "layer before", "random"),
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="did you mean 'last layer'"):
+        models.score_models(two, ds, C, features=["last laye"])
+
+
+def test_a_readout_does_not_change_off_its_directions():
+    ds = cpdkit.load_dataset("xtb9", n=30, targets=["gap"])
+    model = load_model("painn-gap-0")
+    layer = cpdkit.extract(cpdkit.load_encoder("zoo/painn-gap-0"), ds).select(layer=-1)
+    directions = readout_directions(model, ds.atoms)
+    assert np.allclose(directions @ directions.T, np.eye(len(directions)))
+    kept, n = without_readout(layer, model, ds.atoms)
+    assert n == len(directions) < layer.select(l=0).features.shape[1]
+    assert kept.shape == layer.features.shape
+    scalars = layer.select(l=0).features.astype(float)
+    assert np.abs(kept[:, : scalars.shape[1]] @ directions.T).max() < 1e-9 * np.abs(scalars).max()
+    along = torch.from_numpy(0.01 * directions[:1].copy()).float()
+    rng = np.random.default_rng(0)
+    off = rng.normal(size=scalars.shape[1])
+    off -= off @ directions.T @ directions
+    off = torch.from_numpy(0.01 * off / np.linalg.norm(off)).float()
+    h = torch.from_numpy(scalars).float()
+    with torch.no_grad():
+        read = [model.readout((h + step) / model.unit) for step in (0 * along, along, off)]
+    moved = [(after - read[0]).abs().mean() for after in read[1:]]
+    assert moved[1] < 0.2 * moved[0]
 
 
 def test_erasures_need_a_label_and_errors_that_mean_something():
