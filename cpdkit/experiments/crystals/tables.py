@@ -158,8 +158,9 @@ def learning_curves(
         draws = curve.draws(**drawn)
         tables[name, how] = curve_table(curve, draws)
         needs[name, how] = structures_needed(curve, draws, fractions=[_HALF]).assign(
-            channels=curve.width, score="r2_partial"
-        )
+            channels=curve.width, score="r2_partial",
+            smallest=curve.sizes[0], largest=curve.sizes[-1],
+        )  # fmt: skip
     table, about = stack(tables, ["representation", "width"]), ["representation", "width"]
     plain = efficiency.unstructured_curves(
         composition, ds.targets.iloc[:, :1], subsets,
