@@ -15,7 +15,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
 export PYTHONNOUSERSITE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help book test coverage lint lock clean distclean
+.PHONY: help book test environments coverage lint lock clean distclean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -27,6 +27,9 @@ book: $(STAMP) ## run the notebooks that changed, build the book, print its path
 
 test: $(STAMP) ## run all tests, two at a time: library, notebooks, README, book
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile
+
+environments: $(STAMP) ## try the method with the oldest and the newest versions allowed, by uv
+	@$(PY) tools/environments.py oldest newest
 
 coverage: $(STAMP) ## the same, and the share of lines that ran (notebooks' own kernels apart)
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile --cov=cpdkit --cov-report=term:skip-covered

@@ -28,6 +28,7 @@ from cpdkit.folds import make_folds
 from cpdkit.held_out.moments import held_out_moments
 from cpdkit.held_out.rows import Protocol
 from cpdkit.moments.accumulate import MomentAccumulator
+from cpdkit.moments.folds import FoldMoments
 from cpdkit.moments.ridge import FoldRidge, choose_alphas, held_out_sums
 from cpdkit.moments.scores import cpd_from_moments
 from cpdkit.moments.sources import moments_from_arrays, moments_from_dask
@@ -82,24 +83,25 @@ def write(part: str, result: dict) -> None:
 
 def fixed(X: np.ndarray, C: np.ndarray, Y: np.ndarray, fold: np.ndarray) -> list:
     """All scores, folds, targets and penalties."""
-    folds = moments_from_arrays(X, C, Y, buckets=fold, n_buckets=FOLDS)
+    folds = FoldMoments.of_rows(X, C, Y, fold)
     sums = []
     for k in range(FOLDS):
-        fit = FoldRidge(folds.pool([i for i in range(FOLDS) if i != k]))
+        fit = FoldRidge(folds.without([k]))
         for name in ("geom", "full"):
-            sums.append(held_out_sums(fit, fit.weights(name, ALPHAS), folds.pool([k])))
+            test, _ = folds.test(k, fit.train)
+            sums.append(held_out_sums(fit, fit.weights(name, ALPHAS), test))
     return sums
 
 
 def nested(X: np.ndarray, C: np.ndarray, Y: np.ndarray, fold: np.ndarray) -> list:
     """All scores, penalties chosen on inner folds."""
-    folds = moments_from_arrays(X, C, Y, buckets=fold, n_buckets=FOLDS)
+    folds = FoldMoments.of_rows(X, C, Y, fold)
     sums = []
     for k, chosen in enumerate(choose_alphas(folds, ALPHAS)):
-        fit = FoldRidge(folds.pool([i for i in range(FOLDS) if i != k]))
+        fit = FoldRidge(folds.without([k]))
         for name, alpha in chosen.items():
             weights = fit.chosen_weights(name, alpha)[:, None]
-            sums.append(held_out_sums(fit, weights, folds.pool([k])))
+            sums.append(held_out_sums(fit, weights, folds.test(k, fit.train)[0]))
     return sums
 
 

@@ -45,7 +45,7 @@ def __getattr__(name: str) -> Any:
         try:
             value = getattr(import_module(_HOME[name]), name)
         except ModuleNotFoundError as error:
-            sentence = missing(error.name, what=f"cpdkit.{name}", extra="all")
+            sentence = missing(error.name, what=f"cpdkit.{name}")
             raise ModuleNotFoundError(sentence, name=error.name) from error
         globals()[name] = value  # also where a submodule has the same name
         return value

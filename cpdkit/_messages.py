@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -37,12 +38,17 @@ def unknown(kind: str, given: object, known: Iterable[str]) -> str:
 
 # Which extra brings a package that something here cannot do without.
 _EXTRAS = {
-    "torch": "torch", "vesin": "torch", "dask": "dask", "distributed": "dask", "rdkit": "data",
-    "jupyter_book": "book", "sphinx": "book",
+    "torch": "torch", "vesin": "torch", "dask": "dask", "distributed": "dask", "rdkit": "bonds",
+    "matplotlib": "plot", "seaborn": "plot", "jupyter_book": "book", "sphinx": "book",
+    "nbconvert": "book", "sphinx_revealjs": "book",
+    **dict.fromkeys(
+        ("argcomplete", "ipykernel", "IPython", "jupyter_client", "matplotlib_inline", "myst_nb",
+         "nbformat", "papermill", "pydantic", "traitlets", "zmq"), "run",
+    ),
 }  # fmt: skip
 
 
-def missing(package: str | None, *, what: str = "this", extra: str = "run") -> str:
+def missing(package: str | None, *, what: str = "this") -> str:
     """Say which package is missing, and how to install it.
 
     Parameters
@@ -51,8 +57,6 @@ def missing(package: str | None, *, what: str = "this", extra: str = "run") -> s
         Name of the module that could not be imported.
     what : str
         What needs it.
-    extra : str
-        The extra to install where the package belongs to no other.
 
     Returns
     -------
@@ -63,10 +67,22 @@ def missing(package: str | None, *, what: str = "this", extra: str = "run") -> s
     --------
     >>> missing("torch", what="cpdkit.extract")
     "cpdkit.extract needs torch; install it with: pip install 'cpdkit[torch]'"
+    >>> missing("pyarrow")
+    'this needs pyarrow; install it with: pip install pyarrow'
     """
     top = (package or "a package").partition(".")[0]
-    return f"{what} needs {top}; install it with: pip install 'cpdkit[{_EXTRAS.get(top, extra)}]'"
+    wanted = f"'cpdkit[{_EXTRAS[top]}]'" if top in _EXTRAS else top
+    return f"{what} needs {top}; install it with: pip install {wanted}"
 
 
 class WrongCall(ValueError):
     """What was asked for is wrong, not what was found: the command line ends with status 2."""
+
+
+@contextmanager
+def asked() -> Iterator[None]:
+    """What is found wrong inside is wrong with the call: a name, a value, a file that is named."""
+    try:
+        yield
+    except (ValueError, TypeError, FileNotFoundError) as error:
+        raise error if isinstance(error, WrongCall) else WrongCall(str(error)) from error

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import cpdkit
-from cpdkit._messages import WrongCall, missing
+from cpdkit._messages import WrongCall, asked, missing
+from cpdkit._parser import Parser, at_least, complete, joined
+from cpdkit.runs.commands import add_commands
 
 __all__ = ["main"]
 
@@ -36,10 +39,24 @@ exit status: 0; 1 if the file cannot be read or nothing computed from it; 2 if t
 """
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+_EXAMPLES = """\
+examples:
+  cpdkit list                                           the experiments
+  cpdkit run gradient --list                            what can be changed
+  cpdkit run gradient -p dataset=mine.xyz -p targets=energy -o mine.ipynb
+  cpdkit probe arrays.npz                               features of your own
+
+exit status: 0; 1 if something failed; 2 if the call is wrong; 130 after Ctrl-C.
+completion in bash and zsh: eval "$(register-python-argcomplete cpdkit)"
+"""
+
+
+def _parser() -> Parser:
+    parser = Parser(
         prog="cpdkit",
         description="What atomistic models know about molecules beyond their composition.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"cpdkit {cpdkit.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -49,36 +66,29 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(action=action)
         return added.add_argument
 
-    run = command("run", _run, "run a notebook with other parameters")
-    keep = command("record", _record, "run a notebook and keep its tables in the package")
-    for add, profile in ((run, "default"), (keep, "full")):
-        add("notebook", type=Path, help=".ipynb or MyST Markdown notebook")
-        add(
-            "-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
-            help="set a parameter; lists with commas; may be repeated",
-        )  # fmt: skip
-        add("--profile", default=profile, help="a named set of parameters, such as test or full")
-    run("-o", "--output", type=Path, help="copy the executed notebook to this file")
-    run("--runs-dir", type=Path, default=Path("_build/runs"), help="where runs are kept")
-    run("--force", action="store_true", help="run even if nothing changed")
-    run("--list", action="store_true", help="list the parameters and stop")
-
+    add_commands(command)
+    as_json = "as JSON"
     book = command("book", _book, "run what changed and build the book")
     book("root", type=Path, nargs="?", default=Path("."), help="the repository")
     _add_probe(commands)
-    command("datasets", _datasets, "list the data sets")
+    _add_course(command)
+    command("datasets", _datasets, "list the data sets")(
+        "--json", action="store_true", help=as_json
+    )
     encoders = command("encoders", _encoders, "say what there is to know of the encoders")
     encoders(
         "name", nargs="*", help="these alone, as loaded; options in brackets: soap[compression=mu2]"
     )
-    encoders("--json", action="store_true", help="as JSON")
+    encoders("--json", action="store_true", help=as_json)
 
     kept = command("cache", _cache, "say where features are kept, or clear them")
     kept("what", nargs="?", choices=["clear"], help="remove all that is kept")
+    kept("--json", action="store_true", help=as_json)
 
     zoo = commands.add_parser("zoo", help="list the models of the zoo, or train one")
     actions = zoo.add_subparsers(title="actions", metavar="ACTION", required=True)
-    command("list", _zoo_list, "list the models with their errors", of=actions)
+    listed = command("list", _zoo_list, "list the models with their errors", of=actions)
+    listed("--json", action="store_true", help=as_json)
     train = command("train", _zoo_train, "train a model; go on where one was stopped", of=actions)
     untrained = command(
         "untrained", _zoo_untrained, "write weights as they are before training", of=actions
@@ -107,12 +117,12 @@ def _add_probe(commands: Any) -> None:
     add("--targets", metavar="NAMES|FILE", help="targets by name, with commas; or a file of them")
     add("--formulas", type=Path, metavar="FILE", help="where they stand: .npy, .csv or .txt")
     add("--folds", choices=("random", "formula"), default="random", help="who is tested on whom")
-    add("--n-folds", type=_at_least(3), default=5, metavar="N", help="5 by default")
+    add("--n-folds", type=at_least(3), default=5, metavar="N", help="5 by default")
     add(
-        "--repeats", type=_at_least(1), default=1, metavar="N",
+        "--repeats", type=at_least(1), default=1, metavar="N",
         help="deal the folds anew so often; means get steadier, intervals too narrow",
     )  # fmt: skip
-    add("--seed", type=_at_least(0), default=0, metavar="N", help="of folds and probe")
+    add("--seed", type=at_least(0), default=0, metavar="N", help="of folds and probe")
     add(
         "--probe", choices=("ridge", "mlp", "trees", "knn", "kernel"), default="ridge",
         help="what reads targets from features; ridge by default",
@@ -121,13 +131,16 @@ def _add_probe(commands: Any) -> None:
     add("--json", action="store_true", help="as JSON")
 
 
-def _at_least(least: int) -> Callable[[str], int]:
-    def whole(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least}")
-        return int(text)
-
-    return whole
+def _add_course(command: Callable) -> None:
+    command("doctor", _doctor, "say whether all is well: versions, data, time of a small run")
+    add = command("grade", _grade, "grade a folder of submitted lessons")
+    add("folder", type=Path, help="with notebooks, in folders of any depth")
+    add("--lesson", type=Path, help="the lesson's notebook, such as the one for instructors")
+    add(
+        "-o", "--output", type=Path, default=Path("grades.csv"), help="table; grades.csv by default"
+    )
+    add("--seconds", type=at_least(1), default=120, help="time for each; 120 by default")
+    add("--megabytes", type=at_least(1), default=4000, help="memory for each; 4000 by default")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -144,13 +157,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit status: 0, 1 after an error that is told in one sentence, 2 if the call is wrong, 130
         after Ctrl-C.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    complete(parser)
+    options = parser.parse_args(joined(sys.argv[1:] if arguments is None else arguments))
     try:
         options.action(options)
     except ModuleNotFoundError as error:
-        extra = "book" if options.action is _book else "run"
-        print(f"cpdkit: {missing(error.name, extra=extra)}", file=sys.stderr)
+        print(f"cpdkit: {missing(error.name)}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # whoever read our output has seen enough
+        sys.stdout = None  # type: ignore[assignment]
     except (ValueError, TypeError, OSError, RuntimeError) as error:
         print(f"cpdkit: {error}", file=sys.stderr)
         return 2 if isinstance(error, WrongCall) else 1
@@ -158,64 +174,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("cpdkit: stopped; what was unfinished is not kept.", file=sys.stderr)
         return 130
     return 0
-
-
-def _run(options: argparse.Namespace) -> None:
-    from cpdkit.runs.run import MANIFEST, notebook_parameters, read_notebook, run_notebook
-
-    if options.list:
-        for p in notebook_parameters(read_notebook(options.notebook)).values():
-            print(f"{p.name}: {p.type_name} = {p.default!r}" + (f"  # {p.help}" if p.help else ""))
-        return
-    if options.output is not None:
-        _check_output(options.notebook, options.output)
-    run = run_notebook(
-        options.notebook,
-        _given(options),
-        profile=options.profile,
-        runs_dir=options.runs_dir,
-        force=options.force,
-    )
-    executed, manifest = run.notebook, run.directory / MANIFEST
-    if options.output is not None:
-        executed = _copy(executed, options.output)
-        manifest = _copy(manifest, options.output.with_suffix(f".{MANIFEST}"))
-    state = f"{run.reason}: ran in {run.manifest['wall_seconds']} s" if run.reason else "unchanged"
-    print(f"{state}\n{executed}\n{manifest}")
-    if options.output is not None:
-        print(f"tables and figures: {run.directory}")
-
-
-def _check_output(notebook: Path, output: Path) -> None:
-    """Refuse a place for the executed notebook where it cannot or must not lie."""
-    if output.is_dir():
-        raise ValueError(f"-o {output} is a folder; give a file, such as {output / notebook.name}.")
-    if output.exists() and notebook.exists() and output.samefile(notebook):
-        raise ValueError(f"-o {output} is the notebook itself; give another file.")
-
-
-def _given(options: argparse.Namespace) -> dict[str, object]:
-    """Parameters of the command line, as the notebook declares them."""
-    from cpdkit.runs.parameters import parse_parameters
-    from cpdkit.runs.run import notebook_aliases, notebook_parameters, read_notebook
-
-    notebook = read_notebook(options.notebook)
-    declared, aliases = notebook_parameters(notebook), notebook_aliases(notebook)
-    return parse_parameters(declared, aliases, options.parameter)
-
-
-def _copy(source: Path, target: Path) -> Path:
-    from cpdkit._files import replacing
-
-    with replacing(target) as file:
-        file.write(source.read_bytes())
-    return target.resolve()
-
-
-def _record(options: argparse.Namespace) -> None:
-    from cpdkit.runs.record import record
-
-    print(record(options.notebook, _given(options), profile=options.profile))
 
 
 def _book(options: argparse.Namespace) -> None:
@@ -245,24 +203,47 @@ def _probe(options: argparse.Namespace) -> None:
         print("", *files, sep="\n")
 
 
+def _doctor(options: argparse.Namespace) -> None:
+    from cpdkit.runs.doctor import examine
+
+    found = examine()
+    print(*found, sep="\n")
+    if not all(finding.well for finding in found):
+        raise RuntimeError("mend what is marked with !! and ask again.")
+
+
+def _grade(options: argparse.Namespace) -> None:
+    from cpdkit._files import replacing
+    from cpdkit.runs.grade import Limits, grade
+
+    limits = Limits(seconds=options.seconds, megabytes=options.megabytes)
+    table = grade(options.folder, lesson=options.lesson, limits=limits, told=print)
+    with replacing(options.output) as file:
+        file.write(table.to_csv(index=False).encode())
+    print(options.output)
+
+
 def _datasets(options: argparse.Namespace) -> None:
     from importlib import import_module
 
     from cpdkit.datasets import DATASETS
 
-    for name, home in DATASETS.items():
-        print(f"{name}: splits {', '.join(import_module(home).SPLITS)}")
+    found = {name: list(import_module(home).SPLITS) for name, home in DATASETS.items()}
+    if options.json:
+        print(json.dumps([{"name": n, "splits": splits} for n, splits in found.items()], indent=1))
+        return
+    for name, splits in found.items():
+        print(f"{name}: splits {', '.join(splits)}")
     print("PATH: any extended-XYZ file of your own, with named targets")
 
 
 def _encoders(options: argparse.Namespace) -> None:
-    import json
     import warnings
 
     from cpdkit.encoders import encoder_info, encoder_names
 
     names = options.name or encoder_names()
-    with warnings.catch_warnings():
+    with asked(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what libraries say while they build a model
         found = {name: encoder_info(name, load=bool(options.name)) for name in names}
     if options.json:
@@ -279,12 +260,16 @@ def _cache(options: argparse.Namespace) -> None:
 
     folder = cache_folder()
     if folder is None:
-        print("off: CPDKIT_CACHE says so")
+        print(json.dumps(None) if options.json else "off: CPDKIT_CACHE says so")
         return
     kept = KeptFeatures(folder)
     if options.what == "clear":
         kept.clear()
     size, entries = kept.about()
+    if options.json:
+        about = {"folder": str(folder), "bytes": size, "at_most": kept.size, "entries": entries}
+        print(json.dumps(about, indent=1))
+        return
     print(
         f"{folder}\n{size / 1e6:,.1f} MB of at most {kept.size / 1e6:,.1f} MB, {entries:,} entries"
     )
@@ -294,7 +279,11 @@ def _zoo_list(options: argparse.Namespace) -> None:
     from cpdkit.zoo import model_names, stopped_names
     from cpdkit.zoo.compare import overview
 
-    table = overview().drop(columns=["architecture", "task", "seed"])
+    table = overview()
+    if options.json:
+        print(table.to_json(orient="records", indent=1))
+        return
+    table = table.drop(columns=["architecture", "task", "seed"])
     print(
         table.round({"mae": 3, "r2": 4, "r2_composition": 4, "r2_bonds": 4}).to_string(index=False)
     )

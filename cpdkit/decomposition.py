@@ -80,7 +80,8 @@ def cpd(
     pandas.DataFrame
         One row per target and score: ``target``, ``score``, ``mean`` over folds, ``low``,
         ``high``, ``fold_values`` (tuple), ``alphas`` (chosen penalties per fold, or None) and
-        ``note`` (why a value is NaN, else empty). ``attrs`` holds the settings. Scores:
+        ``note`` (why a value is NaN, and how many test rows were set aside because their training
+        rows lack an element of theirs; else empty). ``attrs`` holds the settings. Scores:
 
         ``r2_comp``
             least squares of y on Z.

@@ -38,7 +38,7 @@ class HeldOut:
     repeat, fold : int
         Which split.
     rows : ndarray of int, shape (n_test,)
-        The test rows.
+        The test rows, without those set aside.
     train_mean : ndarray of shape (n_targets,)
         Mean of the training targets.
     y, comp : ndarray of shape (n_test, n_targets)
@@ -47,6 +47,9 @@ class HeldOut:
         By each of `cpdkit.held_out.protocol.INPUTS` that was asked for.
     alphas : dict of str to ndarray of shape (n_targets,)
         Chosen penalty per training row, by input.
+    aside : int
+        Rows of the fold that are set aside: they hold an element that the training rows lack, of
+        which no probe of these rows can know anything.
     """
 
     repeat: int
@@ -57,6 +60,7 @@ class HeldOut:
     comp: np.ndarray
     predictions: dict[str, np.ndarray]
     alphas: dict[str, np.ndarray]
+    aside: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +106,7 @@ class Sums:
         for name, predicted in part.predictions.items():
             errors[name] = W @ (part.y - predicted) ** 2
         return cls(
-            total=np.where(np.ptp(part.y, axis=0) == 0, 0.0, weighted_total(part.y, W)),
+            total=np.where((part.y == part.y[:1]).all(axis=0), 0.0, weighted_total(part.y, W)),
             comp=W @ (part.y - part.comp) ** 2,
             comp_squared=W @ (part.comp - part.train_mean) ** 2,
             correlation=_squared_correlation(part.comp, part.predictions["geom"], W),
@@ -198,6 +202,8 @@ class Rows:
         As in `summarise`.
     alphas : sequence of dict of str to ndarray of shape (n_targets,), optional
         Chosen penalties by input, fold by fold.
+    aside, tested : int
+        Test rows set aside, of how many, in all folds and repeats.
     draws : sequence of Sums, optional
         Of the same folds, of shape (n_draws, n_targets), for a bootstrap interval.
     """
@@ -206,6 +212,8 @@ class Rows:
     _: KW_ONLY
     n_folds: float
     alphas: Sequence[dict[str, np.ndarray]] | None = None
+    aside: int = 0
+    tested: int = 0
     draws: Sequence[Sums] | None = None
     level: float = 0.95
 
@@ -230,6 +238,8 @@ class Rows:
             [Sums.of_rows(part) for part in parts],
             n_folds=n_folds,
             alphas=[part.alphas for part in parts] if parts and parts[0].alphas else None,
+            aside=(aside := sum(part.aside for part in parts)),
+            tested=aside + sum(len(part.rows) for part in parts),
             draws=draws,
             level=level,
         )
@@ -244,8 +254,9 @@ class Rows:
                 # A fold whose groups were all left out of a draw has no score in that draw.
                 drawn[~np.isfinite(drawn)] = np.nan
                 means = np.nanmean(drawn, axis=0)
-        note, alphas = self._why(score, t), None
-        if note:
+        why, alphas = self._why(score, t), None
+        note = "; ".join(filter(None, [why, self._set_aside()]))
+        if why:
             values = np.full(len(values), np.nan)
         elif score in _INPUT_OF and self.alphas is not None:
             alphas = tuple(float(chosen[_INPUT_OF[score]][t]) for chosen in self.alphas)
@@ -258,6 +269,14 @@ class Rows:
         """A row without a value, and why."""
         numbers = summarise(np.full(len(self.sums), np.nan), n_folds=self.n_folds)
         return {"target": target, "score": label, **numbers, "alphas": None, "note": note}
+
+    def _set_aside(self) -> str:
+        if not self.aside:
+            return ""
+        return (
+            f"{self.aside:,} of {self.tested:,} test rows set aside: their training rows lack an "
+            "element of theirs"
+        )
 
     def constant_fold(self, t: int) -> int | None:
         """Number of the first fold in which target `t` is constant, or None."""

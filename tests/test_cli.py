@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -73,22 +74,94 @@ def test_it_runs_and_copies(notebook: Path, tmp_path: Path, capfd: pytest.Captur
         (["-p", "n", "three"], "parameter 'n' must be int"),
         (["-p", "number", "1", "-p", "n", "1"], "parameter 'n' is given twice"),
         (["--profile", "tset"], "unknown profile 'tset'"),
+        (["-p", "n=three"], "parameter 'n' must be int"),
+        (["-p", "n"], "expected NAME=VALUE or NAME VALUE, got 'n'"),
     ],
 )
 def test_errors_are_one_sentence(
     notebook: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["run", str(notebook), *arguments]) == 1
+    assert code(["run", str(notebook), *arguments]) == 2
     said = capsys.readouterr().err
     assert said.startswith("cpdkit: ")
     assert message in said
     assert "Traceback" not in said
 
 
+def code(arguments: list[str]) -> object:
+    """Exit status, where the parser ends the program too."""
+    try:
+        return main(arguments)
+    except SystemExit as stop:
+        return stop.code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["runn"], "unknown command 'runn'; did you mean 'run'?"),
+        (["zoo", "lst"], "unknown command 'lst'; did you mean 'list'?"),
+        (["run", "gradent"], "unknown experiment 'gradent'; did you mean 'gradient'?"),
+        (["encoders", "sop"], "unknown encoder 'sop'; did you mean 'soap'?"),
+        (["probe", "a.npz", "--probe", "tree"], "unknown value 'tree'; did you mean 'trees'?"),
+        (["run"], "the following arguments are required: notebook"),
+    ],
+)
+def test_a_wrong_call_says_what_was_meant(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert code(arguments) == 2
+    assert capsys.readouterr().err.startswith(f"cpdkit: {message}")
+
+
+def test_values_may_stand_behind_an_equals_sign(
+    notebook: Path, tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    command = ["run", str(notebook), "--runs-dir", str(tmp_path / "runs"), "-p"]
+    assert main([*command, "n", "-3"]) == 0
+    assert capfd.readouterr().out.startswith("not run before")
+    assert main([*command, "n=-3"]) == 0
+    said = capfd.readouterr()
+    assert said.out.startswith("unchanged")
+    assert said.err == ""  # no bar where nobody looks at a terminal
+
+
+@pytest.mark.parametrize(
+    ("line", "completions"),
+    [
+        ("cpdkit rep", {"report "}),
+        ("cpdkit run grad", {"gradient "}),
+        ("cpdkit run gradient -p n_", {"n_structures="}),
+        ("cpdkit probe a.npz --folds f", {"formula "}),
+    ],
+)
+def test_a_shell_gets_completions(line: str, completions: set[str], tmp_path: Path) -> None:
+    pytest.importorskip("argcomplete")
+    asked = {
+        "_ARGCOMPLETE": "1", "COMP_LINE": line, "COMP_POINT": str(len(line)), "COMP_TYPE": "9",
+        "_ARGCOMPLETE_IFS": "\n", "_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "said"),
+    }  # fmt: skip
+    subprocess.run([sys.executable, "-m", "cpdkit"], env=os.environ | asked, timeout=120)
+    assert set((tmp_path / "said").read_text().splitlines()) == completions
+
+
+def test_lists_come_as_json_too(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = {}
+    for command in (["list"], ["datasets"], ["zoo", "list"], ["run", str(notebook), "--list"]):
+        assert main([*command, "--json"]) == 0
+        found[command[0]] = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in found["list"]][:2] == ["zoo", "gradient"]
+    assert {row["name"] for row in found["datasets"]} >= {"xtb9", "qm9"}
+    assert {row["model"] for row in found["zoo"]} >= {"painn-gap-0"}
+    assert found["run"] == [
+        {"name": "n", "type_name": "int", "default": 2, "help": "how many"},
+    ]
+
+
 def test_a_missing_notebook_and_a_missing_book_are_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["run", str(tmp_path / "absent.ipynb")]) == 1
+    assert main(["run", str(tmp_path / "absent.ipynb")]) == 2
     assert main(["book", str(tmp_path)]) == 1
     said = capsys.readouterr().err
     assert "no notebook at" in said
@@ -98,9 +171,19 @@ def test_a_missing_notebook_and_a_missing_book_are_named(
 def test_a_failing_cell_is_told_with_its_traceback(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    nbformat.write(new_notebook(cells=[new_code_cell("1 / 0")]), tmp_path / "broken.ipynb")
-    assert main(["run", str(tmp_path / "broken.ipynb"), "--runs-dir", str(tmp_path / "runs")]) == 1
-    assert "ZeroDivisionError" in capsys.readouterr().err
+    cells = [new_code_cell(code) for code in ("open('kept', 'w')\nprint(3)", "1 / 0", "print(4)")]
+    nbformat.write(new_notebook(cells=cells), tmp_path / "broken.ipynb")
+    runs = tmp_path / "runs"
+    assert main(["run", str(tmp_path / "broken.ipynb"), "--runs-dir", str(runs)]) == 1
+    said = capsys.readouterr().err
+    assert "ZeroDivisionError" in said
+    (kept,) = runs.glob("*-failed/broken.ipynb")
+    assert said.rstrip().endswith(f"Up to there: {kept}")
+    ran = [cell for cell in nbformat.read(kept, 4).cells if cell.cell_type == "code"]
+    assert ran[0].outputs[0].text == "3\n"
+    assert ran[2].outputs == []
+    assert (kept.parent / "kept").is_file()
+    assert not (kept.parent / "manifest.json").exists()
 
 
 def test_a_missing_extra_is_named(notebook: Path) -> None:
@@ -132,9 +215,13 @@ def test_an_output_that_cannot_be_is_told_before_the_run(
     for output, message in said.items():
         runs = tmp_path / "runs"
         command = ["run", str(notebook), "-o", str(output), "--runs-dir", str(runs)]
-        assert main(command) == 1
+        assert main(command) == 2
         assert message in capsys.readouterr().err
         assert not runs.exists()
+    (tmp_path / "file").write_text("")
+    for where in (["-o", "file/mine.ipynb"], ["--runs-dir", "file/runs"]):
+        assert main(["run", str(notebook), where[0], str(tmp_path / where[1])]) == 2
+        assert "nothing can be written to" in capsys.readouterr().err
     assert notebook.read_bytes() == before
 
 

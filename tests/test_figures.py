@@ -27,7 +27,7 @@ def test_points_and_their_intervals_lie_where_the_table_says(upright: bool) -> N
     intervals(axis, TABLE, [0, 1], ("red", "o"), upright=upright)
     (bars,) = axis.containers
     points = np.transpose(bars.lines[0].get_data())
-    ends = np.array(bars.lines[2][0].get_segments())
+    ends = np.array(bars.lines[2][0].get_segments(), dtype=float)  # NumPy 1.26 makes objects
     if upright:
         points, ends = points[:, ::-1], ends[..., ::-1]
     assert np.allclose(points, [[0.5, 0], [-1, 1]])

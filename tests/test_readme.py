@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 from paths import ROOT
 
+from cpdkit._parser import joined
 from cpdkit.cli import _parser, main
 from cpdkit.runs.parameters import check_parameters, parse_parameters
 from cpdkit.runs.run import notebook_parameters, read_notebook
+from cpdkit.runs.shipped import find_notebook
+from cpdkit.runs.sweep import grid
 from cpdkit.zoo import ARCHITECTURES, TASKS
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "book").glob("howto_*.md"))]
@@ -75,6 +78,15 @@ def test_commands_are_right(
         options = _parser().parse_args(command[1:])
         assert options.architecture in ARCHITECTURES
         assert options.task in TASKS
+    elif command[0] == "eval":
+        assert command[1] == "$(register-python-argcomplete cpdkit)"
+    elif command[1] == "sweep":
+        options = _parser().parse_args(joined(command[1:]))
+        declared = notebook_parameters(read_notebook(find_notebook(options.notebook)))
+        assert len(grid(declared, dict(options.parameter), {})) == 10
+    elif command[1] in ("report", "compare", "rerun"):  # of runs that are not here
+        assert main(command[1:]) == 2
+        assert "no run at RUN" in capsys.readouterr().err
     elif "-p" not in command:
         assert command[0] == "cpdkit"
         if command[1] == "probe":
@@ -82,11 +94,11 @@ def test_commands_are_right(
         assert main(command[1:]) == 0
         assert capsys.readouterr().out
     else:
-        options = _parser().parse_args(command[1:])
-        declared = notebook_parameters(read_notebook(options.notebook))
+        options = _parser().parse_args(joined(command[1:]))
+        declared = notebook_parameters(read_notebook(find_notebook(options.notebook)))
         misspelt = {"n_structure"}  # shown on purpose, with the message it gives
         if {name for name, _ in options.parameter} <= misspelt:
-            assert main(command[1:]) == 1
+            assert main(command[1:]) == 2
             assert "did you mean 'n_structures'" in capsys.readouterr().err
         else:
             given = parse_parameters(declared, {}, options.parameter)  # names of today

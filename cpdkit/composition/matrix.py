@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import ase
@@ -11,35 +12,42 @@ import pandas as pd
 from ase.data import chemical_symbols
 
 from cpdkit._messages import unknown
+from cpdkit.composition._inputs import in_order, rows_of
 from cpdkit.composition.bonds import bond_counts, morgan_counts
-from cpdkit.datasets import AtomsSequence, Dataset, canonical_formulas
+from cpdkit.composition.crystals import check_crystals, coordination, prototypes, space_groups
+from cpdkit.datasets import Dataset, canonical_formulas
 from cpdkit.datasets._dataset import as_sequence
 from cpdkit.datasets.formulas import formula_counts
 
-__all__ = ["KINDS", "LADDER", "composition_matrix"]
-
-KINDS = ("counts", "fractions", "formula", "bonds", "morgan")
+__all__ = ["CRYSTAL_LADDER", "KINDS", "LADDER", "composition_matrix"]
 
 LADDER = ("counts", "formula", "bonds", "morgan")
 """Nuisances from composition to constitution, each removing more than the one before."""
+
+CRYSTAL_LADDER = ("fractions", "formula", "space group", "prototype", "coordination")
+"""Nuisances of crystals. A prototype tells the space group; beside that none contains another."""
+
+KINDS = tuple(dict.fromkeys(LADDER + CRYSTAL_LADDER))
+
+_OF_MOLECULES, _OF_CRYSTALS = LADDER[2:], CRYSTAL_LADDER[2:]
 
 
 def composition_matrix(
     atoms: Dataset | Iterable[ase.Atoms] | ase.Atoms | Sequence[str],
     *,
-    kind: str = "counts",
+    kind: str | None = None,
     elements: Sequence[int | str] | None = None,
     as_frame: bool = False,
 ) -> np.ndarray | pd.DataFrame:
-    """Describe each structure by its elements, or by its bonds too, without any coordinate.
+    """Describe each structure by its elements, or by what is next to what too.
 
     Parameters
     ----------
     atoms : Dataset, iterable of ase.Atoms, ase.Atoms, or sequence of str
         The structures, or their formulas such as ``"C2H6O"``, which have no bonds. Bonds are taken
         from the SMILES of a data set that has them.
-    kind : {"counts", "fractions", "formula", "bonds", "morgan"}
-        What each column is:
+    kind : str, optional
+        What each column is; by default counts, and fractions where a structure is periodic:
 
         ``counts``
             number of atoms of an element.
@@ -48,12 +56,22 @@ def composition_matrix(
             makes the columns linearly dependent (the projector copes), and they do not hold the
             size of a structure.
         ``formula``
-            one for an exact formula, else zero. A linear map of these is any function of
-            composition, but says nothing of formulas that the training fold lacks.
+            one for an exact formula, of crystals a reduced one, else zero. A linear map of these
+            is any function of composition, but says nothing of formulas that the training fold
+            lacks.
         ``bonds``
             counts, and beside them the number of bonds of each type (`bond_counts`).
         ``morgan``
             these, and beside them `morgan_counts`.
+        ``space group``, ``prototype``
+            fractions, and beside them one for the space group of a crystal (`space_groups`) or for
+            its structure type (`prototypes`), else zero.
+        ``coordination``
+            fractions, and beside them coordination numbers (`coordination`).
+
+        Counts of a crystal are those of the cell that somebody chose, primitive, conventional or
+        larger, while properties per atom and mean-pooled features do not know the cell. So they
+        remove something else than composition, and a warning says so: take fractions.
     elements : sequence of int or str, optional
         Elements that become columns, in this order. By default those that occur, by atomic
         number. Give them when matrices of several data sets must have the same columns.
@@ -68,22 +86,39 @@ def composition_matrix(
     Raises
     ------
     ValueError
-        If `kind` is not known or asks for bonds of formulas, there is no structure, a structure has
+        If `kind` is not known or not of such structures, there is no structure, a structure has
         no atom or holds an element that `elements` lacks, a formula cannot be read, or `elements`
         have no order or repeat; for bonds also as from `molecules`.
     TypeError
         If something is neither a structure nor a formula, or both are mixed.
     ImportError
-        For bonds, if RDKit is not installed.
+        For bonds, if RDKit is not installed; for symmetry, if spglib is not.
+
+    Warns
+    -----
+    UserWarning
+        If counts of periodic structures are asked for.
     """
-    if kind not in KINDS:
+    if kind is not None and kind not in KINDS:
         raise ValueError(unknown("kind of composition", kind, KINDS))
-    data = _rows(atoms)
+    data = rows_of(atoms)
     if len(data) == 0:
         raise ValueError("no structures given; a composition matrix needs at least one.")
-    if isinstance(data, list) and kind in ("bonds", "morgan"):
-        raise ValueError(f"a formula says nothing of bonds; kind={kind!r} needs structures.")
     text = isinstance(data, list)
+    if text and kind in _OF_MOLECULES + _OF_CRYSTALS:
+        raise ValueError(f"a formula says nothing of bonds; kind={kind!r} needs structures.")
+    periodic = 0 if text else int(as_sequence(data).periodic.sum())
+    kind = kind or ("fractions" if periodic else "counts")
+    if kind in _OF_CRYSTALS:
+        check_crystals(as_sequence(data), f"what kind={kind!r} describes")
+    if kind in _OF_MOLECULES and periodic:
+        raise ValueError(f"kind={kind!r} is of molecules; crystals have {list(_OF_CRYSTALS)}.")
+    if kind == "counts" and periodic:
+        warnings.warn(
+            f"{periodic} of {len(data)} structures are periodic, and counts depend on the cell "
+            "that was chosen for them; kind='fractions' does not.",
+            stacklevel=2,
+        )
     counts, present = formula_counts(data) if text else as_sequence(data).element_counts()
     size = counts.sum(axis=1, keepdims=True)
     empty = np.flatnonzero(size == 0)
@@ -94,66 +129,23 @@ def composition_matrix(
         frame = pd.get_dummies(pd.Series(formulas), dtype=float)
         return frame if as_frame else np.ascontiguousarray(frame)
     if elements is not None:
-        counts, present = _reorder(counts, present, elements)
+        counts, present = in_order(counts, present, elements)
     matrix = counts.astype(np.float64)
-    if kind == "fractions":
+    if kind in ("fractions", *_OF_CRYSTALS):
         matrix /= size
     frame = pd.DataFrame(matrix, columns=[chemical_symbols[z] for z in present])
-    if kind in ("bonds", "morgan"):
-        frame = pd.concat([frame, bond_counts(data)], axis=1)
-    if kind == "morgan":
-        bits = pd.DataFrame(morgan_counts(data)).add_prefix("environment ")
-        frame = pd.concat([frame, bits], axis=1)
+    frame = pd.concat([frame, *_beside(kind, data)], axis=1)
     return frame if as_frame else np.ascontiguousarray(frame)
 
 
-def _rows(atoms: Any) -> Any:
-    """A Dataset, an AtomsSequence, or formulas in a list."""
-    if isinstance(atoms, Dataset | AtomsSequence):
-        return atoms
-    if isinstance(atoms, str):
-        raise TypeError(f"got the string {atoms!r}; give formulas in a list, [{atoms!r}].")
-    if isinstance(atoms, Iterable) and not isinstance(atoms, ase.Atoms | Mapping | set | frozenset):
-        atoms = list(atoms)  # once: an iterator is empty the second time
-        text = [isinstance(item, str) for item in atoms]
-        if any(text) and not all(text):
-            raise TypeError(
-                f"row {text.index(False)} is {atoms[text.index(False)]!r}, where others are "
-                "formulas; give formulas or structures, not both."
-            )
-        if any(text):
-            return atoms
-    return as_sequence(atoms)
-
-
-def _reorder(
-    counts: np.ndarray, present: np.ndarray, elements: Sequence[int | str]
-) -> tuple[np.ndarray, np.ndarray]:
-    if isinstance(elements, str | set | frozenset) or not isinstance(elements, Iterable):
-        raise ValueError(f"elements={elements!r} must be a list: its order is that of the columns.")
-    wanted: list[int] = []
-    for element in elements:
-        if isinstance(element, str) and element in chemical_symbols[1:]:
-            wanted.append(chemical_symbols.index(element))
-        elif (
-            isinstance(element, int | np.integer)
-            and not isinstance(element, bool)
-            and 1 <= element < len(chemical_symbols)
-        ):
-            wanted.append(int(element))
-        else:
-            raise ValueError(
-                f"{element!r} is no chemical element; give symbols such as 'C' or atomic numbers."
-            )
-    if not wanted or len(set(wanted)) < len(wanted):
-        raise ValueError(f"elements={list(elements)!r} must name elements, each once.")
-    missing = sorted(set(present.tolist()) - set(wanted))
-    if missing:
-        row = int(np.flatnonzero(counts[:, np.isin(present, missing)].any(axis=1))[0])
-        names = ", ".join(chemical_symbols[z] for z in missing)
-        raise ValueError(
-            f"structure {row} holds {names}, which elements={list(elements)!r} lacks; add them."
-        )
-    column = {int(z): counts[:, i] for i, z in enumerate(present)}
-    zeros = np.zeros(len(counts), dtype=counts.dtype)
-    return np.stack([column.get(z, zeros) for z in wanted], axis=1), np.array(wanted)
+def _beside(kind: str, data: Any) -> list[pd.DataFrame]:
+    """What stands beside counts or fractions."""
+    if kind in ("space group", "prototype"):
+        names = space_groups(data) if kind == "space group" else prototypes(data)
+        return [pd.get_dummies(pd.Series(names.astype(str)), dtype=float)]
+    if kind == "coordination":
+        return [coordination(data)]
+    found = [bond_counts(data)] if kind in _OF_MOLECULES else []
+    if kind == "morgan":
+        found.append(pd.DataFrame(morgan_counts(data)).add_prefix("environment "))
+    return found

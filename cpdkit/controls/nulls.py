@@ -13,8 +13,8 @@ from cpdkit._messages import unknown
 from cpdkit._options import check_count
 from cpdkit.datasets.formulas import canonical_groups
 from cpdkit.held_out.inputs import check_inputs
+from cpdkit.moments.folds import FoldMoments
 from cpdkit.moments.scores import nested_sums
-from cpdkit.moments.sources import moments_from_arrays
 from cpdkit.scores import SCORES
 
 __all__ = ["formula_labels", "null_scores", "permuted_within", "random_features"]
@@ -164,8 +164,8 @@ def null_scores(
         """Mean score of each column of Y over folds; a column more costs little."""
         parts = []
         for fold in given.folds:
-            moments = moments_from_arrays(features, given.C, Y, buckets=fold, n_buckets=n_folds)
-            parts += [SCORES[score](sums)[0] for sums, _ in nested_sums(moments)]
+            by_fold = FoldMoments.of_rows(features, given.C, Y, fold)
+            parts += [SCORES[score](sums)[0] for sums, _ in nested_sums(by_fold)]
         return np.mean(parts, axis=0)
 
     X, values, labels = given.X, given.Y, np.asarray(given.groups)

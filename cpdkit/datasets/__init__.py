@@ -12,6 +12,7 @@ import numpy as np
 from cpdkit._messages import unknown
 from cpdkit._options import check_count
 from cpdkit.datasets._dataset import AtomsSequence, Dataset
+from cpdkit.datasets.crystal_files import DATABASES, check_crystals, read_cif_folder, read_database
 from cpdkit.datasets.extxyz import read_extxyz, target_names
 from cpdkit.datasets.formulas import canonical_formulas, hill_formula, parse_formula
 
@@ -20,15 +21,20 @@ __all__ = [
     "AtomsSequence",
     "Dataset",
     "canonical_formulas",
+    "check_crystals",
     "hill_formula",
     "load_dataset",
     "parse_formula",
+    "read_cif_folder",
+    "read_database",
     "read_extxyz",
 ]
 
 DATASETS: Mapping[str, str] = {
     "xtb9": "cpdkit.datasets.xtb9.read",
+    "prototypes": "cpdkit.datasets.prototypes.read",
     "qm9": "cpdkit.datasets.qm9",
+    "materials-project": "cpdkit.datasets.materials_project",
 }
 """Named data sets and the module whose ``load(split)`` reads them."""
 
@@ -41,24 +47,29 @@ def load_dataset(
     split: str = "probe",
     n: int | None = None,
     at_most: int | None = None,
+    max_atoms: int | None = None,
     seed: int = 0,
     targets: Sequence[str] | None = None,
     units: Mapping[str, str] | None = None,
     missing: str = "raise",
 ) -> Dataset:
-    """Load a named data set, or an extended-XYZ file.
+    """Load a named data set, or structures from a file or folder.
 
     Parameters
     ----------
     name : str or Path
-        ``"xtb9"`` (in the package), ``"qm9"`` (from the folder that the environment variable
-        ``CPDKIT_DATA`` names), or the path of an extended-XYZ file.
+        ``"xtb9"`` (molecules) or ``"prototypes"`` (crystals) in the package; ``"qm9"`` or
+        ``"materials-project"`` (crystals) from the folder that the environment variable
+        ``CPDKIT_DATA`` names; or the path of an extended-XYZ file, of a folder of CIF files
+        (`read_cif_folder`) or of a database of ASE (`read_database`).
     split : str, default "probe"
         Part of a named data set; a file has none.
     n : int, optional
         Draw so many structures without replacement; all by default.
     at_most : int, optional
         Draw so many, or take all where there are no more.
+    max_atoms : int, optional
+        Leave out structures with more atoms, before anything is drawn.
     seed : int, default 0
         Seed of the draw.
     targets : sequence of str, optional
@@ -78,7 +89,8 @@ def load_dataset(
     ------
     ValueError
         If the data set, split, a target or an option is not known or does not apply, `n` is larger
-        than the data set, both `n` and `at_most` are given, or a chosen target is NaN somewhere.
+        than the data set, none has at most `max_atoms`, both `n` and `at_most` are given, or a
+        chosen target is NaN somewhere.
     FileNotFoundError
         If a file is missing.
 
@@ -103,16 +115,34 @@ def load_dataset(
     elif isinstance(name, os.PathLike) or Path(name).suffix or Path(name).exists():
         if split != "probe":
             raise ValueError(f"split={split!r}: a file has no splits; leave split= out.")
-        read = read_extxyz(name, targets=names, units=units)
+        read = _reader(Path(name))(name, targets=names, units=units)
         dataset = _keep_targets(read, names, missing)
     else:
         raise ValueError(
             unknown("data set", name, DATASETS)
             + " A file of your own is given by its path, such as 'molecules.xyz'."
         )
+    if max_atoms is not None:
+        dataset = _small(dataset, check_count(max_atoms, "max_atoms"))
     if at_most is not None:
         n = min(check_count(at_most, "at_most"), len(dataset))
     return dataset if n is None else dataset.sample(n, seed=seed)
+
+
+def _reader(path: Path) -> Callable[..., Dataset]:
+    if path.is_dir():
+        return read_cif_folder
+    return read_database if path.suffix.lower() in DATABASES else read_extxyz
+
+
+def _small(dataset: Dataset, max_atoms: int) -> Dataset:
+    sizes = dataset.atoms.n_atoms
+    if sizes.min() > max_atoms:
+        raise ValueError(
+            f"no structure of {dataset.name!r} has max_atoms={max_atoms} atoms or fewer; the "
+            f"smallest has {sizes.min()}."
+        )
+    return dataset if sizes.max() <= max_atoms else dataset.select(sizes <= max_atoms)
 
 
 def _keep_targets(dataset: Dataset, targets: Sequence[str] | None, missing: str) -> Dataset:

@@ -165,11 +165,28 @@ class AtomsSequence(Sequence[ase.Atoms]):
         flat = np.bincount(row * len(elements) + column, minlength=len(self) * len(elements))
         return flat.reshape(len(self), len(elements)), elements.astype(np.int64)
 
-    def formulas(self) -> np.ndarray:
-        """Hill formula of every structure, shape (n_structures,)."""
+    @property
+    def periodic(self) -> np.ndarray:
+        """Whether a structure repeats in any direction, shape (n_structures,)."""
+        if self.pbc is None:
+            return np.zeros(len(self), dtype=bool)
+        return np.asarray(self.pbc.any(axis=1))
+
+    def formulas(self, *, cell: bool = False) -> np.ndarray:
+        """Hill formula of every structure, shape (n_structures,).
+
+        Parameters
+        ----------
+        cell : bool, default False
+            Count the atoms of the cell as it is stored, ``Cl4Na4``. By default the formula of what
+            is periodic is reduced, ``ClNa``: the cell is a choice, and polymorphs have one formula.
+        """
         counts, elements = self.element_counts()
         if not len(counts):
             return np.empty(0, dtype=str)
+        if not cell:
+            divisor = np.where(self.periodic, np.gcd.reduce(counts, axis=1), 1)
+            counts = counts // np.maximum(divisor, 1)[:, None]
         rows, inverse = np.unique(counts, axis=0, return_inverse=True)
         names = np.array([hill_formula(np.repeat(elements, row)) for row in rows])
         return names[inverse.ravel()]

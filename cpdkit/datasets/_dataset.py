@@ -97,7 +97,12 @@ class Dataset:
 
     @cached_property
     def formulas(self) -> np.ndarray:
-        """Hill formula of every structure, shape (n_structures,): the groups of `cpd`."""
+        """Hill formula of every structure, shape (n_structures,): the groups of `cpd`.
+
+        Of crystals the reduced one, ``ClNa``; ``atoms.formulas(cell=True)`` counts the atoms of
+        the cell. A molecule in a box is reduced too where it is marked as periodic: set its pbc to
+        False.
+        """
         return self.atoms.formulas()
 
     @cached_property

@@ -8,7 +8,6 @@ References
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +15,12 @@ import pandas as pd
 
 from cpdkit._messages import unknown
 from cpdkit.datasets._dataset import AtomsSequence, Dataset
+from cpdkit.datasets._external import data_folder
 from cpdkit.datasets._npz import read_npz
 from cpdkit.datasets.extxyz import read_extxyz
 from cpdkit.datasets.qm9_archive import load_archive
 
-__all__ = ["SPLITS", "UNITS", "data_folder", "load"]
+__all__ = ["SPLITS", "UNITS", "load"]
 
 SPLITS = ("probe", "train", "all")
 
@@ -57,26 +57,6 @@ TRAIN_UNITS = {
 """Units of the labels of the train split; those from ``gap`` on are known for a part only."""
 
 
-def data_folder() -> Path:
-    """Folder that the environment variable ``CPDKIT_DATA`` names.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the variable is not set or names no folder.
-    """
-    value = os.environ.get("CPDKIT_DATA")
-    if not value:
-        raise FileNotFoundError(
-            "this data set is not part of the package: set the environment variable CPDKIT_DATA "
-            "to the folder that holds it (with qm9/probe.extxyz, say), or use 'xtb9'."
-        )
-    folder = Path(value)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"CPDKIT_DATA={value!r} is not a folder.")
-    return folder
-
-
 def load(split: str = "probe") -> Dataset:
     """QM9 from ``CPDKIT_DATA``, or all of it from the official archive.
 
@@ -103,7 +83,7 @@ def load(split: str = "probe") -> Dataset:
         raise ValueError(unknown("split of 'qm9'", split, SPLITS))
     if split == "all":
         return load_archive()
-    folder = data_folder() / "qm9"
+    folder = data_folder("qm9/probe.extxyz", "xtb9") / "qm9"
     return _probe(folder / "probe.extxyz") if split == "probe" else _train(folder / "train.npz")
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cpdkit._messages import missing, unknown
 from cpdkit.encoders._names import keyword_parameters, split_options, typed_options
+from cpdkit.encoders._outside import imported, is_outside
 
 if TYPE_CHECKING:
     from cpdkit.encoders._base import Encoder as Encoder
@@ -151,8 +152,13 @@ def _find(name: str) -> tuple[str, tuple[str, ...], dict[str, str]]:
     if base in _REGISTRY:
         return base, (), options
     prefixes = [key for key in _REGISTRY if key[-1] in ":/" and base.startswith(key)]
+    if not prefixes and is_outside(base):
+        return base, (), options
     if not prefixes:
-        raise ValueError(unknown("encoder", base, _REGISTRY))
+        raise ValueError(
+            unknown("encoder", base, _REGISTRY) + " One of your own is named by the function that "
+            "makes it, 'my_module:make_encoder'."
+        )
     key = max(prefixes, key=len)
     return key, (base[len(key) :],), options
 
@@ -182,7 +188,7 @@ def encoder_info(name: str, *, load: bool = False) -> EncoderInfo | None:
     """
     key, arguments, _ = (name, (), {}) if name in _REGISTRY else _find(name)
     info: Any = _ABOUT.get(key)
-    builder = _REGISTRY[key]
+    builder = _REGISTRY.get(key)
     if info is None and isinstance(builder, str):
         module = import_module(builder.partition(":")[0])
         info = getattr(module, "ABOUT", {}).get(key)
@@ -202,6 +208,8 @@ def load_encoder(name: str, *, allow_unseen_elements: bool = False, **options: A
         One of :func:`encoder_names`, such as ``"ani2x-aev"`` or ``"sevennet-0"``. Options may
         stand in brackets behind it, so that a name alone says all:
         ``"soap[compression=mu2,elements=H C N O]"``; the encoder's own name then has them too.
+        One of your own is named by the function that makes it, ``"my_module:make_encoder"`` or
+        ``"folder/my_module.py:make_encoder"``.
     allow_unseen_elements : bool, default False
         Encode structures with elements the network was not trained on, of which it says what
         its initial weights say. They are refused otherwise.
@@ -229,13 +237,17 @@ def load_encoder(name: str, *, allow_unseen_elements: bool = False, **options: A
     ['1008x0e']
     """
     key, arguments, written = _find(name)
-    builder = _REGISTRY[key]
+    builder = _REGISTRY.get(key, key)
     if isinstance(builder, str):
-        module, _, attribute = builder.partition(":")
         try:
-            builder = getattr(import_module(module), attribute)
+            builder = imported(builder)
         except ModuleNotFoundError as error:
-            sentence = missing(error.name, what=f"encoder {name!r}", extra="all")
+            sentence = missing(error.name, what=f"encoder {name!r}")
+            if key not in _REGISTRY:
+                sentence = (
+                    f"encoder {name!r}: {error}. A module of your own is a file in the current "
+                    "folder, or installed."
+                )
             raise ModuleNotFoundError(sentence, name=error.name) from error
     parameters = keyword_parameters(builder, len(arguments))
     known = parameters | keyword_parameters(load_encoder, 1)

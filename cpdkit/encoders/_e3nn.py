@@ -12,7 +12,7 @@ _W3J = re.compile(r"_w3j_(\d+)_(\d+)_(\d+)$")
 
 
 def restore_couplings(model: torch.nn.Module) -> None:
-    """Replace the Wigner 3j buffers of `model` by exact ones, in the buffers' dtype.
+    """Replace the Wigner 3j buffers of `model` by exact ones, in the buffers' dtype and sign.
 
     e3nn stores them with the weights, so a float32 checkpoint leaves them rounded after a cast
     to float64, and features then turn with rotations to 1e-8 only.
@@ -30,6 +30,8 @@ def restore_couplings(model: torch.nn.Module) -> None:
             continue
         degrees = [int(part) for part in match.groups()]
         exact = wigner_3j(*degrees, dtype=torch.float64).to(buffer)
+        if torch.allclose(-exact, buffer, atol=1e-6):
+            exact = -exact  # e3nn 0.5 changed the sign of some; the weights belong to those stored
         if not torch.allclose(exact, buffer, atol=1e-6):
             raise ValueError(f"buffer {name!r} does not hold the Wigner 3j symbol of its name.")
         buffer.copy_(exact)

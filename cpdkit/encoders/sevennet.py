@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy._core.multiarray import _reconstruct as reconstruct
 
 from cpdkit.encoders._base import Encoder, Layer
 from cpdkit.encoders._e3nn import restore_couplings
@@ -64,12 +63,10 @@ def _read_checkpoint(path: Path, sha256: str) -> dict[str, Any]:
     """Read a checkpoint without unpickling more than tensors and the few types named here."""
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != sha256:
-        raise ValueError(
-            f"{path} has SHA-256 {found}, expected {sha256}; reinstall sevenn==0.10.4."
-        )
+        raise ValueError(f"{path} has SHA-256 {found}, expected {sha256}; reinstall sevenn 0.10.")
     # The configuration holds numpy arrays, pickled under numpy 1's module name.
     allowed: list[Any] = [
-        (reconstruct, "numpy.core.multiarray._reconstruct"),
+        (np.empty(0).__reduce__()[0], "numpy.core.multiarray._reconstruct"),
         np.ndarray,
         np.dtype,
         type(np.dtype("float32")),

@@ -69,12 +69,21 @@ _TARGETS = {
     "mean_Z": "mean atomic number",
     "x_H": "share of hydrogen",
     "log_N": "log of the number of atoms",
+    "ewald_energy": "electrostatic energy",
+    "volume_per_atom": "volume per atom",
+    "density": "density",
+    "nearest_distance": "nearest distance",
+    "packing_fraction": "packing fraction",
+    "formation_energy_per_atom": "formation energy",
+    "band_gap": "band gap",
 }
 _REMOVED = {
     "counts": "element counts",
     "fractions": "element fractions",
     "bonds": "bond counts",
     "morgan": "Morgan counts",
+    "coordination": "coordination numbers",
+    "prototype": "structure type",
 }
 _PROBES = {
     "mlp": "neural network",
@@ -83,7 +92,10 @@ _PROBES = {
     "knn": "nearest neighbours",
     "kernel": "kernel ridge",
 }
-_UNITS = {"Debye": "D", "Bohr^2": "bohr²", "Bohr^3": "bohr³", "cal/mol/K": "cal/(mol K)"}
+_UNITS = {
+    "Debye": "D", "Angstrom": "Å", "Angstrom^3": "Å³", "Bohr^2": "bohr²", "Bohr^3": "bohr³",
+    "g/cm^3": "g/cm³", "cal/mol/K": "cal/(mol K)",
+}  # fmt: skip
 
 _NETWORK = (
     r"(?:zoo/)?(?P<architecture>" + "|".join(map(re.escape, _ARCHITECTURES)) + ")"
@@ -97,6 +109,8 @@ _IN_TEXT = re.compile(
     + "|".join(re.escape(n) for n in sorted(_ENCODERS, key=len)[::-1] if n not in _NO_WORDS)
     + rf")(?: / {_LAYER})?(?![\w/+-])"
 )
+_OWN_FILE = re.compile(r"[^\s=]*/([\w-]+)\.py(?=:)")
+_FOLDER = re.compile(r"(?<==)[^\[\],=]*/(?=[^\[\],=/]+[\],])")  # of a file in an option
 _LAYER_IN_TEXT = re.compile(r"\b(block|conv|hidden|interaction)_(\d+)\b")
 _TARGET_IN_TEXT = re.compile(
     r"\b(?:(?P<before>for|of|on) (?P<asked>"
@@ -117,6 +131,8 @@ def label(name: str, *, unit: str = "") -> str:
     'MACE, trained on energies, after 2 epochs, seed 1'
     >>> label("ani2x / hidden_3"), label("alpha", unit="Bohr^3")
     ('ANI-2x network, hidden 3', 'polarizability (bohr³)')
+    >>> label("/home/me/my_module.py:make_encoder[weights=/home/me/w.pt]")
+    'my_module:make_encoder[weights=w.pt]'
     """
     if unit:
         return f"{label(name)} ({_UNITS.get(unit, unit)})"
@@ -130,7 +146,11 @@ def label(name: str, *, unit: str = "") -> str:
     for known in (_ENCODERS, _ARCHITECTURES, _TARGETS, _REMOVED, _PROBES):
         if name in known:
             return known[name]
-    return name
+    return _without_folders(name)
+
+
+def _without_folders(text: str) -> str:
+    return _FOLDER.sub("", _OWN_FILE.sub(r"\1", text))
 
 
 def _training(network: re.Match[str]) -> list[str]:
@@ -172,7 +192,7 @@ def in_words(sentence: str) -> str:
     'The SOAP descriptor scores 0.40 for the gap, PaiNN trained on the gap (block 3) 0.51.'
     """
     text = _TARGET_IN_TEXT.sub(_say_target, sentence)
-    text = _IN_TEXT.sub(_say_encoder, text)
+    text = _IN_TEXT.sub(_say_encoder, _without_folders(text))
     return _LAYER_IN_TEXT.sub(r"\1 \2", text)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cpdkit.held_out.protocol import INPUTS, PROTOCOLS, Protocol
+from cpdkit.held_out.rows import ALL_ASIDE
 from cpdkit.probes.residual import ResidualProbe
 from cpdkit.projection.linear import CompositionProjector
 from cpdkit.scores import HeldOut
@@ -31,7 +32,7 @@ def held_out_regressor(
     ``"joint"`` adds to least squares on Z what the probe makes of X_geom for the residual of y, as
     Frisch-Waugh-Lovell does for a linear probe. Among several candidates the one with the least
     squared error on one inner fold (the next fold) is taken, per target; projection and scale are
-    refitted for it.
+    refitted for it. Rows with an element that their training rows lack are set aside.
 
     Parameters
     ----------
@@ -56,15 +57,19 @@ def held_out_regressor(
     for repeat, fold in enumerate(folds):
         labels = np.unique(fold[fold >= 0])
         for i, k in enumerate(labels.tolist()):
-            train, test = fold != k, fold == k
+            train = fold != k
+            comp, test = _known(C, Y, train, fold == k)
+            if not test.any():
+                raise ValueError(ALL_ASIDE)
             inner = fold == labels[(i + 1) % len(labels)]
-            comp = CompositionProjector().fit(Y[train], composition=_take(C, train))
+            rest = train & ~inner
+            inner = _known(C, Y, rest, inner)[1] if rest.any() else inner
             predictions = {}
             for kind in dict.fromkeys(["geom", *inputs]):
                 features, given = (X, None) if kind == "full" else (source, nuisance)
                 data = _Data(features, given, Y, C, joint=kind == "joint", plain=protocol.plain)
                 predictions[kind] = choose_candidate(
-                    candidates, data.predict, data.error, Y.shape[1], train, inner, test,
+                    candidates, data.predict, data.error, Y.shape[1], train, rest, inner, test,
                     n_folds=len(labels),
                 )  # fmt: skip
             yield HeldOut(
@@ -76,6 +81,7 @@ def held_out_regressor(
                 comp=comp.explained(_take(C, test), n=int(test.sum())),
                 predictions=predictions,
                 alphas={},
+                aside=int((fold == k).sum() - test.sum()),
             )
 
 
@@ -114,6 +120,7 @@ def choose_candidate(
     error: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
     n_targets: int,
     train: np.ndarray,
+    rest: np.ndarray,
     inner: np.ndarray,
     test: np.ndarray,
     *,
@@ -132,8 +139,9 @@ def choose_candidate(
         ``error(predicted, fit, at)``: squared errors of such predictions, shape (n_targets,).
     n_targets : int
         Number of targets.
-    train, inner, test : ndarray of bool, shape (n,)
-        Training rows, the inner fold among them, and test rows.
+    train, rest, inner, test : ndarray of bool, shape (n,)
+        Training rows; those without the inner fold; rows of the inner fold and test rows, without
+        those set aside.
     n_folds : int
         Folds there are.
 
@@ -149,7 +157,6 @@ def choose_candidate(
             f"choosing among {len(candidates)} settings needs at least 3 folds, got {n_folds}; "
             "fix the settings or use more folds."
         )
-    rest = train & ~inner
     errors = [error(predict(each, every, rest, inner), rest, inner) for each in candidates]
     chosen = np.argmin(errors, axis=0)
     predicted = np.empty((int(test.sum()), n_targets))
@@ -157,6 +164,14 @@ def choose_candidate(
         columns = np.flatnonzero(chosen == number)
         predicted[:, columns] = predict(candidates[number], columns, train, test)
     return predicted
+
+
+def _known(
+    C: np.ndarray | None, Y: np.ndarray, train: np.ndarray, test: np.ndarray
+) -> tuple[CompositionProjector, np.ndarray]:
+    """Least squares of Y on Z, and the test rows of which training knows all elements."""
+    comp = CompositionProjector().fit(Y[train], composition=_take(C, train))
+    return comp, test & ~comp.unseen(C, n=len(test))
 
 
 def _take(C: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,15 +16,26 @@ from cpdkit._checks import (
     check_features,
     check_groups,
     check_targets,
+    column_names,
     plain_features,
 )
-from cpdkit._options import check_seed, warn_few_rows
+from cpdkit._options import FEW, check_seed, warn_few_rows
 from cpdkit.composition.matrix import composition_matrix
 from cpdkit.datasets.formulas import canonical_formulas, canonical_groups
 from cpdkit.folds import make_folds
+from cpdkit.projection.linear import CompositionProjector
+from cpdkit.projection.rank import RANK_TOLERANCE
 from cpdkit.scores import Rows
 
-__all__ = ["Inputs", "check_inputs", "fold_labels", "tested"]
+__all__ = ["CompositionWarning", "Inputs", "check_inputs", "fold_labels", "tested"]
+
+ROWS_PER_COLUMN = 5
+"""Training rows for each independent column of composition, below which `cpd` warns."""
+_SHOWN = 6
+
+
+class CompositionWarning(UserWarning):
+    """Training rows are few for the columns of composition, or cannot tell some of them apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +129,8 @@ def check_inputs(
     )
     sizes = [np.unique(tested(fold), return_counts=True)[1] for fold in split]
     warn_few_rows(np.concatenate(sizes))
+    if C is not None and min(map(min, sizes)) >= FEW:
+        _warn_rank(C, split, column_names(composition))
     about = {
         "n": n,
         "channels": X.shape[1],
@@ -126,6 +140,41 @@ def check_inputs(
         "seed": seed,
     }
     return Inputs(X, C, frame, labels, split, about)
+
+
+def _warn_rank(C: np.ndarray, folds: np.ndarray, names: Sequence[str] | None) -> None:
+    """Warn where training rows cannot tell what single columns of composition do."""
+    trained = [fold != k for fold in folds for k in np.unique(tested(fold))]
+    least = min(int(train.sum()) for train in trained)
+    # One QR of all rows, then only as many rows as there are directions.
+    everything = CompositionProjector().fit(C, composition=C)
+    if least < ROWS_PER_COLUMN * (everything.rank_ - 1):
+        warnings.warn(
+            f"{everything.rank_ - 1} columns of composition stand against {least} training rows: "
+            "least squares on so many is ill determined, and what it leaves of features and "
+            "targets is too; give more structures or fewer columns.",
+            CompositionWarning,
+            stacklevel=4,
+        )
+    for train in trained:
+        fit = CompositionProjector().fit(C[train], composition=C[train])
+        varying = np.setdiff1d(np.arange(C.shape[1]), fit.dropped_)
+        residual = fit.transform(C[~train], composition=C[~train])[:, varying]
+        off = np.abs(residual).max(axis=0, initial=0) > RANK_TOLERANCE * np.ptp(C, axis=0)[varying]
+        if off.any():
+            columns = varying[off].tolist()
+            shown = [repr(column if names is None else names[column]) for column in columns]
+            if len(shown) > _SHOWN:
+                shown[_SHOWN:] = [f"and {len(shown) - _SHOWN} more"]
+            warnings.warn(
+                f"columns {', '.join(shown)} of composition vary only together with others in a "
+                f"training fold (rank {fit.rank_ - 1} of {len(varying)} columns), but not in its "
+                "test fold: what each does alone is taken from the solution of minimum norm; give "
+                "more structures or fewer columns.",
+                CompositionWarning,
+                stacklevel=4,
+            )
+            return
 
 
 def _are_formulas(composition: Any) -> bool:

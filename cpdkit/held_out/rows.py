@@ -1,7 +1,10 @@
 r"""Held-out predictions of CPD, fold by fold: the plain reference, in numpy.
 
 For every outer fold the projection, the conditioning and the ridge weights see the training rows
-only, and the penalty is chosen on inner folds that refit all three on their own training rows.
+only, and the penalty is chosen on inner folds that refit all three on their own training rows. The
+weights are fitted to what composition leaves of the target, and rows with an element that their
+training rows lack are set aside, on inner folds too: `r2_partial` therefore does not change when a
+linear function of composition is added to the target.
 """
 
 from __future__ import annotations
@@ -18,7 +21,12 @@ from cpdkit.projection.conditioned import ConditionedResidual
 from cpdkit.projection.linear import CompositionProjector
 from cpdkit.scores import HeldOut
 
-__all__ = ["held_out"]
+__all__ = ["ALL_ASIDE", "held_out"]
+
+ALL_ASIDE = (
+    "every row of a test fold holds an element (or another column of composition) that its "
+    "training rows lack; use folds='random', fewer folds, coarser columns, or leave these rows out."
+)
 
 
 class _Fit:
@@ -30,16 +38,22 @@ class _Fit:
         self._data = data
         self.alphas = (1 / len(rows),) if how.alphas is None else how.alphas
         Y = data.Y[rows]
+        self.mean = Y.mean(axis=0)
         self._comp = CompositionProjector().fit(Y, composition=_take(data.C, rows))
+        # Where all rows were projected together, the rest is not orthogonal to Z on these rows.
+        left = CompositionProjector().fit_transform(Y, composition=_take(data.nuisance, rows))
         self._residual = ConditionedResidual(plain=how.plain)
         residual = self._residual.fit_transform(
             data.source[rows], composition=_take(data.nuisance, rows)
         )
-        self._geom = RidgePath(residual, Y)
+        self._geom = RidgePath(residual, left)
         if "full" in data.inputs:
             self._raw = ConditionedResidual(plain=how.plain)
-            self._full = RidgePath(self._raw.fit_transform(data.X[rows]), Y)
-        self.mean = self._geom.mean
+            self._full = RidgePath(self._raw.fit_transform(data.X[rows]), Y - self.mean)
+
+    def known(self, rows: np.ndarray) -> np.ndarray:
+        """Those rows of which training knows all elements."""
+        return rows[~self._comp.unseen(_take(self._data.C, rows), n=len(rows))]
 
     def comp(self, rows: np.ndarray) -> np.ndarray:
         """Least squares on Z, (n_rows, n_targets)."""
@@ -52,13 +66,14 @@ class _Fit:
             data.source[rows], composition=_take(data.nuisance, rows)
         )
         geom = self._geom.predict(residual, self.alphas)
-        paths = {"geom": geom}
+        # By Frisch-Waugh-Lovell the weights that explain what Z leaves of y from X_geom also
+        # explain y, since the training residual is orthogonal to Z.
+        paths = {"geom": self.mean + geom}
         if "full" in data.inputs:
-            paths["full"] = self._full.predict(self._raw.transform(data.X[rows]), self.alphas)
+            raw = self._raw.transform(data.X[rows])
+            paths["full"] = self.mean + self._full.predict(raw, self.alphas)
         if "joint" in data.inputs:
-            # By Frisch-Waugh-Lovell the weights that explain y from X_geom also explain what Z
-            # leaves of y, since the training residual is orthogonal to Z.
-            paths["joint"] = self.comp(rows) + geom - self.mean
+            paths["joint"] = self.comp(rows) + geom
         return paths
 
 
@@ -129,8 +144,11 @@ def held_out(
         chosen = _chosen(data, fold, labels, None if only is None else asked[0])
         for i in asked:
             k = int(labels[i])
-            rows = np.flatnonzero(fold == k)
             fit = _Fit(data, fold != k)
+            asked_for = np.flatnonzero(fold == k)
+            rows = fit.known(asked_for)
+            if len(rows) == 0:
+                raise ValueError(ALL_ASIDE)
             paths, best = fit.predict(rows), chosen[i]
             yield HeldOut(
                 repeat=repeat,
@@ -141,6 +159,7 @@ def held_out(
                 comp=fit.comp(rows),
                 predictions={name: path[best[name], :, targets].T for name, path in paths.items()},
                 alphas={name: np.asarray(fit.alphas)[best[name]] for name in paths},
+                aside=len(asked_for) - len(rows),
             )
 
 
@@ -156,7 +175,10 @@ def _chosen(
         return _Fit(data, ~np.isin(fold, labels[list(left_out)]))
 
     def error(model: _Fit, inner: int) -> dict[str, np.ndarray]:
-        rows = np.flatnonzero(fold == labels[inner])
+        rows = model.known(np.flatnonzero(fold == labels[inner]))
+        if len(rows) == 0:  # nothing to choose by; transformers refuse to see no rows
+            nothing = np.zeros((len(model.alphas), data.Y.shape[1]))
+            return dict.fromkeys(data.inputs, nothing)
         paths = model.predict(rows).items()
         return {name: ((path - data.Y[rows]) ** 2).sum(axis=1) for name, path in paths}
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-from scipy.linalg import lapack, solve_triangular
+from scipy.linalg import eigvalsh_tridiagonal, lapack, solve_triangular
 
 from cpdkit._checks import CONSTANT
 from cpdkit.folds import inner_errors
-from cpdkit.moments.moments import Moments, Pooled
-from cpdkit.projection.conditioned import floored_scale
-from cpdkit.projection.linear import PIVOT_NUDGE, RANK_TOLERANCE
+from cpdkit.moments.folds import FoldMoments, constant_columns
+from cpdkit.moments.moments import Pooled
+from cpdkit.projection.conditioned import SPECTRUM_FLOOR, floored_scale
+from cpdkit.projection.rank import RANK_TOLERANCE, differs, minimum_norm
 from cpdkit.scores import Sums
 
 __all__ = ["FoldRidge", "ShiftedSolves", "choose_alphas", "held_out_sums"]
@@ -31,8 +32,9 @@ _CONSTANT = 1e-12
 class ShiftedSolves:
     r"""Ridge weights for many penalties from a scatter matrix.
 
-    Solves :math:`(G + \alpha n I) W = F` [1]_ after one reduction :math:`G = Q T Q^\top` to
-    tridiagonal T, a third of the work of an eigendecomposition.
+    Solves :math:`(G + \max(\alpha n, 10^{-10} \lambda) I) W = F` [1]_, with :math:`\lambda` the
+    largest eigenvalue of G, after one reduction :math:`G = Q T Q^\top` to tridiagonal T, a third of
+    the work of an eigendecomposition.
 
     Parameters
     ----------
@@ -56,12 +58,18 @@ class ShiftedSolves:
             values, vectors = np.linalg.eigh(gram)
             self._vectors: np.ndarray | None = vectors
             self._diagonal, self._beside = np.maximum(values, 0.0), np.zeros(max(d - 1, 0))
+            largest = values[-1]
         else:
             self._vectors = None
             reduced, self._diagonal, self._beside, self._tau, _ = lapack.dsytrd(
                 gram, lower=1, lwork=64 * d
             )
             self._reflectors = np.asfortranarray(reduced[1:, :-1])
+            largest = eigvalsh_tridiagonal(
+                self._diagonal, self._beside, lapack_driver="sterf", check_finite=False
+            )[-1]
+        # One at least: where G is zero so is F, and any penalty gives the weights zero.
+        self._floor = SPECTRUM_FLOOR * largest if largest > 0 else 1.0
         self._load = self._rotate(load, transpose=True)
 
     def weights(self, alphas: Sequence[float]) -> np.ndarray:
@@ -80,12 +88,12 @@ class ShiftedSolves:
         Raises
         ------
         ValueError
-            If a penalty is so small that rounding of the moments outweighs it.
+            If rounding of the moments outweighs a penalty.
         """
         d, t = self._load.shape
         solved = np.empty((d, len(alphas), t))
         for i, alpha in enumerate(alphas):
-            diagonal = self._diagonal + alpha * self.n
+            diagonal = self._diagonal + max(alpha * self.n, self._floor)
             if d == 1:
                 info = int(diagonal[0] <= 0)
                 solved[:, i] = self._load / np.where(diagonal > 0, diagonal, 1)[:, None]
@@ -93,8 +101,8 @@ class ShiftedSolves:
                 *_, solved[:, i], info = lapack.dptsv(diagonal, self._beside, self._load)
             if info:
                 raise ValueError(
-                    f"alpha={alpha:g} is below the rounding error of these moments; use penalties "
-                    "of at least 1e-12 per row."
+                    f"rounding of these moments outweighs alpha={alpha:g}: the scatter of the "
+                    "features is not positive; accumulate them again, or use larger penalties."
                 )
         return self._rotate(solved.reshape(d, -1)).reshape(d, len(alphas), t)
 
@@ -149,6 +157,21 @@ class FoldRidge:
             self._full, self._full_scale = _path(
                 train.scatter[x, x], train.scatter[x, y], variance, train.n
             )
+
+    def unseen(self, C: np.ndarray) -> np.ndarray:
+        """Find rows to set aside, as `cpdkit.CompositionProjector.unseen`.
+
+        Parameters
+        ----------
+        C : ndarray of shape (n, n_composition)
+            Nuisance of any rows.
+
+        Returns
+        -------
+        ndarray of bool, shape (n,)
+        """
+        constant = np.flatnonzero(constant_columns(self.train))
+        return np.any(differs(C[:, constant], self.train.mean[constant]), axis=1)
 
     def weights(self, probe: str, alphas: Sequence[float]) -> np.ndarray:
         """Give weights on centred [C, X], the projection folded in.
@@ -221,18 +244,17 @@ def _regress_out(train: Pooled) -> tuple[np.ndarray, np.ndarray]:
             f"composition varies by only {(norm / raw)[far][0]:.1g} of its size in column "
             f"{np.flatnonzero(far)[0]}, which moments cannot resolve; subtract an offset from it."
         )
-    varies = np.flatnonzero(norm > RANK_TOLERANCE * raw)
+    varies = np.flatnonzero(~constant_columns(train))
     if len(varies) == 0:
         return np.zeros((k, 0)), np.zeros((0, len(train.mean) - k))
-    # All pivots start equal: let the earlier column win, not rounding.
-    norm[varies] *= 1 + PIVOT_NUDGE * np.arange(len(varies))
     scaled = S[np.ix_(varies, varies)] / norm[varies] / norm[varies][:, None]
     factor, pivot, rank, _ = lapack.dpstrf(scaled, tol=RANK_TOLERANCE**2, lower=1)
-    kept = varies[pivot[:rank] - 1]
-    lower = factor[:rank, :rank]
-    halves = solve_triangular(lower, train.scatter[kept, k:] / norm[kept, None], lower=True)
+    order = varies[pivot - 1]
+    lower = np.tril(factor[:, :rank])
+    kept = order[:rank]
+    halves = solve_triangular(lower[:rank], train.scatter[kept, k:] / norm[kept, None], lower=True)
     basis = np.zeros((k, rank))
-    basis[kept] = solve_triangular(lower, np.eye(rank), lower=True).T / norm[kept, None]
+    basis[order] = minimum_norm(lower) / norm[order, None]
     return basis, halves
 
 
@@ -294,7 +316,7 @@ def held_out_sums(fit: FoldRidge, weights: np.ndarray, test: Pooled) -> Sums:
 
 
 def choose_alphas(
-    folds: Moments,
+    folds: FoldMoments,
     alphas: Sequence[float],
     *,
     full: bool = True,
@@ -305,8 +327,8 @@ def choose_alphas(
 
     Parameters
     ----------
-    folds : Moments
-        One bucket per fold (`Moments.regroup`).
+    folds : FoldMoments
+        Moments by fold.
     alphas : sequence of float
         Penalties per training row.
     full : bool, default True
@@ -326,13 +348,13 @@ def choose_alphas(
     ValueError
         If there are fewer than three folds to choose from several penalties.
     """
-    n, t = folds.n_buckets, len(folds.targets)
+    n, t = folds.n_folds, len(folds.moments.targets)
     if len(alphas) == 1:
         names = ("geom", "joint", "full") if full else ("geom", "joint")
         return [dict.fromkeys(names, np.full(t, float(alphas[0]))) for _ in range(n)]
 
     def fit(left_out: tuple[int, int]) -> tuple[FoldRidge, np.ndarray, np.ndarray | None]:
-        ridge = FoldRidge(folds.pool([i for i in range(n) if i not in left_out]), full=full)
+        ridge = FoldRidge(folds.without(left_out), full=full)
         raw = ridge.weights("full", alphas) if full else None
         return ridge, ridge.weights("geom", alphas), raw
 
@@ -340,7 +362,7 @@ def choose_alphas(
         model: tuple[FoldRidge, np.ndarray, np.ndarray | None], inner: int
     ) -> dict[str, np.ndarray]:
         ridge, weights, raw = model
-        test = folds.pool([inner])
+        test, _ = folds.test(inner, ridge.train)
         sums = held_out_sums(ridge, weights, test)
         errors = {"geom": sums.geom, "joint": sums.joint}
         return errors if raw is None else errors | {"full": held_out_sums(ridge, raw, test).geom}

@@ -10,6 +10,7 @@ import pandas as pd
 
 from cpdkit._options import check_alphas, check_count, check_level, check_seed, warn_few_rows
 from cpdkit.folds import assign_folds
+from cpdkit.moments.folds import FoldMoments
 from cpdkit.moments.moments import Moments
 from cpdkit.moments.ridge import Alphas, FoldRidge, choose_alphas, held_out_sums
 from cpdkit.projection.conditioned import DEFAULT_ALPHAS
@@ -52,7 +53,8 @@ def cpd_from_moments(
     Raises
     ------
     ValueError
-        If fewer buckets are filled than there are folds, or a target is constant within a fold.
+        If fewer buckets are filled than there are folds, a target is constant within a fold, or
+        rows must be set aside because their training rows lack an element of theirs.
     """
     check_level(level)
     check_count(n_folds, "n_folds", least=2)
@@ -66,7 +68,9 @@ def cpd_from_moments(
         )
     folds = [_deal(moments, n_folds, [seed, repeat]) for repeat in range(repeats)]
     warn_few_rows(np.concatenate([by_fold.counts for by_fold in folds]))
-    parts = [part for by_fold in folds for part in nested_sums(by_fold, alphas)]
+    parts = [
+        part for by_fold in folds for part in nested_sums(FoldMoments.of_buckets(by_fold), alphas)
+    ]
     rows = Rows(
         [sums for sums, _ in parts],
         n_folds=n_folds, alphas=[chosen for _, chosen in parts], level=level,
@@ -95,14 +99,14 @@ def cpd_from_moments(
 
 
 def nested_sums(
-    folds: Moments, alphas: Sequence[float] = DEFAULT_ALPHAS
+    folds: FoldMoments, alphas: Sequence[float] = DEFAULT_ALPHAS
 ) -> list[tuple[Sums, Alphas]]:
     """Sums over each fold, from which every score follows, at the penalty that inner folds choose.
 
     Parameters
     ----------
-    folds : Moments
-        One bucket per fold (`Moments.regroup`).
+    folds : FoldMoments
+        Moments by fold.
     alphas : sequence of float
         Penalties per training row.
 
@@ -114,8 +118,8 @@ def nested_sums(
     """
     parts = []
     for fold, chosen in enumerate(choose_alphas(folds, alphas)):
-        fit = FoldRidge(folds.pool([i for i in range(folds.n_buckets) if i != fold]))
-        test = folds.pool([fold])
+        fit = FoldRidge(folds.without([fold]))
+        test, _ = folds.test(fold, fit.train)
         geom, joint, full = (
             held_out_sums(fit, fit.chosen_weights(name, chosen[name])[:, None], test)
             for name in ("geom", "joint", "full")

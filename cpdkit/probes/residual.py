@@ -16,6 +16,7 @@ from cpdkit._arrays import check_real, check_same_rows
 from cpdkit._checks import validate_rows
 from cpdkit.probes.ridge import RidgePath
 from cpdkit.projection.conditioned import RESIDUAL_FLOOR, SPREAD_FLOOR, ConditionedResidual
+from cpdkit.projection.linear import CompositionProjector
 
 __all__ = ["ResidualProbe", "RidgeProbe"]
 
@@ -140,7 +141,8 @@ class RidgeProbe(_Probe):
     Parameters
     ----------
     alpha : float, default 1e-4
-        Penalty per training row.
+        Penalty per training row; raised where it is below what double precision carries
+        (`cpdkit.probes.ridge.RidgePath`).
     residual_floor, spread_floor : float
         Passed to `ConditionedResidual`.
 
@@ -194,10 +196,11 @@ class RidgeProbe(_Probe):
             residual_floor=self.residual_floor, spread_floor=self.spread_floor
         )
         residual = self.conditioner_.fit_transform(X, composition=composition)
-        path = RidgePath(residual, np.asarray(y, dtype=np.float64).reshape(len(X), -1))
-        coef = path.coefficients(self.alpha)
+        Y = np.asarray(y, dtype=np.float64).reshape(len(X), -1)
+        left = CompositionProjector().fit_transform(Y, composition=composition)
+        coef, mean = RidgePath(residual, left).coefficients(self.alpha), Y.mean(axis=0)
         self.coef_ = coef[:, 0] if y.ndim == 1 else coef
-        self.intercept_ = path.mean[0] if y.ndim == 1 else path.mean
+        self.intercept_ = mean[0] if y.ndim == 1 else mean
         return self
 
     def predict(self, X: Any, *, composition: Any = None) -> np.ndarray:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from cpdkit.folds import inner_errors
-from cpdkit.moments.moments import Moments, Pooled
+from cpdkit.moments.folds import FoldMoments
+from cpdkit.moments.moments import Pooled
 from cpdkit.moments.ridge import FoldRidge, held_out_sums
 from cpdkit.projection.conditioned import DEFAULT_ALPHAS, floored_scale
 from cpdkit.scores import SCORES, Sums
@@ -56,7 +57,7 @@ def channel_draws(n_columns: int, width: int, n_draws: int, *, seed: int = 0) ->
 
 
 def partial_scores(
-    folds: Moments,
+    folds: FoldMoments,
     *,
     components: int | None = None,
     alphas: Sequence[float] = DEFAULT_ALPHAS,
@@ -68,8 +69,8 @@ def partial_scores(
 
     Parameters
     ----------
-    folds : Moments
-        One bucket per fold.
+    folds : FoldMoments
+        Moments by fold.
     components : int, optional
         Number of principal components to keep; without it the features as they are.
     alphas : sequence of float
@@ -85,20 +86,20 @@ def partial_scores(
     ValueError
         If there are fewer than three folds, or fewer features than `components`.
     """
-    n, grid = folds.n_buckets, np.asarray(alphas)
-    if components is not None and not 1 <= components <= folds.n_features:
+    n, grid, width = folds.n_folds, np.asarray(alphas), folds.moments.n_features
+    if components is not None and not 1 <= components <= width:
         raise ValueError(
-            f"components={components} must lie between 1 and the number of features, "
-            f"{folds.n_features}."
+            f"components={components} must lie between 1 and the number of features, {width}."
         )
 
     def fit(left_out: tuple[int, ...]) -> tuple[FoldRidge, np.ndarray | None]:
-        train = folds.pool([i for i in range(n) if i not in left_out])
+        train = folds.without(left_out)
         directions = None if components is None else _directions(train, components)
         return FoldRidge(_turned(train, directions), full=False), directions
 
     def sums(model: tuple[FoldRidge, np.ndarray | None], weights: np.ndarray, fold: int) -> Sums:
-        return held_out_sums(model[0], weights, _turned(folds.pool([fold]), model[1]))
+        test, _ = folds.test(fold, model[0].train)
+        return held_out_sums(model[0], weights, _turned(test, model[1]))
 
     def error(model: tuple[FoldRidge, np.ndarray | None], inner: int) -> dict[str, np.ndarray]:
         return {"joint": sums(model, model[0].weights("geom", alphas), inner).joint}

@@ -15,11 +15,13 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from cpdkit._checks import validate_rows
-from cpdkit.projection.linear import RANK_TOLERANCE, CompositionProjector
+from cpdkit.projection.linear import CompositionProjector
+from cpdkit.projection.rank import RANK_TOLERANCE
 
 __all__ = [
     "DEFAULT_ALPHAS",
     "RESIDUAL_FLOOR",
+    "SPECTRUM_FLOOR",
     "SPREAD_FLOOR",
     "ConditionedResidual",
     "floored_scale",
@@ -33,6 +35,10 @@ RESIDUAL_FLOOR = 1e-4
 
 SPREAD_FLOOR = 1e-2
 """Default floor on the spread of a column relative to the root-mean-square spread of all."""
+
+SPECTRUM_FLOOR = 1e-10
+"""Least penalty, relative to the largest eigenvalue of the training Gram matrix of conditioned
+features: below it rounding decides the weights."""
 
 
 def floored_scale(
@@ -54,12 +60,11 @@ def floored_scale(
     Returns
     -------
     ndarray of shape (n_features,)
-        Scales; 1 where every column is constant.
+        Scales; infinite where only rounding is left of a column, which gives it weight zero.
     """
     floor = np.maximum(residual_floor * before, spread_floor**2 * before.mean())
-    scale = np.sqrt(np.maximum(residual, floor))
-    scale[scale == 0] = 1.0
-    return scale
+    gone = residual <= RANK_TOLERANCE**2 * before
+    return np.where(gone, np.inf, np.sqrt(np.maximum(residual, floor)))
 
 
 class ConditionedResidual(TransformerMixin, BaseEstimator):
@@ -71,7 +76,8 @@ class ConditionedResidual(TransformerMixin, BaseEstimator):
         f_r \operatorname{var}(X_j),\;
         f_s^2 \operatorname{mean}_k \operatorname{var}(X_k)\Big)
 
-    with variances over the training rows.
+    with variances over the training rows. A column of which projection leaves at most
+    :math:`10^{-12}` of the variance is rounding, and is set to zero.
 
     Parameters
     ----------
@@ -92,7 +98,7 @@ class ConditionedResidual(TransformerMixin, BaseEstimator):
     projector_ : CompositionProjector
         Fitted on the training rows.
     scale_ : ndarray of shape (n_features,)
-        The divisors :math:`s_j`; 1 where every column is constant.
+        The divisors :math:`s_j`; infinite for columns that are set to zero.
     """
 
     def __init__(

@@ -5,18 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from cpdkit._checks import CONSTANT, check_columns, column_names, nuisance_array, validate_rows
+from cpdkit.projection.rank import RANK_TOLERANCE, differs, ranked_qr
 
-__all__ = ["CompositionProjector", "RANK_TOLERANCE"]
-
-# Looser than machine precision on purpose: the same rule must decide alike when only second
-# moments are known, where a vanishing direction is seen as about sqrt(eps).
-RANK_TOLERANCE = 1e-6
-PIVOT_NUDGE = 1e-9
+__all__ = ["CompositionProjector"]
 
 
 class CompositionProjector(TransformerMixin, BaseEstimator):
@@ -25,9 +20,10 @@ class CompositionProjector(TransformerMixin, BaseEstimator):
     With :math:`Z = [1, C]` on the training rows, :math:`B = \arg\min_B \|X - Z B\|`, and for any
     rows :math:`X_\text{geom} = X - Z B` [1]_.
 
-    Columns of C are centred (which accounts for the intercept) and scaled, then ranked by pivoted
-    QR. Directions whose pivot falls below ``rank_tol`` times the largest are dropped, so
-    ``[1, fractions]``, duplicated and constant columns do no harm.
+    Columns of C are centred (which accounts for the intercept) and scaled to unit length, then
+    ranked by pivoted QR. Directions whose pivot falls below ``rank_tol`` times the largest carry
+    nothing, and B is the solution of minimum norm in the scaled columns: ``[1, fractions]``,
+    duplicated and constant columns do no harm, and no result depends on the order of columns.
 
     Parameters
     ----------
@@ -44,8 +40,8 @@ class CompositionProjector(TransformerMixin, BaseEstimator):
         Least-squares coefficients of X on centred C; zero for dropped columns.
     composition_mean_ : ndarray of shape (n_composition,)
         Training mean of C.
-    kept_, dropped_ : ndarray of int
-        Columns of C that were kept, and those that are constant or depend on the others.
+    dropped_ : ndarray of int
+        Columns of C that do not vary over the training rows, such as elements that these lack.
 
     References
     ----------
@@ -95,13 +91,37 @@ class CompositionProjector(TransformerMixin, BaseEstimator):
         self.mean_ = X.mean(axis=0)
         self.coef_ = np.zeros((C.shape[1], X.shape[1]))
         centred = C - self.composition_mean_
-        self.kept_, q, r, norm = _ranked_qr(centred, C, self.rank_tol)
-        self.dropped_ = np.setdiff1d(np.arange(C.shape[1]), self.kept_)
-        if len(self.kept_):
-            solution = scipy.linalg.solve_triangular(r, q.T @ (X - self.mean_))
-            self.coef_[self.kept_] = solution / norm[self.kept_, None]
-        self.rank_ = 1 + len(self.kept_)
+        norm = np.linalg.norm(centred, axis=0)
+        varies = norm > CONSTANT * np.linalg.norm(C, axis=0)
+        self.dropped_ = np.flatnonzero(~varies)
+        self.rank_ = 1
+        if varies.any():
+            q, solver = ranked_qr(centred[:, varies] / norm[varies], self.rank_tol)
+            self.coef_[varies] = solver @ (q.T @ (X - self.mean_)) / norm[varies, None]
+            self.rank_ += q.shape[1]
         return self
+
+    def unseen(self, composition: Any = None, *, n: int | None = None) -> np.ndarray:
+        """Find rows that differ in a column which does not vary in training.
+
+        Training says nothing about what such a column does (an element that it lacks), so that
+        these rows are set aside where scores are computed.
+
+        Parameters
+        ----------
+        composition : array of shape (n, n_composition), optional
+            As in `fit`.
+        n : int, optional
+            Number of rows, needed when there is no composition.
+
+        Returns
+        -------
+        ndarray of bool, shape (n,)
+            True where a row is to be set aside.
+        """
+        check_is_fitted(self)
+        C = self._composition(composition, n)[:, self.dropped_]
+        return np.any(differs(C, self.composition_mean_[self.dropped_]), axis=1)
 
     def explained(self, composition: Any = None, *, n: int | None = None) -> np.ndarray:
         """Compute what intercept and composition say about the features, ``Z B``.
@@ -157,21 +177,3 @@ class CompositionProjector(TransformerMixin, BaseEstimator):
         n_columns = len(self.composition_mean_) if self.has_composition_ else None
         check_columns(composition, n_columns, self.composition_names_)
         return nuisance_array(composition, n)
-
-
-def _ranked_qr(
-    centred: np.ndarray, C: np.ndarray, tol: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Kept columns (in pivot order), Q and R of the scaled kept columns, and the scales."""
-    norm = np.linalg.norm(centred, axis=0)
-    varies = np.flatnonzero(norm > CONSTANT * np.linalg.norm(C, axis=0))
-    if len(varies) == 0:
-        return varies, np.empty((len(C), 0)), np.empty((0, 0)), norm
-    # All scaled columns are equally long: let the earlier one be the first pivot, not rounding.
-    norm[varies] *= 1 + PIVOT_NUDGE * np.arange(len(varies))
-    q, r, pivot = scipy.linalg.qr(
-        centred[:, varies] / norm[varies], mode="economic", pivoting=True, check_finite=False
-    )
-    diagonal = np.abs(np.diag(r))
-    rank = int(np.count_nonzero(diagonal > tol * diagonal[0]))
-    return varies[pivot[:rank]], q[:, :rank], r[:rank, :rank], norm

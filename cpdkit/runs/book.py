@@ -15,10 +15,12 @@ import nbformat
 from cpdkit._files import replace_folder, scratch_folder
 from cpdkit.runs.key import PACKAGE, file_hash
 from cpdkit.runs.run import MANIFEST, read_notebook, run_notebook
+from cpdkit.runs.shipped import originals
 
 __all__ = ["build_book", "stage_book"]
 
 _STAMP = "cpdkit-source.txt"
+COURSE = "book/course"
 
 
 def build_book(
@@ -85,13 +87,18 @@ def build_book(
 
 
 def stage_book(root: Path, source: Path, *, runs_dir: Path, profile: str = "default") -> None:
-    """Lay out what Jupyter Book reads: prose as it is, notebooks executed, their files beside."""
+    """Lay out what Jupyter Book reads: prose as it is, notebooks executed, their files beside.
+
+    Lessons of the course become what their products are; slides are pages as they are.
+    """
     shutil.rmtree(source, ignore_errors=True)
     source.mkdir(parents=True)
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy2(root / name, source / name)
     ignore = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
     shutil.copytree(root / "book", source / "book", ignore=ignore)
+    slides = source / "extra" / "slides"
+    slides.mkdir(parents=True)
     for notebook in _notebooks(root):
         target = (source / notebook.relative_to(root)).with_suffix(".ipynb")
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -103,6 +110,10 @@ def stage_book(root: Path, source: Path, *, runs_dir: Path, profile: str = "defa
         ignore = shutil.ignore_patterns(MANIFEST)
         shutil.copytree(run.directory, target.parent, ignore=ignore, dirs_exist_ok=True)
         _never_execute(target)
+        if notebook.parent == root / COURSE:
+            from cpdkit.course.products import write_products
+
+            write_products(nbformat.read(target, as_version=4), target, slides)
 
 
 def _never_execute(path: Path) -> None:
@@ -113,8 +124,9 @@ def _never_execute(path: Path) -> None:
 
 
 def _notebooks(root: Path) -> Iterator[Path]:
-    """The experiments, and those pages of prose whose code runs (MyST notebooks)."""
-    yield from sorted((root / "notebooks").glob("*.ipynb"))
+    """The experiments, the lessons, and pages of prose whose code runs (MyST notebooks)."""
+    for folder in ("notebooks", COURSE):
+        yield from originals(root / folder)
     from myst_nb.core.read import is_myst_markdown_notebook
 
     for page in sorted((root / "book").rglob("*.md")):

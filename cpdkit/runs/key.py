@@ -17,6 +17,7 @@ import sysconfig
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib import metadata
+from importlib.util import source_from_cache
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,14 @@ def _data_file(path: str, work: Path) -> bool:
     return os.path.islink(path) or not str(real).startswith(_IGNORED)
 
 
+def _source(path: str) -> str:
+    """The module that compiled code was made from: what is imported need not be read again."""
+    try:
+        return source_from_cache(path) if path.endswith(".pyc") else path
+    except ValueError:
+        return path
+
+
 def _named(path: str) -> Path:
     """A file under the name it was opened by, so that a link may come to point elsewhere."""
     real = Path(os.path.realpath(path))
@@ -140,7 +149,7 @@ def recorded_dependencies(
     code = {PACKAGE.parent.joinpath(*name.split(".")) for name in record["modules"]}
     code = {p / "__init__.py" if p.is_dir() else p.with_suffix(".py") for p in code}
     code -= {PACKAGE / "runs" / "recorder.py", PACKAGE / "runs" / "__init__.py"}
-    read = {_named(p) for p in record["read"] if _data_file(p, work)}
+    read = {_named(p) for p in map(_source, record["read"]) if _data_file(p, work)}
     data = {p for p in read if p.suffix != ".py" or not p.is_relative_to(PACKAGE)}
     data |= {_named(path) for path in extra}
     parts = [{_short(p): _settled(p, since) for p in sorted(group)} for group in (code, data)]

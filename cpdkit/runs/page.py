@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,6 +18,8 @@ from myst_nb import glue as glue_text
 from cpdkit.experiments.labels import in_words, labelled
 from cpdkit.experiments.verdict import STYLES, Verdict, badge, with_interval
 from cpdkit.runs.record import Recorded, bundle, recorded_outcomes, recorded_tables
+from cpdkit.runs.shipped import checkout
+from cpdkit.runs.tables import FOLDS
 
 __all__ = ["Page", "RecordOnPage"]
 
@@ -70,7 +73,10 @@ class Page:
     ----------
     notebook : str
         Its name without extension. What stands before the first underscore begins the name of
-        every file, which is written into the working directory.
+        every file, which is written into the working directory; where a notebook of the repository
+        is run in its place, into ``_build/in_place`` of the repository.
+    datasets : sequence of str
+        Data sets whose records the page shows.
 
     Examples
     --------
@@ -82,15 +88,18 @@ class Page:
         page.show(table, rows="representation", columns="target")
     """
 
-    def __init__(self, notebook: str) -> None:
+    def __init__(self, notebook: str, *, datasets: Sequence[str] = ("xtb9", "qm9")) -> None:
         self.notebook = notebook
+        self.datasets = datasets
         self.number = notebook.partition("_")[0]
+        self.folder = _folder(notebook)
+        self._of_ours = False  # whether records stand on the page
         if get_ipython() is not None:
             matplotlib_inline.backend_inline.set_matplotlib_formats("svg")
 
     def path(self, name: str, ending: str) -> Path:
         """``NUMBER_NAME.ENDING``."""
-        return Path(f"{self.number}_{name}.{ending}")
+        return self.folder / f"{self.number}_{name}.{ending}"
 
     def table(
         self,
@@ -102,7 +111,7 @@ class Page:
         index: bool = False,
         float_format: str | None = None,
     ) -> pd.DataFrame:
-        """Write a table as CSV.
+        """Write a table as CSV, and scores of every fold, if it has them, beside it.
 
         Parameters
         ----------
@@ -125,12 +134,20 @@ class Page:
             `table`, unchanged.
         """
         kept = table[list(columns)] if columns is not None else table
-        if columns is None:
-            kept = kept.drop(columns="fold_values", errors="ignore")
+        if columns is None and "fold_values" in kept:
+            self._keep_folds(name, kept.drop(columns=list(drop)))
+            kept = kept.drop(columns="fold_values")
         kept.drop(columns=list(drop)).to_csv(
             self.path(name, "csv"), index=index, float_format=float_format
         )
         return table
+
+    def _keep_folds(self, name: str, table: pd.DataFrame) -> None:
+        """Write rows with all fold values as JSON, for `cpdkit compare`."""
+        content = {"settings": table.attrs, "rows": table.to_dict("records")}
+        self.path(name, FOLDS.removeprefix(".")).write_text(
+            json.dumps(content, default=lambda v: v.item())
+        )
 
     def figure(self, name: str, figure: Figure) -> Figure:
         """Write a figure as SVG and give it back, to be the last value of its cell."""
@@ -192,14 +209,14 @@ class Page:
         return wide.rename_axis(columns=[None] * len(across)).fillna("")
 
     def records(
-        self, datasets: Sequence[str] = ("xtb9", "qm9"), *, sentences: bool = True
+        self, datasets: Sequence[str] | None = None, *, sentences: bool = True
     ) -> Iterator[tuple[str, RecordOnPage]]:
         """Show what was recorded of each data set, and gather it in ``NUMBER_recorded.zip``.
 
         Parameters
         ----------
-        datasets : sequence of str
-            Which; of those that are not recorded the page says so.
+        datasets : sequence of str, optional
+            Which; of those that are not recorded the page says so. By default those of the page.
         sentences : bool, default True
             Whether to show the sentences of the recorded verdicts.
 
@@ -212,7 +229,8 @@ class Page:
             written after the last one.
         """
         figures: dict[str, Figure] = {}
-        for name in datasets:
+        self._of_ours = True
+        for name in self.datasets if datasets is None else datasets:
             recorded = recorded_tables(self.notebook, dataset=name)
             if recorded is None:
                 display(Markdown(f"Nothing recorded yet of {name}."))
@@ -255,8 +273,8 @@ class Page:
         """Keep a verdict for the table, the landing page and the book, and show its sentence.
 
         Writes ``NUMBER_verdict.csv`` with names as they are, and with labels
-        ``NUMBER_sentence.txt``, ``NUMBER_outcome.txt``, ``NUMBER_recorded.txt`` and
-        ``NUMBER_badge.txt``, the word for all that is recorded.
+        ``NUMBER_sentence.txt`` and ``NUMBER_outcome.txt``; on a page with records also
+        ``NUMBER_recorded.txt`` and ``NUMBER_badge.txt``, the word for all that is recorded.
 
         Parameters
         ----------
@@ -277,12 +295,24 @@ class Page:
         for i, (before, (one, key)) in enumerate(every.items()):
             shown.append(self.sentence(one.sentence, glue=key, file=f"{before}sentence").data)
             self.path(f"{before}outcome", "txt").write_text(one.outcome)
-            found = recorded_outcomes(self.notebook, row=i)
+            if not self._of_ours and recorded is None:
+                continue
+            found = recorded_outcomes(self.notebook, datasets=self.datasets, row=i)
             text = "; ".join(f"{k}: {v}" for k, v in found.items()) or "not recorded"
             self.path(f"{before}recorded", "txt").write_text(text if recorded is None else recorded)
             word = badge(found.values())
             self.path(f"{before}badge", "txt").write_text(f"{{bdg-{_COLOURS[word]}}}`{word}`")
         return Markdown("\n\n".join(shown))
+
+
+def _folder(notebook: str) -> Path:
+    """Where files go: the working directory, unless that is where the notebooks are kept."""
+    root = checkout()
+    if root is None or Path.cwd() != root / "notebooks":
+        return Path()
+    folder = root / "_build" / "in_place" / notebook
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _in_order(table: pd.DataFrame, keys: list[str]) -> pd.Index:

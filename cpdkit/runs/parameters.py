@@ -262,12 +262,19 @@ def _holds_paths(kind: Any) -> bool:
     return kind is Path or any(map(_holds_paths, get_args(kind)))
 
 
+_MODULE = re.compile(r"([^:\[\]]+):([A-Za-z_]\w*)((?:\[.*\])?)")
+"""A function in a module of one's own, and perhaps options."""
+_OPTION = re.compile(r"(?<==)[^=,\[\]]+(?=[,\]])")
 _FILE = re.compile(r"((?:[\w+-]+:)?)([^\[\]]+)((?:\[.*\])?)")
 """A file, as it may stand behind the name of a model family and before options."""
 
 
 def _file_in(value: str, *, any_name: bool = False) -> tuple[str, str, str] | None:
     """What stands before the name of an existing file, the name, and what stands behind it."""
+    module = _MODULE.fullmatch(value)
+    for name in (module[1], f"{module[1]}.py") if module else ():
+        if name.endswith(".py") and os.path.isfile(name):
+            return "", name, f":{module[2]}{module[3]}"  # type: ignore[index]
     match = _FILE.fullmatch(value)
     readings = [("", value, "")] + ([match.groups()] if match else [])
     for before, name, behind in readings:
@@ -281,13 +288,15 @@ def absolute_files(declared: Mapping[str, Parameter], values: Mapping[str, Any])
     """Values with absolute paths for files: the kernel works in another directory.
 
     A word without folder and extension, such as ``mlp``, is no file unless it is declared as Path.
+    ``my_module:function`` names the file ``my_module.py``, and options in brackets may name files.
     """
 
     def absolute(value: Any, of_path: bool) -> Any:
         if isinstance(value, str):
             if of_path and value and not _file_in(value, any_name=True):
                 return os.path.abspath(value)
-            before, name, behind = _file_in(value, any_name=of_path) or (value, "", "")
+            before, name, behind = _file_in(value, any_name=of_path) or ("", "", value)
+            behind = _OPTION.sub(_absolute_option, behind) if behind.endswith("]") else behind
             return before + (os.path.abspath(name) if name else "") + behind
         if isinstance(value, list | tuple):
             return type(value)(absolute(item, of_path) for item in value)
@@ -299,11 +308,19 @@ def absolute_files(declared: Mapping[str, Parameter], values: Mapping[str, Any])
     return {name: absolute(value, kinds[name]) for name, value in values.items()}
 
 
+def _absolute_option(match: re.Match[str]) -> str:
+    value = match[0].strip()
+    return os.path.abspath(value) if os.path.splitext(value)[1] and os.path.isfile(value) else value
+
+
 def named_files(values: Any) -> list[str]:
     """Existing files that values name, in lists and other containers too."""
     if isinstance(values, str):
         found = _file_in(values)
-        return [found[1]] if found and os.path.isabs(found[1]) else []
+        named = [found[1]] if found else []
+        if values.endswith("]"):
+            named += [file for file in _OPTION.findall(values) if os.path.isfile(file)]
+        return [file for file in named if os.path.isabs(file)]
     if isinstance(values, Mapping):
         values = list(values.values())
     if isinstance(values, list | tuple):

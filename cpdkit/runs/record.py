@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import io
 import json
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,11 +20,16 @@ import pandas as pd
 
 from cpdkit._files import replace_folder, replacing, scratch_folder
 from cpdkit._messages import unknown
+from cpdkit.runs.shipped import checkout, find_notebook
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Recorded", "bundle", "record", "recorded_outcomes", "recorded_tables"]
+__all__ = ["Recorded", "bundle", "check_home", "record", "recorded_outcomes"]
+__all__ += ["recorded_tables", "rounded"]
+
+METHOD_CHANGED = "2026-11-28"
+"""When what scores mean last changed (changelog); older records say that they are older."""
 
 _HOME = Path(__file__).parents[1] / "recorded_data"
 _KEPT = (
@@ -92,6 +98,11 @@ def recorded_tables(notebook: str, *, dataset: str) -> Recorded | None:
         f"*Recorded, not live:* {manifest['date']}, {models}{size}`{manifest['command']}`, "
         f"{minutes:.0f} min on {manifest['hardware']['cpus']} cores."
     )
+    if manifest["date"] < METHOD_CHANGED:
+        note += (
+            f" Made before the method changed on {METHOD_CHANGED} (changelog): rare elements "
+            "counted in scores, and numbers may move when it is made again."
+        )
     return Recorded(tables, manifest, note)
 
 
@@ -159,14 +170,31 @@ def bundle(notebook: str, path: str | Path, *, figures: Mapping[str, Figure] | N
     return Path(path)
 
 
+def check_home() -> None:
+    """Refuse to record where the tables would overwrite those of an installed package.
+
+    Raises
+    ------
+    ValueError
+        If this library was installed from a wheel.
+    """
+    if checkout() is None:
+        raise ValueError(
+            "cpdkit record keeps tables in the repository, and this is an installed package, whose "
+            "files it would overwrite; call it in a clone, or keep tables of your own with "
+            "cpdkit run."
+        )
+
+
 def record(
     notebook: str | Path,
     parameters: Mapping[str, Any],
     *,
     profile: str = "full",
-    home: Path = _HOME,
+    home: Path | None = None,
     largest: int = 1_000_000,
-    runs_dir: str | Path = "_build/runs",
+    runs_dir: str | Path | None = None,
+    cache: bool = False,
 ) -> Path:
     """Run a notebook and keep its tables.
 
@@ -176,10 +204,13 @@ def record(
         The notebook; it must have a parameter ``dataset``.
     parameters, profile, runs_dir
         As for :func:`cpdkit.runs.run_notebook`.
-    home : path
-        Where recorded runs are kept.
+    home : path, optional
+        Where recorded runs are kept; the package of the repository by default.
     largest : int
         Bytes a table may have at most; recorded tables are small and tidy.
+    cache : bool
+        Take features that are kept (``CPDKIT_CACHE``); the manifest says which. By default all is
+        computed afresh, and the record tells how long that took.
 
     Returns
     -------
@@ -189,15 +220,18 @@ def record(
     Raises
     ------
     ValueError
-        If the notebook has no such parameter, wrote no table, or one that is too large.
+        If the notebook has no such parameter, wrote no table, or one that is too large; or if
+        there is no repository to keep them in.
     """
     from cpdkit.runs.run import run_notebook
 
-    notebook = Path(notebook)
-    # Afresh: the record tells how long it took.
-    run = run_notebook(notebook, parameters, profile=profile, runs_dir=runs_dir, cache=False)
+    if home is None:
+        check_home()
+        home = _HOME
+    notebook = find_notebook(notebook)
+    run = run_notebook(notebook, parameters, profile=profile, runs_dir=runs_dir, cache=cache)
     dataset = run.manifest["parameters"].get("dataset")
-    if not isinstance(dataset, str) or not dataset.isidentifier():
+    if not isinstance(dataset, str) or not re.fullmatch(r"\w[\w-]*", dataset):
         raise ValueError(
             f"{notebook} was run with dataset={dataset!r}; only runs on named data sets are kept."
         )
@@ -222,7 +256,7 @@ def record(
         beside = scratch / "new"
         beside.mkdir()
         for table in tables:
-            _rounded(table, beside / table.name)
+            rounded(table, beside / table.name)
         (beside / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
         replace_folder(beside, target, aside=scratch / "old")
     return target
@@ -232,7 +266,7 @@ def _text(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _rounded(source: Path, target: Path) -> None:
+def rounded(source: Path, target: Path) -> None:
     """Six significant digits are more than any score has."""
     text = io.StringIO()
     pd.read_csv(source).to_csv(text, index=False, float_format="%.6g")

@@ -8,11 +8,10 @@ versions of packages and Python are unchanged.
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import platform
-import sys
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,19 +21,15 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import papermill
-import zmq
-from jupyter_client.kernelspec import KernelSpec
-from jupyter_client.manager import AsyncKernelManager
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
-from traitlets import default
 
 import cpdkit
 from cpdkit._files import locked, replace_folder, scratch_folder
 from cpdkit._messages import unknown
+from cpdkit.datasets import DATASETS
+from cpdkit.runs.execute import INJECTED, execute, tags
 from cpdkit.runs.key import (
-    PACKAGE,
     file_hash,
     hardware,
     notebook_hash,
@@ -48,27 +43,39 @@ from cpdkit.runs.parameters import (
     check_parameters,
     current_names,
     declared_parameters,
-    literal,
     named_files,
 )
-from cpdkit.runs.recorder import RECORD_VARIABLE
+from cpdkit.runs.shipped import checkout, find_notebook
 
 __all__ = [
     "NotebookError",
     "Run",
+    "default_runs_dir",
     "notebook_aliases",
     "notebook_parameters",
     "profile_parameters",
+    "read_manifest",
     "read_notebook",
     "run_notebook",
 ]
 
 MANIFEST = "manifest.json"
-_INJECTED = "injected-parameters"  # papermill's word
+RECORDED = "recorded"
+"""Tag of cells that show what was recorded of the named data sets."""
 
 
 class NotebookError(RuntimeError):
-    """A cell raised an exception; the message holds its traceback."""
+    """A cell raised an exception; the message holds its traceback.
+
+    Attributes
+    ----------
+    notebook : Path
+        The notebook as far as it ran.
+    """
+
+    def __init__(self, message: str, notebook: Path) -> None:
+        super().__init__(message)
+        self.notebook = notebook
 
 
 @dataclass(frozen=True)
@@ -117,7 +124,7 @@ def read_notebook(path: str | Path) -> NotebookNode:
     if notebook is None:
         raise ValueError(f"{path} is neither an .ipynb nor a MyST Markdown notebook.")
     # Values of an earlier run must not outlive the defaults.
-    notebook.cells = [cell for cell in notebook.cells if _INJECTED not in _tags(cell)]
+    notebook.cells = [cell for cell in notebook.cells if INJECTED not in tags(cell)]
     return notebook
 
 
@@ -139,10 +146,6 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0][:200]
 
 
-def _tags(cell: NotebookNode) -> list[str]:
-    return cell.metadata.get("tags", [])
-
-
 def notebook_parameters(notebook: NotebookNode) -> dict[str, Parameter]:
     """The parameters that a notebook declares in its cell tagged ``parameters``.
 
@@ -151,7 +154,7 @@ def notebook_parameters(notebook: NotebookNode) -> dict[str, Parameter]:
     ValueError
         If that cell holds anything but assignments of literals, magics included.
     """
-    tagged = [cell for cell in notebook.cells if "parameters" in _tags(cell)]
+    tagged = [cell for cell in notebook.cells if "parameters" in tags(cell)]
     if not tagged:
         return {}
     return declared_parameters(tagged[0].source)
@@ -195,7 +198,7 @@ def run_notebook(
     parameters: Mapping[str, Any] | None = None,
     *,
     profile: str = "default",
-    runs_dir: str | Path = "_build/runs",
+    runs_dir: str | Path | None = None,
     force: bool = False,
     progress: bool = True,
     cache: bool = True,
@@ -205,15 +208,16 @@ def run_notebook(
     Parameters
     ----------
     path : str or Path
-        The notebook.
+        The notebook: an experiment of this library by short name or number, or a file.
     parameters : mapping, optional
         Values for parameters it declares, by their names or those they had before. A string that
         names a file, with its folder or extension, is taken relative to the current directory and
         handed on as an absolute path; so are those in lists, and whatever is declared as Path.
     profile : str
         A named set of parameters from the notebook's metadata; `parameters` come on top.
-    runs_dir : str or Path
-        Where runs are kept, one directory for each notebook and set of parameters.
+    runs_dir : str or Path, optional
+        Where runs are kept, one directory for each notebook and set of parameters; by default
+        ``_build/runs`` of the current folder, or of the repository where that is in it.
     force : bool
         Run even if nothing changed.
     progress : bool
@@ -231,21 +235,26 @@ def run_notebook(
     FileNotFoundError, ValueError, TypeError
         If the notebook, a profile, a parameter's name or a value is wrong.
     NotebookError
-        If a cell fails; nothing is left behind then.
+        If a cell fails. What ran until then is kept in a folder that ends in ``-failed``.
     """
-    path, runs_dir = Path(path), Path(runs_dir).resolve()
+    path = find_notebook(path)
+    runs_dir = (default_runs_dir() if runs_dir is None else Path(runs_dir)).resolve()
     notebook = read_notebook(path)
     declared = notebook_parameters(notebook)
     asked = current_names(notebook_aliases(notebook), parameters or {})
     given = profile_parameters(notebook, profile) | asked
     effective = absolute_files(declared, check_parameters(declared, given))
     source = notebook_hash(notebook)
+    if "dataset" in effective and str(effective["dataset"]) not in DATASETS:
+        # What was recorded of our data has no place in a notebook on data of one's own.
+        notebook.cells = [cell for cell in notebook.cells if RECORDED not in tags(cell)]
 
     home = os.path.relpath(path.resolve().parent, runs_dir)  # two folders may have one name each
     directory = runs_dir / f"{path.stem}-{_short_hash([home, effective])}"
+    failed = directory.with_name(f"{directory.name}-failed")
     runs_dir.mkdir(parents=True, exist_ok=True)
     with locked(runs_dir, shared=True):
-        earlier, reason = _read_manifest(directory), "forced"
+        earlier, reason = read_manifest(directory), "forced"
         if not force:
             reason = _why(earlier, notebook=source, parameters=effective, outputs=directory)
     if not reason and isinstance(earlier, dict):
@@ -258,11 +267,15 @@ def run_notebook(
         changed = {k: v for k, v in effective.items() if v != declared[k].default}
         started, clock = datetime.now(UTC), time.perf_counter()
         try:
-            executed = _execute(
-                notebook, changed, work=work, record=record, progress=progress, cache=cache
-            )
+            executed = execute(
+                notebook, changed, work=work, record=record, output=scratch / "part.ipynb",
+                progress=progress, cache=cache,
+            )  # fmt: skip
         except PapermillExecutionError as error:
-            raise NotebookError(f"{path} failed: {error}") from error
+            kept = failed / f"{path.stem}.ipynb"
+            shutil.copy(scratch / "part.ipynb", work / kept.name)
+            replace_folder(work, failed, aside=scratch / "old")
+            raise NotebookError(f"{path} failed: {error}\nUp to there: {kept}", kept) from error
         seconds = time.perf_counter() - clock
         nbformat.write(executed, work / f"{path.stem}.ipynb")
         manifest = {
@@ -285,86 +298,14 @@ def run_notebook(
         }
         (work / MANIFEST).write_text(json.dumps(manifest, indent=1))
         replace_folder(work, directory, aside=scratch / "old")
+    shutil.rmtree(failed, ignore_errors=True)
     return Run(directory / f"{path.stem}.ipynb", manifest, reason)
 
 
-def _execute(
-    notebook: NotebookNode,
-    parameters: dict,
-    *,
-    work: Path,
-    record: Path,
-    progress: bool,
-    cache: bool,
-) -> NotebookNode:
-    """Run all cells in a fresh kernel of this very interpreter."""
-    environment = {
-        RECORD_VARIABLE: str(record),
-        # this library, and not another that happens to be installed
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(PACKAGE.parent), _pythonpath()])),
-        # neither the caller's plotting backend nor their IPython start-up files
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "IPYTHONDIR": str(record.parent / "ipython"),
-        "PYTHONSTARTUP": "",
-        # small matrices: waiting threads cost more than they bring, and one thread repeats exactly
-        "OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS", "1"),
-        # Boosted trees of small data spend their time waiting for each other's threads.
-        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
-        "CPDKIT_CACHE": _cache() if cache else "off",
-    }
-    command = [sys.executable, "-P", "-m", "cpdkit.runs.recorder", "-f", "{connection_file}"]
-    command.append("--log-level=50")  # the interrupt that ends a kernel is no error
-    spec = KernelSpec(
-        argv=command,
-        env=environment,
-        display_name="Python 3",
-        language="python",
-        metadata={"supported_encryption": ["curve"]},
-    )
-
-    class Kernel(AsyncKernelManager):
-        """Installed kernelspecs may point anywhere; this one does not."""
-
-        kernel_spec = spec
-
-        @default("transport_encryption")
-        def _encrypted_where_possible(self) -> str:
-            return "auto" if zmq.has("curve") else "disabled"
-
-    return papermill.execute_notebook(
-        _with_values(notebook, parameters),
-        None,
-        kernel_name="python3",
-        language="python",
-        kernel_manager_class=Kernel,
-        cwd=work,
-        progress_bar=progress,
-        stderr_file=sys.stderr if progress else None,
-    )
-
-
-def _pythonpath() -> str:
-    return os.environ.get("PYTHONPATH", "")
-
-
-def _cache() -> str:
-    """``CPDKIT_CACHE``, on by default; a folder as an absolute path."""
-    named = os.environ.get("CPDKIT_CACHE") or "on"
-    return named if named.lower() in ("on", "off") else os.path.abspath(named)
-
-
-def _with_values(notebook: NotebookNode, parameters: Mapping[str, Any]) -> NotebookNode:
-    """The notebook with a cell of assignments behind its ``parameters`` cell.
-
-    Papermill's own does not know tuples, and calls parameters unknown whose type is a union.
-    """
-    notebook = copy.deepcopy(notebook)
-    if parameters:
-        lines = "\n".join(f"{name} = {literal(value)}" for name, value in parameters.items())
-        cell = nbformat.v4.new_code_cell(lines, metadata={"tags": [_INJECTED]})
-        place = next(i for i, c in enumerate(notebook.cells) if "parameters" in _tags(c))
-        notebook.cells.insert(place + 1, cell)
-    return notebook
+def default_runs_dir() -> Path:
+    """``_build/runs`` of the current folder, or of the repository where that is in it."""
+    root, here = checkout(), Path.cwd()
+    return (root if root is not None and here.is_relative_to(root) else here) / "_build/runs"
 
 
 def _short_hash(values: Any) -> str:
@@ -375,7 +316,7 @@ def _files(directory: Path) -> list[Path]:
     return sorted(p for p in directory.rglob("*") if p.is_file())
 
 
-def _read_manifest(directory: Path) -> Any:
+def read_manifest(directory: Path) -> Any:
     """What the manifest of an earlier run holds: None without one, text where it is damaged."""
     try:
         text = (directory / MANIFEST).read_text(encoding="utf-8", errors="replace")

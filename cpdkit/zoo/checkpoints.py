@@ -216,11 +216,11 @@ def _weights(name: Name, text: str) -> dict[str, torch.Tensor]:
             f"{name.command}"
         )
     suffix = ".checkpoints" if name.epoch else ""
-    path = folder / f"{name.model}{suffix}.safetensors"
     if name.epoch:
         epochs = [f"{c['epoch']:g}" for c in card.get("checkpoints", [])]
         if name.epoch not in epochs:
             raise ValueError(unknown(f"epoch of {name.model!r}:", name.epoch, epochs))
+    path = _existing(folder, f"{name.model}{suffix}.safetensors", name)
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != card["sha256"].get(path.name):
         raise ValueError(
@@ -236,6 +236,18 @@ def _weights(name: Name, text: str) -> dict[str, torch.Tensor]:
             for key in file.keys()  # noqa: SIM118, the file itself is no mapping
             if key.startswith(prefix)
         }
+
+
+def _existing(folder: Path, file: str, name: Name) -> Path:
+    """A file of weights: beside its card, or, as a wheel does not have all, elsewhere."""
+    for home in (folder, own_directory(), own_directory() / STOPPED):
+        if (home / file).is_file():
+            return home / file
+    raise ValueError(
+        f"{file} is not here: an installed package holds the final weights of seed 0. Let "
+        f"CPDKIT_ZOO name the folder cpdkit/zoo/weights of a clone, put the file into "
+        f"{own_directory()}, or make it again with: {name.command}"
+    )
 
 
 def _fill(module: torch.nn.Module, weights: Mapping[str, torch.Tensor], text: str) -> None:

@@ -43,6 +43,25 @@ def test_formulas_are_hill_formulas():
     assert hill_formula([8, 1, 1]) == "H2O"
 
 
+def test_a_crystal_is_described_as_the_crystal_and_not_as_its_cell():
+    salt = bulk("NaCl", "rocksalt", a=5.6)
+    cells = [salt, salt.repeat((2, 1, 1)), bulk("NaCl", "rocksalt", a=5.6, cubic=True)]
+    sequence = AtomsSequence.from_atoms(cells)
+    assert composition_matrix(cells).tolist() == [[0.5, 0.5]] * 3
+    assert composition_matrix(cells, kind="formula").tolist() == [[1.0]] * 3
+    assert sequence.formulas().tolist() == ["ClNa"] * 3
+    assert sequence.formulas(cell=True).tolist() == ["ClNa", "Cl2Na2", "Cl4Na4"]
+    with pytest.warns(UserWarning, match="3 of 3 structures are periodic.*kind='fractions'"):
+        assert composition_matrix(cells, kind="counts")[:, 0].tolist() == [1, 2, 4]
+
+
+def test_molecules_keep_their_formula():
+    benzene = molecule("C6H6")
+    mixed = AtomsSequence.from_atoms([benzene, bulk("NaCl", "rocksalt", a=5.6).repeat(2)])
+    assert mixed.formulas().tolist() == ["C6H6", "ClNa"]
+    assert composition_matrix([benzene]).tolist() == [[6, 6]]
+
+
 @pytest.mark.parametrize(
     ("atoms", "options", "message"),
     [

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ase import Atoms
 
 torch = pytest.importorskip("torch")
 
-from ase.geometry import cellpar_to_cell  # noqa: E402
 
 import cpdkit  # noqa: E402
 from cpdkit.encoders import load_encoder  # noqa: E402
@@ -49,30 +47,11 @@ def test_qm9(name):
     sound(extract(load_encoder(name), dataset, progress=False), 40)
 
 
-def crystals(n):
-    folder = data_folder("materials_project")
-    with np.load(folder / "structures.npz") as data:
-        n_atoms = data["n_atoms"]
-        offsets = np.concatenate([[0], np.cumsum(n_atoms)])
-        small = np.flatnonzero(n_atoms <= 20)
-        chosen = np.random.default_rng(0).choice(small, size=n, replace=False)
-        numbers, fractions = data["Z"], data["frac_coords_1e8"]
-        cells = data["cellpar"]
-        return [
-            Atoms(
-                numbers[offsets[i] : offsets[i + 1]],
-                scaled_positions=fractions[offsets[i] : offsets[i + 1]] * 1e-8,
-                cell=cellpar_to_cell(cells[i]),
-                pbc=True,
-            )
-            for i in chosen
-        ]
-
-
 @pytest.mark.cpdkit_data
 @pytest.mark.parametrize("name", ["sevennet-0", "chgnet", "mace-untrained", "soap"])
 def test_crystals_of_the_materials_project(name):
-    structures = crystals(12)
+    data_folder("materials_project")
+    structures = list(cpdkit.load_dataset("materials-project", n=12, seed=0, max_atoms=20).atoms)
     elements = sorted({int(z) for a in structures for z in a.numbers})
     options = {"mace-untrained": {"elements": elements}}
     options["soap"] = {"elements": elements, "n_max": 2, "l_max": 2}

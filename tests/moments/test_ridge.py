@@ -13,6 +13,7 @@ from cpdkit.folds import make_folds
 from cpdkit.held_out.moments import held_out_moments
 from cpdkit.held_out.protocol import PROTOCOLS, Protocol
 from cpdkit.held_out.rows import held_out
+from cpdkit.moments.folds import FoldMoments
 from cpdkit.moments.ridge import FoldRidge, ShiftedSolves, choose_alphas
 from cpdkit.moments.scores import cpd_from_moments, nested_sums
 from cpdkit.moments.sources import moments_from_arrays
@@ -90,7 +91,7 @@ def test_more_features_than_rows(problem):
 @given(problem=problems(wide=True), alpha=st.sampled_from([1e-3, 1.0]))
 def test_moments_of_more_features_than_rows_serve_ordinary_penalties(problem, alpha):
     X, C, Y, folds = problem
-    by_fold = moments_from_arrays(X, C, Y, buckets=folds[0], n_buckets=folds.max() + 1)
+    by_fold = FoldMoments.of_rows(X, C, Y, folds[0])
     sums = [part for part, _ in nested_sums(by_fold, (alpha,))]
     for part in held_out(*problem, protocol=fixed(alpha)):
         for score, name in (("r2_geom", "geom"), ("r2_full", "full"), ("r2_comp", "comp")):
@@ -115,10 +116,10 @@ def test_ridge_path_solves_its_equations(d, n, t, seed, alphas):
         np.testing.assert_allclose(left, X.T @ Y, atol=1e-9 * n)
 
 
-def test_a_penalty_below_rounding_is_refused():
-    gram = np.ones((4, 4))
-    with pytest.raises(ValueError, match="alpha=-1 is below the rounding error"):
-        ShiftedSolves(gram, np.ones((4, 1)), 10).weights([-1.0])
+def test_a_scatter_that_is_not_positive_is_refused():
+    gram = np.ones((4, 4)) - 0.1 * np.eye(4)
+    with pytest.raises(ValueError, match="rounding of these moments outweighs alpha=1e-08"):
+        ShiftedSolves(gram, np.ones((4, 1)), 10).weights([1e-8])
 
 
 def planted(n=1500, d=24, k=3, t=2, seed=0):
@@ -249,8 +250,7 @@ def test_penalties_are_chosen_without_the_outer_fold():
     spoilt = Y.copy()
     spoilt[folds == 2] = 1e3 * np.random.default_rng(1).normal(size=(np.sum(folds == 2), 2))
     first, second = (
-        choose_alphas(moments_from_arrays(X, C, y, buckets=folds, n_buckets=5), alphas)
-        for y in (Y, spoilt)
+        choose_alphas(FoldMoments.of_rows(X, C, y, folds), alphas) for y in (Y, spoilt)
     )
     for name in first[2]:
         assert np.array_equal(first[2][name], second[2][name])

@@ -141,6 +141,10 @@ def test_verdicts_are_kept_for_tables_pages_and_the_book(
     verdicts = pd.DataFrame({"claim": ["a", "b"], "outcome": ["holds", "fails"], "sentence": "s"})
     record(tmp_path / "home", "qm9", verdict=verdicts)
     one, two = Verdict("a", "holds", "soap 0.4 for gap."), Verdict("b", "undecided", "No.")
+    page.verdict(one, glue="alone")  # without records on the page nothing is said of ours
+    assert {path.stem for path in Path.cwd().glob("*.txt")} == {"06_sentence", "06_outcome"}
+    glued.clear()
+    list(page.records())
     shown = page.verdict(one, glue="first", also={"claimed": (two, "second")})
     assert shown.data == "**The SOAP descriptor 0.4 for the gap.**\n\n**No.**"
     assert pd.read_csv("06_verdict.csv")["sentence"].tolist() == [one.sentence, two.sentence]
@@ -154,6 +158,17 @@ def test_verdicts_are_kept_for_tables_pages_and_the_book(
     assert glued == {"first": texts["06_sentence"], "second": "No."}
     page.verdict(one, glue="first", recorded="xtb9: holds")
     assert Path("06_recorded.txt").read_text() == "xtb9: holds"
+
+
+def test_a_notebook_run_in_its_place_leaves_nothing_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.setattr(module, "checkout", lambda: tmp_path)
+    monkeypatch.chdir(tmp_path / "notebooks")
+    Page("06_geometry_alone").table("within", TABLE)
+    assert list(Path.cwd().iterdir()) == []
+    assert (tmp_path / "_build/in_place/06_geometry_alone/06_within.csv").is_file()
 
 
 def test_other_sentences_are_said_in_words(page: Page, glued: dict[str, str]) -> None:

@@ -407,10 +407,10 @@ def test_an_archive_that_swells_is_refused_before_it_is_unpacked(
         (["a.npz", "--formulas", "absent.txt"], "there is no file 'absent.txt'"),
         (["a.npz", "--formulas", "f.txt"], "'formulas' stands in 'a.npz' and in 'f.txt'"),
         (["c.npz", "--folds", "formula"], "need the array 'formulas' or 'groups'"),
-        (["a.npz", "--folds", "formulas"], "invalid choice"),
+        (["a.npz", "--folds", "formulas"], "unknown value 'formulas'; did you mean 'formula'"),
         (["a.npz", "--repeats", "0"], "no whole number from 1"),
         (["a.npz", "--n-folds", "2"], "no whole number from 3"),
-        (["a.npz", "--probe", "forest"], "invalid choice"),
+        (["a.npz", "--probe", "forest"], "unknown value 'forest'"),
         ([], "required: FILE"),
     ],
 )

@@ -50,7 +50,13 @@ def test_a_recorded_table_comes_back_with_its_origin(home: Path, tmp_path: Path)
     )
     assert found.manifest["parameters"] == {"dataset": "xtb9", "n": 2}
     assert "cpdkit record notebooks/table.ipynb --profile full" in found.note
+    assert "before the method changed" not in found.note
     json.dumps(found.manifest)
+    earlier = {**found.manifest, "date": "2026-11-27"}
+    (target / "manifest.json").write_text(json.dumps(earlier))
+    old = recorded_tables("table", dataset="xtb9")
+    assert old is not None
+    assert "Made before the method changed on 2026-11-28" in old.note
 
     record(notebook, {"n": 6}, home=home, runs_dir=tmp_path / "runs")
     again = recorded_tables("table", dataset="xtb9")
@@ -78,8 +84,16 @@ def test_what_is_not_kept(
 
 
 def test_the_command_checks_parameters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["record", str(write(tmp_path)), "-p", "m", "1"]) == 1
+    assert main(["record", str(write(tmp_path)), "-p", "m", "1"]) == 2
     assert "unknown parameter 'm'" in capsys.readouterr().err
+
+
+def test_an_installed_package_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "checkout", lambda: None)
+    assert main(["record", str(write(tmp_path))]) == 2
+    assert "this is an installed package" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("folder", sorted(module._HOME.glob("*/*")), ids=lambda p: p.name)

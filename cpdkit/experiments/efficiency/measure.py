@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from cpdkit.intervals import bootstrap_weights
 from cpdkit.probes.widths import WIDTHS, channel_draws
 from cpdkit.projection.conditioned import DEFAULT_ALPHAS, ConditionedResidual
 from cpdkit.projection.linear import CompositionProjector
-from cpdkit.scores import NOTHING_LEFT, HeldOut, weighted_total
+from cpdkit.scores import NOTHING_LEFT, HeldOut
 
 __all__ = ["CURVE_SCORES", "LearningCurve", "isotropic_r2", "learning_curve", "learning_curves"]
 __all__ += ["unstructured_curves"]
@@ -39,7 +38,8 @@ class LearningCurve:
     """Squared errors of one representation on the test set, for every repeat and size.
 
     Those of least squares on Z (`comp`), ridge on X_geom (`geom`) and both together (`joint`) have
-    the shape (repeats, n_sizes, n_test, n_targets).
+    the shape (repeats, n_sizes, n_test, n_targets); NaN marks test rows that are set aside, since
+    the subset lacks an element of theirs.
     """
 
     sizes: tuple[int, ...]  # training rows
@@ -65,8 +65,13 @@ class LearningCurve:
         if score not in CURVE_SCORES:
             raise ValueError(unknown("score of a learning curve", score, CURVE_SCORES))
         W = np.ones((1, len(self.y))) if weights is None else weights
-        spread = weighted_total(self.y, W)[:, None, None]
-        sums = partial(np.tensordot, W, axes=(1, 2))  # draws, repeats, sizes, targets
+        known = ~np.isnan(self.joint)
+
+        def sums(errors: np.ndarray) -> np.ndarray:  # draws, repeats, sizes, targets
+            return np.tensordot(W, np.where(known, errors, 0.0), axes=(1, 2))
+
+        y = self.y - self.y.mean(axis=0)
+        spread = sums(y**2) - sums(y) ** 2 / sums(np.ones_like(y))
         if score == "r2_geom":
             values = 1 - sums(self.geom) / spread
         else:
@@ -131,7 +136,7 @@ def learning_curve(
         )
     narrowed = _narrow(X, C, subsets, width, matched, seed)
     shape = (subsets.repeats, len(subsets.sizes), len(subsets.test), Y.shape[1])
-    comp, geom, joint = np.empty((3, *shape))
+    comp, geom, joint = np.full((3, *shape), np.nan)
     chosen = np.empty((*shape[:2], shape[3]))
     drawn = len(narrowed) > 1
     for r in range(subsets.repeats):
@@ -144,9 +149,10 @@ def learning_curve(
             rows, inner = subsets.order[r, :size], subsets.inner[r, :size]
             found = _held_out(part, C, Y, rows, inner, subsets.test, alphas)
             chosen[r, s] = found.alphas["joint"]
-            comp[r, s] = (found.y - found.comp) ** 2
-            geom[r, s] = (found.y - found.predictions["geom"]) ** 2
-            joint[r, s] = (found.y - found.predictions["joint"]) ** 2
+            known = found.rows - len(rows)  # test rows follow the subset
+            comp[r, s, known] = (found.y - found.comp) ** 2
+            geom[r, s, known] = (found.y - found.predictions["geom"]) ** 2
+            joint[r, s, known] = (found.y - found.predictions["joint"]) ** 2
     return LearningCurve(
         subsets.sizes, tuple(frame.columns), part.shape[1], y=Y[subsets.test], test=subsets.test,
         comp=comp, geom=geom, joint=joint, alphas=chosen,

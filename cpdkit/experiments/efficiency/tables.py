@@ -80,7 +80,9 @@ def needed_by_criterion(needed: pd.DataFrame) -> pd.DataFrame:
     """Structures needed in words, a row for each target and representation."""
     keys = ["target", "representation", "criterion"]
     cells = needed_in_words(needed).set_index(keys)["structures"]
-    return _together(cells.unstack(sort=False).rename_axis(columns=None).reset_index(), "target")
+    rows, across = (cells.index.droplevel(2).unique(), cells.index.get_level_values(2).unique())
+    wide = cells.unstack().reindex(index=rows, columns=across)  # unstack sorts
+    return _together(wide.rename_axis(columns=None).reset_index(), "target")
 
 
 def correlations_by_score(needs: pd.DataFrame) -> pd.DataFrame:

@@ -44,7 +44,7 @@ def order_of_pairs(
     Columns ``target, a, b``; the differences a minus b, ``between`` and ``within``; their p-values
     ``p_between`` and ``p_within``, corrected by Holm's method over all pairs and targets; and
     ``order``, ``"same"`` or ``"reversed"`` where both p-values are below ``1 - level``, else
-    ``"open"``.
+    ``"open"``. One representation has no pairs.
     """
     if list(between) != list(within):
         raise ValueError(
@@ -52,6 +52,9 @@ def order_of_pairs(
             "give the same ones in the same order."
         )
     keys = ["target", "a", "b"]
+    if len(between) < 2:
+        columns = [*keys, "between", "p_between", "within", "p_within", "order"]
+        return pd.DataFrame(columns=columns)
     sides = {"between": (between, BETWEEN_SCORE), "within": (within, WITHIN_SCORE)}
     one, other = (
         compare(tables, score=score, level=level)[[*keys, "difference", "p_holm"]].rename(
@@ -111,6 +114,9 @@ def geometry_order(
     the target lead by either ruler, so they do not count: `pairs` with one of them are left out,
     and `correlations` are to be without them (`untaught`).
     """
+    if len(within) < 2:
+        sentence = "The order is undecided here: it takes at least 2 representations."
+        return Verdict(CLAIM, "undecided", sentence)
     here, row = of_target(pairs, target), of_target(correlations, target).iloc[0]
     seen = {name: saw_target(name, target) for name in within}
     here = here[~(here["a"].map(seen) | here["b"].map(seen)).astype(bool)]

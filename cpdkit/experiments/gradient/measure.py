@@ -22,6 +22,7 @@ from cpdkit.representation import Representation
 __all__ = ["Layer", "dealt_anew", "last_layers", "nuisances", "other_choices", "pooled_layers"]
 
 _NEEDS_SMILES = ("bonds", "morgan")
+_COMPANIONS = 0.1  # share of structures that must have an isomer for the rung of formulas
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,34 @@ def dealt_anew(targets: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     return targets.iloc[order].reset_index(drop=True)
 
 
-def nuisances(ladder: Sequence[str], ds: Dataset) -> dict[str, np.ndarray]:
-    """What each rung removes; rungs that need SMILES are left out where there are none."""
-    rungs = [rung for rung in ladder if ds.smiles is not None or rung not in _NEEDS_SMILES]
-    if len(rungs) < len(ladder):
-        warnings.warn(f"{ds.name} has no SMILES: bonds are left out.", stacklevel=2)
-    return {rung: composition_matrix(ds, kind=rung) for rung in rungs}
+def nuisances(ladder: Sequence[str], ds: Dataset, *, folds: str) -> dict[str, np.ndarray]:
+    """What each rung removes; rungs that do not apply are left out and named in a warning.
+
+    Bonds of molecules need SMILES, crystals have no bonds, and molecules no space group.
+    """
+    found = {}
+    for rung in ladder:
+        try:
+            why = _does_not_apply(rung, ds, folds)
+            if not why:
+                found[rung] = composition_matrix(ds, kind=rung)
+        except (ValueError, ImportError) as error:
+            why = str(error)
+        if why:
+            warnings.warn(f"the rung {rung!r} is left out: {why}", stacklevel=2)
+    return found
+
+
+def _does_not_apply(rung: str, ds: Dataset, folds: str) -> str:
+    if rung in _NEEDS_SMILES and ds.smiles is None and not ds.atoms.periodic.any():
+        return f"{ds.name} has no SMILES."
+    if rung == "formula":
+        sizes = pd.Series(ds.formulas).map(pd.Series(ds.formulas).value_counts())
+        if folds == "formula":
+            return "no formula of a test fold occurs in training."
+        if (sizes > 1).mean() < _COMPANIONS:
+            return "hardly any two structures have one formula."
+    return ""
 
 
 def other_choices(

@@ -63,26 +63,26 @@ def scores_after_removal(
     )  # fmt: skip
     Y, several = given.Y, probe if isinstance(probe, Mapping) else {"": probe}
     models = {name: _candidates(each, seed) for name, each in several.items()}
-    splits = list(_splits(given.folds))
+    splits = list(_splits(given))
     shape = (len(splits), Y.shape[1])
     values = {(name, score): np.empty(shape) for name in models for score in _SCORES}
-    used = 0
-    for i, (train, inner, test) in enumerate(splits):
+    tested = used = 0
+    for i, (train, rest, inner, test) in enumerate(splits):
         residuals = _Residuals(remover, given, train, test)
         for name, candidates in models.items():
-            raw = residuals.predict(candidates, inner, of_residual=False)
-            said = residuals.predict(candidates, inner, of_residual=True)
+            raw = residuals.predict(candidates, rest, inner, of_residual=False)
+            said = residuals.predict(candidates, rest, inner, of_residual=True)
             truth, said, counted = residuals.comparable(said)
             variance = ((Y[test] - Y[test].mean(axis=0)) ** 2).sum(axis=0)
             total = (truth**2).sum(axis=0)
             total[total <= NOTHING_LEFT * variance] = np.nan
             values[name, "r2_geom"][i] = 1 - ((Y[test] - raw) ** 2).sum(axis=0) / variance
             values[name, "r2_partial"][i] = 1 - ((truth - said) ** 2).sum(axis=0) / total
-        used += counted
+        tested, used = tested + int(test.sum()), used + counted
     rows = []
     for name in models:
         for t, column in enumerate(given.targets):
-            for score, n_used in zip(_SCORES, (given.folds.size, used), strict=True):
+            for score, n_used in zip(_SCORES, (tested, used), strict=True):
                 row = _row(column, score, values[name, score][:, t], given.n_folds, level, n_used)
                 rows.append({"probe": name, **row} if isinstance(probe, Mapping) else row)
     return pd.DataFrame(rows)
@@ -155,9 +155,9 @@ class _Residuals:
         return self._known[key]
 
     def predict(
-        self, candidates: Sequence[Any], inner: np.ndarray, *, of_residual: bool
+        self, candidates: Sequence[Any], rest: np.ndarray, inner: np.ndarray, *, of_residual: bool
     ) -> np.ndarray:
-        """Test rows of the raw target or of its residual; settings chosen on `inner`."""
+        """Test rows of the raw target or of its residual; settings from `rest` for `inner`."""
 
         def predict(regressor: Any, columns: Any, fit: np.ndarray, at: np.ndarray) -> np.ndarray:
             x_fit, x_at = self._removed(fit, at, of_target=False)
@@ -169,8 +169,8 @@ class _Residuals:
             return ((predicted - truth) ** 2).sum(axis=0)
 
         return choose_candidate(
-            candidates, predict, error, self.given.Y.shape[1], self.train, inner, self.test,
-            n_folds=self.given.n_folds,
+            candidates, predict, error, self.given.Y.shape[1],
+            self.train, rest, inner, self.test, n_folds=self.given.n_folds,
         )  # fmt: skip
 
     def comparable(self, said: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
@@ -183,12 +183,20 @@ class _Residuals:
         return truth, said, int((~WithinGroups.lone_rows(C, len(said))).sum())
 
 
-def _splits(folds: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Training rows, inner test rows among them, and test rows."""
-    for fold in folds:
+def _splits(given: Inputs) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    """Training rows, those without the inner fold, and inner and outer test rows not set aside."""
+
+    def known(train: np.ndarray, test: np.ndarray) -> np.ndarray:
+        C = np.asarray(given.C)
+        comp = CompositionProjector().fit(given.Y[train], composition=C[train])
+        return test & ~comp.unseen(C)
+
+    for fold in given.folds:
         labels = np.unique(fold[fold >= 0])
         for i, k in enumerate(labels.tolist()):
-            yield fold != k, fold == labels[(i + 1) % len(labels)], fold == k
+            train, inner = fold != k, fold == labels[(i + 1) % len(labels)]
+            rest = train & ~inner
+            yield train, rest, known(rest, inner), known(train, fold == k)
 
 
 def _candidates(probe: str | Any, seed: int) -> list[Any]:

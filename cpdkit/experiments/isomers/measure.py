@@ -18,9 +18,11 @@ from cpdkit.intervals import bootstrap_weights
 
 __all__ = ["accuracy_by_difference", "accuracy_differences", "isomer_pairs"]
 
-SAME_PREDICTION = 1e-9
-"""Predictions that differ by less than this share of the target's spread tie: equal features may
-give predictions that differ by rounding."""
+SAME_PREDICTION = 1e-12
+"""Predictions tie that differ by less than this share of the target's spread, divided by the root
+of the penalty per row: equal features may differ by rounding, and the weights of ridge on unit
+columns may be that large."""
+LEAST_PENALTY = 1e-6  # taken for probes without one
 
 _ALIKE = ["by_formula", "by_formula_low", "by_formula_high"]
 _PAIR = ["target", "formula", "first", "second", "difference"]
@@ -42,7 +44,8 @@ def isomer_pairs(
     Folds are disjoint in formulas, so both molecules of a pair are predicted by one probe that has
     seen no isomer of theirs. A row per target and pair that differs in it: ``target, formula``, the
     rows ``first`` and ``second``, ``difference`` (first minus second) and ``right``: 1 where the
-    prediction has the right sign, 1/2 where it ties, else 0; mean over repeats.
+    prediction has the right sign, 1/2 where it ties, else 0; mean over repeats. Pairs with an
+    element that their training rows lack are left out.
     """
     if formulas is None:
         raise ValueError("formulas=None: give the formula of each structure (ds.formulas).")
@@ -59,14 +62,20 @@ def isomer_pairs(
         )
     Y = given.Y
     truth = Y[first] - Y[second]
-    right = np.zeros_like(truth)
-    predicted = np.zeros((repeats, *Y.shape))
+    right, known = np.zeros_like(truth), np.zeros(len(first))
+    predicted, tie = np.zeros((2, repeats, *Y.shape))
     for part in engine_for(probe, seed=seed)(given.X, given.C, Y, given.folds, inputs=()):
         predicted[part.repeat, part.rows] = part.predictions["geom"]
-    for said in predicted:
+        penalty = part.alphas.get("geom", LEAST_PENALTY)
+        tie[part.repeat, part.rows] = SAME_PREDICTION * Y.std(axis=0) / np.sqrt(penalty)
+    for said, least in zip(predicted, tie, strict=True):
         guess = said[first] - said[second]
-        guess[np.abs(guess) <= SAME_PREDICTION * Y.std(axis=0)] = 0.0
-        right += (0.5 + 0.5 * np.sign(truth * guess)) / repeats
+        guess[np.abs(guess) <= least[first]] = 0.0
+        told = (least[first] > 0).all(axis=1)  # not set aside for an element unknown in training
+        right[told] += 0.5 + 0.5 * np.sign(truth * guess)[told]
+        known += told
+    first, second, truth = first[known > 0], second[known > 0], truth[known > 0]
+    right = right[known > 0] / known[known > 0, None]
     about = {"formula": labels[first], "first": first, "second": second}
     parts = [
         pd.DataFrame({"target": name, **about, "difference": truth[:, t], "right": right[:, t]})

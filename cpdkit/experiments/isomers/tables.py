@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cpdkit.comparisons import stack
-from cpdkit.composition import bond_counts, morgan_counts
+from cpdkit.composition import bond_counts, coordination, morgan_counts
 from cpdkit.datasets import Dataset
 from cpdkit.encoders import load_encoder
 from cpdkit.experiments.isomers.measure import accuracy_by_difference
@@ -24,8 +24,10 @@ def constitution(ds: Dataset) -> dict[str, Any]:
     """Counts that know what is bonded to what: of bonds, and of Morgan environments.
 
     Without SMILES, atoms that are close count as bonded and Morgan counts are left out, with a
-    warning.
+    warning. Crystals have coordination numbers in place of both, and their isomers are polymorphs.
     """
+    if ds.atoms.periodic.any():
+        return {"coordination": coordination(ds).to_numpy()}
     if ds.smiles is not None:
         return {"bond counts": bond_counts(ds).to_numpy(), "Morgan counts": morgan_counts(ds)}
     warnings.warn(

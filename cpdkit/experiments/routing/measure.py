@@ -19,7 +19,7 @@ from cpdkit._checks import check_composition, check_targets
 from cpdkit._messages import unknown
 from cpdkit.comparisons import paired_difference
 from cpdkit.folds import make_folds
-from cpdkit.moments.sources import moments_from_arrays
+from cpdkit.moments.folds import FoldMoments
 from cpdkit.probes.equivariant import equivariant_scores
 from cpdkit.probes.widths import WIDTHS, channel_draws, partial_scores
 from cpdkit.representation import Representation
@@ -96,9 +96,7 @@ def routing_scores(
             draws = channel_draws(columns, width, n_draws, seed=seed)
             found: dict[str, list[np.ndarray]] = {name: [] for name in matchings}
             for fold in split:
-                moments = moments_from_arrays(
-                    features, C, frame, buckets=fold, n_buckets=n_folds, targets=list(frame)
-                )
+                moments = FoldMoments.of_rows(features, C, frame, fold, targets=list(frame))
                 if "all" in found:
                     found["all"].append(partial_scores(moments)[None])
                 if "subset" in found:
@@ -204,6 +202,11 @@ def routing_index(
     for column, wanted in (("target", vector), ("target", scalar), ("matched", matched)):
         if wanted not in set(table[column]):
             raise ValueError(unknown(column, wanted, sorted(set(table[column]))))
+    if set(table["l"]) == {0}:
+        raise ValueError(
+            "the index compares l=1 with l=0, and none of the encoders has vectors (l=1); add an "
+            "equivariant one, see `cpdkit encoders`."
+        )
     for wanted in (scalars, norms):
         if wanted not in set(table["kind"]):
             raise ValueError(unknown("kind", wanted, sorted(set(table["kind"]))))

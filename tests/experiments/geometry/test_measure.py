@@ -61,8 +61,8 @@ def test_penalties_chosen_on_inner_folds_are_those_of_scikit_learn(noise):
             for alpha in reference.ALPHAS
         ]
         best = reference.ALPHAS[np.argmin(error)]
-        train, test = reference.standardised(frame[fold != k], frame[fold == k], None, None)
-        said = reference.ridge(train, test, target[fold != k], best)
+        fitted = reference.standardised(frame[fold != k], frame[fold == k], None, None)
+        said = reference.ridge(*fitted, target[fold != k], best)
         expected.append(r2_score(target[fold == k], said))
     row = within_molecule_scores(X, y, molecules, seed=1).iloc[0]
     np.testing.assert_allclose(row.fold_values, expected, atol=1e-8)
@@ -70,8 +70,8 @@ def test_penalties_chosen_on_inner_folds_are_those_of_scikit_learn(noise):
 
 def squares(X, y, fold, outer, inner, alpha):
     fit = (fold != outer) & (fold != inner)
-    train, test = reference.standardised(X[fit], X[fold == inner], None, None)
-    return ((reference.ridge(train, test, y[fit], alpha) - y[fold == inner]) ** 2).sum()
+    fitted = reference.standardised(X[fit], X[fold == inner], None, None)
+    return ((reference.ridge(*fitted, y[fit], alpha) - y[fold == inner]) ** 2).sum()
 
 
 @settings(max_examples=30)

@@ -67,8 +67,8 @@ def test_scores_within_molecules_are_those_of_scikit_learn(run, parameters):
     fold = make_folds(len(ds), scheme="formula", groups=molecules, seed=0)[0]
 
     def said(fit, test, alpha):
-        train_X, test_X = reference.standardised(X[fit], X[test], None, None)
-        return reference.ridge(train_X, test_X, y[fit], alpha)
+        fitted = reference.standardised(X[fit], X[test], None, None)
+        return reference.ridge(*fitted, y[fit], alpha)
 
     values = []
     for k in range(5):

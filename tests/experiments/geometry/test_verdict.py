@@ -73,6 +73,13 @@ def test_two_representations_alone_decide_only_by_reversal():
     assert judge([0.2, 0.9], [0.9, 0.2], 0.001)[0].outcome == "fails"
 
 
+def test_one_representation_has_no_order():
+    verdict, pairs = judge([0.5], [0.4], 0.1)
+    assert pairs.empty
+    assert verdict.outcome == "undecided"
+    assert "at least 2 representations" in verdict.sentence
+
+
 def test_who_was_trained_on_the_target_leads_by_both_and_does_not_count():
     within = [0.4, 0.2, 0.6, 0.3, 0.7, 0.1]
     between, inside = tables("r2_partial", RISING, 1.0), tables("r2_within", within, 1.0)

@@ -60,10 +60,12 @@ def test_rows_are_dealt_as_a_whole(ds):
 
 
 def test_without_smiles_no_bonds(ds):
-    assert list(measure.nuisances(["counts", "bonds"], ds)) == ["counts", "bonds"]
+    assert list(measure.nuisances(["counts", "bonds"], ds, folds="formula")) == ["counts", "bonds"]
     bare = dataclasses.replace(ds, smiles=None)
-    with pytest.warns(UserWarning, match="no SMILES: bonds are left out"):
-        assert list(measure.nuisances(["counts", "morgan"], bare)) == ["counts"]
+    with pytest.warns(UserWarning, match="the rung .formula. is left out: no formula of a test"):
+        assert not measure.nuisances(["formula"], ds, folds="formula")
+    with pytest.warns(UserWarning, match="the rung .morgan. is left out: .* has no SMILES"):
+        assert list(measure.nuisances(["counts", "morgan"], bare, folds="random")) == ["counts"]
 
 
 def test_other_choices_are_the_calls_they_name(ds, layers):

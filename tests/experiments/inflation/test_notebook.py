@@ -1,12 +1,9 @@
-"""Notebook 03 answers for other data by parameters alone, twice alike, and keeps its solutions."""
+"""Notebook 03 answers for other data by parameters alone and twice alike."""
 
 from __future__ import annotations
 
-import re
-
 import ase.io
 import nbformat
-import numpy as np
 import pandas as pd
 import pytest
 from paths import ROOT
@@ -15,11 +12,9 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 import cpdkit
 from cpdkit.composition import composition_matrix
 from cpdkit.controls import control_scores
-from cpdkit.experiments.exercises import check
 from cpdkit.experiments.inflation.verdict import inflated_trees
 from cpdkit.probes.nonlinear import boosted_trees
-from cpdkit.probes.residual import RidgeProbe
-from cpdkit.runs.run import read_notebook, run_notebook
+from cpdkit.runs.run import run_notebook
 
 NOTEBOOK = ROOT / "notebooks" / "03_gbt_inflation.ipynb"
 TABLES = ("03_controls.csv", "03_widths.csv", "03_alarms.csv", "03_remedies.csv", "03_models.csv")
@@ -53,7 +48,6 @@ def test_tables_hold_every_representation_probe_and_scheme(first):
     cells = nbformat.read(first.notebook, as_version=4).cells
     shown = "".join(str(c.get("outputs", "")) for c in cells)
     assert verdict.sentence[:60] in shown
-    assert shown.count("no answer yet") >= 3
     for name in ("03_controls.svg", "03_widths.svg", "03_remedies.svg", "03_mechanism.svg"):
         assert (first.directory / name).read_text().startswith("<?xml")
 
@@ -117,41 +111,3 @@ def test_qm9(cpdkit_data, tmp_path):
     parameters = SMALL | {"dataset": "qm9", "encoders": ["painn-untrained"]}
     run = run_notebook(NOTEBOOK, parameters, runs_dir=tmp_path / "runs", progress=False)
     assert set(pd.read_csv(run.directory / "03_models.csv").target) == {"gap"}
-
-
-def solutions():
-    """Code of the solutions page, by number of the exercise."""
-    text = (ROOT / "book" / "solutions_03.md").read_text()
-    parts = re.split(r"^## (3\.\d)", text, flags=re.MULTILINE)[1:]
-    found = [re.findall(r"```python\n(.*?)```", part, re.DOTALL)[0] for part in parts[1::2]]
-    return dict(zip(parts[::2], found, strict=True))
-
-
-def test_the_solutions_are_right_and_stay_out_of_the_notebook():
-    ds = cpdkit.load_dataset("xtb9", n=200, seed=0)
-    rng = np.random.default_rng(0)
-    C1, y1 = composition_matrix(ds.atoms), ds.targets["gap"].to_numpy()
-    train = rng.random(200) < 0.75
-    X1 = np.tanh(C1 @ rng.normal(size=(C1.shape[1], 8)) / 10) + rng.normal(size=(200, 8))
-    ridge = RidgeProbe(alpha=1e-2).fit(X1[train], y1[train], composition=C1[train])
-    comp = cpdkit.CompositionProjector().fit(y1[train, None], composition=C1[train])
-    held_out = {"y": y1[~train], "comp": comp.explained(C1[~train])[:, 0]}
-    held_out["train_mean"] = y1[train].mean()
-    geom = ridge.predict(X1[~train], composition=C1[~train])
-    held_out["joint"] = held_out["comp"] - held_out["train_mean"] + geom
-    names = {"np": np, "C1": C1, "X1": X1, "train": train, "held_out": held_out}
-    for code in solutions().values():
-        exec(code, names)
-    answers = {
-        "3.1": ("residual", {"X": X1, "C": C1, "train": train}),
-        "3.2": ("share", {**held_out, "formulas": ds.formulas[~train]}),
-        "3.3": ("inventions", {"C": C1, "train": train}),
-    }
-    cells = "".join(cell.source for cell in read_notebook(NOTEBOOK).cells)
-    for exercise, (variable, data) in answers.items():
-        feedback = check(exercise, names[variable], **data)
-        assert feedback.right, (exercise, feedback)
-        assert f"{variable} = None" in cells
-        assert f'check("{exercise}", {variable}' in cells
-    for line in "".join(solutions().values()).splitlines():
-        assert line.strip() not in cells or len(line) < 25, line

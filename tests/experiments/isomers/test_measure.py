@@ -180,3 +180,23 @@ def test_bad_input_is_answered():
         accuracy_differences({"a": pairs}, ["a"])
     with pytest.raises(ValueError, match="not of the same pairs"):
         accuracy_differences({"a": pairs, "b": pairs.iloc[1:]}, ["b"])
+
+
+def test_pairs_of_an_element_that_training_lacks_are_left_out():
+    data = planted(n=150, seed=1, d=6)
+    rare = np.flatnonzero(data.formulas == data.formulas[0])
+    C = np.column_stack([data.C, np.isin(np.arange(150), rare)])
+    pairs = isomer_pairs(data.X, C, data.y, data.formulas)
+    every = isomer_pairs(data.X, data.C, data.y, data.formulas)
+    assert set(every["formula"]) - set(pairs["formula"]) == {data.formulas[0]}
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-6])
+def test_features_that_are_alike_for_isomers_tie(scale):
+    """A function of the formula orders nothing, however small the penalty that suits others."""
+    data = planted(n=300, seed=3, noise=0.0)
+    rng = np.random.default_rng(0)
+    same = np.cos(data.C @ rng.normal(size=(data.C.shape[1], 400))) * scale
+    noise = 1e-14 * scale * rng.normal(size=same.shape)
+    pairs = isomer_pairs(same + noise, data.C, data.y, data.formulas)
+    assert (pairs["right"] == 0.5).all()

@@ -48,8 +48,8 @@ def test_bond_counts_by_hand():
     fold = make_folds(n, scheme="formula", groups=ds.formulas, seed=0)[0]
 
     def said(fit, test, alpha):
-        train, other = reference.standardised(X[fit], X[test], C[fit], C[test])
-        return reference.ridge(train, other, y[fit], alpha)
+        fitted = reference.standardised(X[fit], X[test], C[fit], C[test])
+        return reference.ridge(*fitted, y[fit], alpha)
 
     right = []
     for k in range(5):

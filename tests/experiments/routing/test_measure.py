@@ -27,7 +27,7 @@ from cpdkit.experiments.routing.multipoles import (
     multipole_targets,
 )
 from cpdkit.folds import make_folds
-from cpdkit.moments.sources import moments_from_arrays
+from cpdkit.moments.folds import FoldMoments
 from cpdkit.probes.widths import channel_draws, partial_scores
 from cpdkit.projection.conditioned import ConditionedResidual
 from cpdkit.representation import Block, Representation
@@ -107,9 +107,7 @@ def test_principal_components_are_those_of_the_training_residual():
     rep, C, targets, _ = planted_routing(n=100)
     X, Y = rep.select(l=0).with_squares().features, targets.to_numpy()
     (fold,) = make_folds(len(X), n_folds=4)
-    found = partial_scores(
-        moments_from_arrays(X, C, Y, buckets=fold, n_buckets=4), components=3, alphas=[1e-3]
-    )
+    found = partial_scores(FoldMoments.of_rows(X, C, Y, fold), components=3, alphas=[1e-3])
     for k in range(4):
         train, test = fold != k, fold == k
         first = ConditionedResidual().fit(X[train], composition=C[train])
@@ -208,8 +206,10 @@ def test_layers_without_vectors_have_no_index():
     rep, C, targets, _ = planted_routing(n=100)
     table = routing_scores(rep, C, targets, width=4, n_draws=2)
     none = table[table["l"] == 0]
-    with pytest.raises(ValueError, match="unknown kind 'norm of pooled'"):
+    with pytest.raises(ValueError, match="none of the encoders has vectors"):
         routing_index(none)
+    with pytest.raises(ValueError, match="unknown kind 'norms'; did you mean"):
+        routing_index(table, norms="norms")
     with pytest.raises(ValueError, match="unknown target 'dipole'"):
         routing_index(table, vector="dipole")
     scalars = table.assign(name="later", layer=1)[table["l"] == 0]

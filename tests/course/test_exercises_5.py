@@ -1,4 +1,4 @@
-"""Exercises of chapter 4: right answers pass, typical mistakes are named, data decide."""
+"""Exercises of the project: right answers pass, typical mistakes are named, data decide."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from cpdkit.course.feedback import check
 from cpdkit.experiments.efficiency.measure import isotropic_r2
-from cpdkit.experiments.exercises import check
 
 
 @pytest.mark.parametrize(("channels", "share"), [(64, 0.5), (64, 0.1), (8, 0.8)])
-def test_4_1_a_search_over_n_is_right(channels, share):
+def test_5_1_a_search_over_n_is_right(channels, share):
     n = np.arange(channels + 3, 20_000)
     curve = isotropic_r2(n, channels=channels, share=share)
     right = n[np.argmax(curve >= share / 2)]
-    assert check("4.1", right, channels=channels, share=share).right
+    assert check("5.1", right, channels=channels, share=share).right
     quarter = n[np.argmax(curve >= share / 4)]
     for wrong, why in (
         (channels, "no finite expected error"),
@@ -27,7 +27,7 @@ def test_4_1_a_search_over_n_is_right(channels, share):
         (np.inf, "no finite number"),
         (True, "one number"),
     ):
-        feedback = check("4.1", wrong, channels=channels, share=share)
+        feedback = check("5.1", wrong, channels=channels, share=share)
         assert not feedback.right
         assert why in feedback.why
 
@@ -55,12 +55,12 @@ def needed():
     return table
 
 
-def test_4_2(needed):
+def test_5_2(needed):
     own = needed[needed.width == "all"]
     right = stats.spearmanr(own.final, own.needed.fillna(1e9)).statistic
     seen = own[own.bound == "exact"]
     matched = needed[needed.width == "pca"]
-    assert check("4.2", right, needed=needed, target="mu").right
+    assert check("5.2", right, needed=needed, target="mu").right
     for wrong, why in (
         (-right, "sign"),
         (stats.pearsonr(seen.final, seen.needed).statistic, "Pearson"),
@@ -69,31 +69,31 @@ def test_4_2(needed):
         (0.123, "not the rank correlation"),
         (7, "between -1 and 1"),
         (None, "no answer yet"),
-        ([1], "one number"),
+        ([1, 2], "one number"),
     ):
-        feedback = check("4.2", wrong, needed=needed, target="mu")
+        feedback = check("5.2", wrong, needed=needed, target="mu")
         assert not feedback.right, wrong
         assert why in feedback.why, wrong
-    assert "no rank correlation" in check("4.2", 0.5, needed=needed, target="gap").why
+    assert "no rank correlation" in check("5.2", 0.5, needed=needed, target="gap").why
 
 
 @pytest.mark.parametrize("c", [0.3, 0.7, 1.4])
-def test_4_3(c):
+def test_5_3(c):
     laws = pd.DataFrame(
         [{"representation": "r", "target": "gap", "c": c, "c_low": 0.8 * c, "c_high": 1.2 * c}]
     )
     data = {"laws": laws, "representation": "r", "target": "gap"}
     n, factor = 300.0, 2 ** (1 / c)
     assert (factor * n) ** -c == pytest.approx(0.5 * n**-c)
-    assert check("4.3", factor, **data).right
+    assert check("5.3", factor, **data).right
     for wrong, why in (
         (2, "would do for c = 1"),
         (2**c, "by how much the distance shrinks"),
         (0.5, "fewer structures never"),
         (10 * factor, "of the distance, not half"),
     ):
-        feedback = check("4.3", wrong, **data)
+        feedback = check("5.3", wrong, **data)
         assert not feedback.right, wrong
         assert why in feedback.why, wrong
     with pytest.raises(ValueError, match="0 laws"):
-        check("4.3", 2.0, laws=laws, representation="other", target="gap")
+        check("5.3", 2.0, laws=laws, representation="other", target="gap")

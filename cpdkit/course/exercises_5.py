@@ -1,4 +1,4 @@
-"""Exercises of chapter 4: sample efficiency."""
+"""Exercises of the project: how much data does it need?"""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pandas as pd
 from scipy import stats
 from scipy.optimize import brentq
 
+from cpdkit.course.feedback import Wrong, one_number
 from cpdkit.experiments.efficiency.measure import isotropic_r2
 from cpdkit.experiments.efficiency.verdict import efficiency_correlations
-from cpdkit.experiments.exercises import Wrong, one_number
 
-__all__ = ["exercise_4_1", "exercise_4_2", "exercise_4_3"]
+__all__ = ["exercise_5_1", "exercise_5_2", "exercise_5_3"]
 
 
-def exercise_4_1(answer: Any, *, channels: int, share: float) -> str:
+def exercise_5_1(answer: Any, *, channels: int, share: float) -> str:
     """Rows from which least squares on noise-like features reaches half of its final score."""
     number = one_number(answer)
     truth = _rows_for(0.5, channels, share)
@@ -47,7 +47,7 @@ def _rows_for(fraction: float, channels: int, share: float) -> float:
     return float(brentq(distance, channels + 2 + 1e-9, 1e12))
 
 
-def exercise_4_2(
+def exercise_5_2(
     answer: Any, *, needed: pd.DataFrame, target: str, criterion: str = "50% of final"
 ) -> str:
     """Rank correlation of final score and structures needed at the representations' own widths."""
@@ -90,7 +90,7 @@ def exercise_4_2(
     )
 
 
-def exercise_4_3(answer: Any, *, laws: pd.DataFrame, representation: str, target: str) -> str:
+def exercise_5_3(answer: Any, *, laws: pd.DataFrame, representation: str, target: str) -> str:
     """Factor in structures that halves the distance of a curve to its limit."""
     number = one_number(answer)
     rows = laws[(laws["representation"] == representation) & (laws["target"] == target)]

@@ -1,0 +1,110 @@
+"""Do the conclusions on molecules carry over to crystals?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from cpdkit.experiments.verdict import VERBS, Verdict, decide, listed, with_interval
+
+__all__ = [
+    "CLAIMS",
+    "NOT_ASKED",
+    "carried_over",
+    "carries_over",
+    "degrees_in_words",
+    "gains_in_words",
+]
+
+CLAIMS: Mapping[str, str] = {
+    "01_disentanglement_gradient": "Learned features keep geometry linearly accessible, "
+    "handcrafted ones do not",
+    "02_irrep_routing": "Vectors go to l=1, scalars to l=0",
+    "03_gbt_inflation": "Boosted trees on projected residuals are inflated",
+    "04_sample_efficiency": "Linearly disentangled representations need fewer samples",
+    "07_isomers": "Residuals order isomers (polymorphs) better than counts of neighbours",
+}
+"""What each chapter judges, by its notebook."""
+
+NOT_ASKED = "not asked"
+"""Outcome where the data have no label that the claim speaks of."""
+
+_CLAIM = "What was found for molecules holds for crystals."
+_DECIDED = ("holds", "fails")
+
+
+def carried_over(
+    here: Mapping[str, Verdict], molecules: Mapping[str, Mapping[str, str]]
+) -> pd.DataFrame:
+    """One row for each claim: what became of it on each set of molecules, and on the crystals.
+
+    Parameters
+    ----------
+    here : mapping of str to Verdict
+        Verdicts on crystals by the notebook that asks the question of molecules.
+    molecules : mapping of str to mapping
+        Recorded outcomes by notebook, then by data set. Where some are decided, all in one way,
+        that is what molecules say.
+    """
+    sets = list(dict.fromkeys(name for known in molecules.values() for name in known))
+    rows = []
+    for notebook, claim in CLAIMS.items():
+        known = molecules.get(notebook, {})
+        crystals = here[notebook].outcome if notebook in here else NOT_ASKED
+        decided = {o for o in known.values() if o in _DECIDED}
+        together = decided.pop() if len(decided) == 1 else "open"
+        carried = "open"
+        if crystals in _DECIDED and together in _DECIDED:
+            carried = "yes" if together == crystals else "no"
+        about = {"claim": claim} | {name: known.get(name, "not recorded") for name in sets}
+        found = {"on molecules": together, "crystals": crystals, "carries over": carried}
+        rows.append(about | found)
+    return pd.DataFrame(rows)
+
+
+def carries_over(table: pd.DataFrame) -> Verdict:
+    """Judge whether the outcomes on molecules are those on crystals.
+
+    Claims that molecules decide in one way, and that can be asked of crystals, count. The statement
+    **holds** if all of them have the same outcome on crystals, **fails** if one has the other, and
+    is **undecided** where crystals leave one open and none has the other.
+    """
+    counted = table[table["on molecules"].isin(_DECIDED) & (table["crystals"] != NOT_ASKED)]
+    kinds = {
+        kind: [f"“{claim}”" for claim in counted[counted["carries over"] == kind]["claim"]]
+        for kind in ("yes", "no", "open")
+    }
+    outcome = decide(
+        holds=bool(kinds["yes"]) and not kinds["no"] and not kinds["open"], fails=bool(kinds["no"])
+    )
+    words = {"yes": "the same became of", "no": "another became of", "open": "left open is"}
+    said = [f"{words[kind]} {listed(claims)}" for kind, claims in kinds.items() if claims]
+    sentence = f"That the conclusions on molecules carry over to crystals {VERBS[outcome]}"
+    rest = len(table) - len(counted)
+    said.append(f"{rest} of {len(table)} claims do not count")
+
+    return Verdict(_CLAIM, outcome, f"{sentence}: {'; '.join(said)}.")
+
+
+def gains_in_words(gains: pd.DataFrame) -> str:
+    """What networks trained on crystals have ahead of those that were not, target by target."""
+    if gains.empty:
+        return "The run has no network trained on crystals beside one that was not."
+    said = [
+        f"for {row['target']} {row['trained']} minus {row['other']} is "
+        f"{with_interval(row, style='signed')}"
+        for _, row in gains.iterrows()
+    ]
+    return f"Of what composition leaves, {'; '.join(said)}."
+
+
+def degrees_in_words(differences: pd.DataFrame) -> str:
+    """In how many layers a degree above 0 knows more, or less, than scalars of the same width."""
+    if differences.empty:
+        return "No encoder of this run has vectors or tensors beside scalars."
+    said = []
+    for target, here in differences.groupby("target", sort=False):
+        more, less = int((here["low"] > 0).sum()), int((here["high"] < 0).sum())
+        said.append(f"for {target} {more} of {len(here)} know more and {less} less")
+    return f"Degrees above 0 against scalars and their squares, at one width: {'; '.join(said)}."

@@ -1,0 +1,182 @@
+"""Composition of which training rows know only a part: rare elements, and columns that depend."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import cpdkit
+from cpdkit.folds import make_folds
+from cpdkit.held_out.moments import held_out_moments
+from cpdkit.held_out.rows import held_out
+from cpdkit.moments.folds import FoldMoments
+from cpdkit.moments.scores import nested_sums
+from cpdkit.moments.sources import moments_from_arrays
+from cpdkit.scores import SCORES
+
+
+def rows(seed=0, n=150, d=6, rare=(1, 3), together=0):
+    """Counts of elements of which some rows hold rare ones, and of which some always go together.
+
+    `rare` rows hold each rare element; of the last two columns only `together` rows hold one
+    without the other.
+    """
+    rng = np.random.default_rng(seed)
+    C = rng.integers(1, 6, (n, 3)).astype(float)
+    for held_by in rare:
+        column = np.zeros(n)
+        column[rng.choice(n, held_by, replace=False)] = 1.0
+        C = np.column_stack([C, column])
+    if together:
+        pair = rng.integers(0, 3, n).astype(float)
+        other = pair.copy()
+        other[rng.choice(n, together, replace=False)] += 1.0
+        C = np.column_stack([C, pair, other])
+    X = rng.normal(size=(n, d)) + C @ rng.normal(size=(C.shape[1], d))
+    y = X[:, 0] + np.sin(X[:, 1]) + rng.normal(size=n)
+    return X, C, y
+
+
+def partial(table):
+    return np.array(table.set_index("score").loc["r2_partial", "fold_values"])
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    seed=st.integers(0, 10_000),
+    rare=st.lists(st.integers(1, 8), min_size=1, max_size=3),
+    d=st.sampled_from([4, 200]),
+    size=st.sampled_from([1.0, 1e3]),
+    folds=st.sampled_from(["random", "formula"]),
+)
+def test_a_linear_function_of_composition_in_the_target_changes_nothing(seed, rare, d, size, folds):
+    X, C, y = rows(seed, d=d, rare=rare)
+    formulas = [f"C{a:.0f}H{b:.0f}O{c:.0f}" for a, b, c in C[:, :3]]
+    moved = y + size * C @ np.random.default_rng(seed + 1).normal(size=C.shape[1])
+    options = {"groups": formulas, "folds": folds, "seed": seed, "leak": False}
+    plain, shifted = (cpdkit.cpd(X, C, target, **options) for target in (y, moved))
+    np.testing.assert_allclose(partial(shifted), partial(plain), atol=1e-9 * size)
+    assert plain.loc[0, "note"] == shifted.loc[0, "note"]
+
+
+@pytest.mark.parametrize("probe", ["knn", "trees"])
+def test_nor_under_other_probes(probe):
+    X, C, y = rows(3, rare=(1, 2, 4))
+    moved = y + 1e3 * C[:, 3] - 50 * C[:, 0]
+    plain, shifted = (cpdkit.cpd(X, C, t, probe=probe, leak=False) for t in (y, moved))
+    np.testing.assert_allclose(partial(shifted), partial(plain), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("seed", "rare", "d"), [(0, (1,), 5), (1, (2, 3), 5), (2, (4, 1), 5), (3, (1, 2), 180)]
+)
+def test_scores_are_those_of_the_plain_reference(seed, rare, d):
+    X, C, y = rows(seed, d=d, rare=rare)
+    fold = make_folds(len(X), seed=seed)[0]
+    found = cpdkit.cpd(X, C, y, folds=fold, leak=False).set_index("score")["fold_values"]
+    for score, values in reference.cpd(X, C, y, fold).items():
+        np.testing.assert_allclose(found[score], values, atol=1e-6, err_msg=score)
+
+
+@pytest.mark.filterwarnings("ignore:columns .* vary only together")
+@pytest.mark.parametrize("engine", [held_out, held_out_moments])
+@pytest.mark.parametrize("seed", range(5))
+def test_no_order_of_columns_matters(engine, seed):
+    """Two columns that vary together in training and apart in the test fold."""
+    X, C, y = rows(seed, together=1)
+    fold = make_folds(len(X), seed=seed)
+    alone = int(fold[0, np.flatnonzero(C[:, -1] != C[:, -2])[0]])
+    order = np.random.default_rng(seed).permutation(C.shape[1])
+    (one,), (other,) = (
+        list(engine(X, columns, y[:, None], fold, only=alone)) for columns in (C, C[:, order])
+    )
+    assert np.array_equal(one.rows, other.rows)
+    np.testing.assert_allclose(one.comp, other.comp, atol=1e-9)
+    for name, predicted in one.predictions.items():
+        np.testing.assert_allclose(predicted, other.predictions[name], atol=1e-8, err_msg=name)
+
+
+@pytest.mark.filterwarnings("ignore:columns .* vary only together")
+@pytest.mark.parametrize("seed", range(2))
+def test_columns_that_depend_in_training_get_the_solution_of_minimum_norm(seed):
+    X, C, y = rows(seed, together=1)
+    fold = make_folds(len(X), seed=seed)[0]
+    found = cpdkit.cpd(X, C, y, folds=fold, leak=False).set_index("score")["fold_values"]
+    for score, values in reference.cpd(X, C, y, fold).items():
+        np.testing.assert_allclose(found[score], values, atol=1e-6, err_msg=score)
+
+
+def test_rows_set_aside_are_counted():
+    X, C, y = rows(1, rare=(1, 5))
+    fold = make_folds(len(X), repeats=2)
+    expected = 0
+    for labels in fold:
+        for k in range(5):
+            train, test = C[labels != k], C[labels == k]
+            expected += int(((test > 0) & (train == 0).all(axis=0)).any(axis=1).sum())
+    assert expected >= 2
+    table = cpdkit.cpd(X, C, y, folds=fold, leak=False)
+    assert set(table.note) == {
+        f"{expected} of 300 test rows set aside: their training rows lack an element of theirs"
+    }
+    assert cpdkit.cpd(X, C[:, :3], y, leak=False).note.eq("").all()
+
+
+def test_a_test_fold_without_a_known_row_is_refused():
+    X, C, y = rows(0, rare=(1,))
+    fold = np.arange(len(X)) % 5
+    C[:, 3] = fold == 2
+    with pytest.raises(ValueError, match="every row of a test fold holds an element"):
+        cpdkit.cpd(X, C, y, folds=fold, leak=False)
+
+
+def test_moments_without_rows_apart_refuse_what_they_cannot_leave_out():
+    X, C, y = rows(0, rare=(1,))
+    moments = moments_from_arrays(X, C, y)
+    with pytest.raises(ValueError, match="column 3 of composition does not vary outside fold"):
+        cpdkit.cpd_from_moments(moments)
+    kept = moments_from_arrays(X[C[:, 3] == 0], C[C[:, 3] == 0][:, :3], y[C[:, 3] == 0])
+    assert np.isfinite(cpdkit.cpd_from_moments(kept)["mean"]).all()
+
+
+def test_moments_by_fold_give_what_rows_give():
+    X, C, y = rows(5, rare=(2, 3, 4))
+    fold = make_folds(len(X), seed=5)
+    sums = nested_sums(FoldMoments.of_rows(X, C, y[:, None], fold[0]))
+    table = cpdkit.cpd(X, C, y, folds=fold, leak=False).set_index("score")["fold_values"]
+    for score, function in SCORES.items():
+        found = [float(np.ravel(function(part))[0]) for part, _ in sums]
+        np.testing.assert_allclose(found, table[score], atol=1e-9, err_msg=score)
+
+
+def test_columns_that_depend_and_many_columns_are_told():
+    X, C, y = rows(0, rare=(), together=1)
+    with pytest.warns(UserWarning, match="columns 'Na', 'Cl' of composition vary only together"):
+        cpdkit.cpd(X, pd.DataFrame(C, columns=["H", "C", "O", "Na", "Cl"]), y, leak=False)
+    many = np.random.default_rng(0).normal(size=(150, 30))
+    with pytest.warns(UserWarning, match="30 columns of composition stand against 1.. training"):
+        cpdkit.cpd(X, many, y, leak=False)
+
+
+def test_fractions_and_columns_that_always_depend_are_not_worth_a_warning():
+    X, C, y = rows(0, rare=())
+    fractions = C / C.sum(axis=1, keepdims=True)
+    doubled = np.column_stack([C, C[:, 0]])
+    for columns in (fractions, doubled):
+        assert len(cpdkit.cpd(X, columns, y, leak=False))
+    np.testing.assert_allclose(
+        partial(cpdkit.cpd(X, doubled, y, leak=False)), partial(cpdkit.cpd(X, C, y, leak=False))
+    )
+
+
+@pytest.mark.parametrize("d", [3, 200])
+def test_features_that_are_composition_say_the_same_of_all_isomers(d):
+    """Nothing but rounding is left of them; it must not order what is alike."""
+    rng = np.random.default_rng(d)
+    C = rng.integers(1, 6, (150, 3)).astype(float)
+    X, y = C @ rng.normal(size=(3, d)) + 0.1, rng.normal(size=150)
+    for engine in (held_out, held_out_moments):
+        for part in engine(X, C, y[:, None], make_folds(150)):
+            assert np.ptp(part.predictions["geom"]) == 0

@@ -1,0 +1,1 @@
+"""Makes the data set ``prototypes``: structure types, their decorations, and exact targets."""
