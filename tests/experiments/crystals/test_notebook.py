@@ -13,7 +13,7 @@ from cpdkit.runs.run import profile_parameters, read_notebook, run_notebook
 
 NOTEBOOK = ROOT / "notebooks" / "08_crystals.ipynb"
 SMALL = {
-    "n_structures": 90, "n_polymorphs": 60, "encoders": ["painn-untrained", "soap"], "n_trees": 5,
+    "n_structures": 400, "n_polymorphs": 100, "encoders": ["painn-untrained", "soap"], "n_trees": 5,
     "ladder": ["fractions", "bonds"], "n_sizes": 4, "orders": 2, "width": 8,
 }  # fmt: skip
 
@@ -50,7 +50,7 @@ def test_materials_project(cpdkit_data, tmp_path):
 
 
 def test_a_file_of_the_users_own(tmp_path):
-    ds = cpdkit.load_dataset("prototypes", n=90, seed=3)
+    ds = cpdkit.load_dataset("prototypes", n=500, seed=3)
     first = np.sort(np.unique(ds.formulas, return_index=True)[1])  # no polymorphs
     frames = list(ds.atoms.select(first))
     for atoms, value in zip(frames, ds.targets["packing_fraction"][first], strict=True):
