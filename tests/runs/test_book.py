@@ -136,7 +136,8 @@ def test_every_page_is_in_the_table_of_contents(root: Path) -> None:
         return [entry for item in node for entry in entries(item)] if isinstance(node, list) else []
 
     listed = entries(yaml.safe_load((root / "_toc.yml").read_text()))
-    sources = [*(root / "book").rglob("*.md"), *(root / "notebooks").glob("*.ipynb")]
+    sources = [*(root / "book").rglob("*.md"), *(root / "book").rglob("*.ipynb")]
+    sources += (root / "notebooks").glob("*.ipynb")
     names = [p.relative_to(root).with_suffix("").as_posix() for p in sources]
     assert [n for n in names if not any(fnmatch(n, entry) for entry in listed)] == []
     plain = [entry for entry in listed if "*" not in entry]

@@ -150,6 +150,11 @@ def test_a_folder_that_is_none_or_empty_or_mixed(tmp_path: Path) -> None:
     assert find_lesson([tmp_path / "one.ipynb"], root=LESSON.parent) == LESSON
 
 
+def test_every_exercise_of_the_other_light_lesson_has_its_data() -> None:
+    lesson = nbformat.read(LESSON.with_name("2_projection.ipynb"), as_version=4)
+    assert list(exercise_data(lesson)) == [f"2.{i}" for i in range(1, 6)]
+
+
 def test_data_are_those_of_the_lesson() -> None:
     data = exercise_data(SOURCE)
     assert list(data) == EXERCISES
