@@ -124,7 +124,8 @@ def controls(
     known = probe_settings(n_trees=n_trees, seed=seed)
     found = {
         (name, probe): control_scores(
-            part.features, composition, ds.formulas.tolist(), targets=["mean_Z"],
+            part.features, composition, ds.formulas.tolist(),
+            targets=["mean_Z"], ids=ds.ids.tolist(),
             probe=known[probe], folds=folds, seed=seed,
         )
         for name, part in features.items()
