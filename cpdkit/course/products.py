@@ -30,7 +30,7 @@ _OFFERS = (
     '<a href="../../slides/{name}.html">Slides</a>. For instructors: '
     "{{download}}`notebook with solutions and notes <files/{name}_instructor.ipynb>`."
 )
-_LINK = re.compile(r"\[([^\]]+)\]\((?!https?:)[^)]+\.(?:ipynb|md)\)")
+_LINK = re.compile(r"\[([^\]]+)\]\((?!https?:)([^)]+)\.(?:ipynb|md)\)")
 _EXTRAS = ",graphpes,ani,bonds"  # what lessons 3 to 5 take beside
 _README = """\
 {title}
@@ -62,6 +62,8 @@ def site(notebook: NotebookNode, *, offers: str = "") -> NotebookNode:
         if "solution" in cell.metadata.get("tags", []):
             cell.metadata["tags"].append("hide-cell")
             cell.metadata["mystnb"] = cell.metadata.get("mystnb", {}) | _FOLDED
+        if cell.cell_type == "markdown":  # pages whose code runs have another ending here
+            cell.source = _LINK.sub(r"[\1](\2)", cell.source)
     if offers:
         page.cells.insert(1, nbformat.v4.new_markdown_cell(offers, id="offers"))
     return page
@@ -87,7 +89,7 @@ def slides(notebook: NotebookNode, *, static: str) -> str:
     ValueError
         If no cell is a slide.
     """
-    shown = copy.deepcopy(notebook)
+    shown = _apart(copy.deepcopy(notebook))
     shown.cells = [cell for cell in shown.cells if _slide_type(cell) not in ("", "-", "skip")]
     if not any(_slide_type(cell) == "slide" for cell in shown.cells):
         raise ValueError("the notebook has no slide; set slideshow.slide_type of a cell to slide.")

@@ -162,6 +162,7 @@ def test_as_slides_with_one_figure_each_and_nothing_from_elsewhere(
     html = slides(run(path, executed), static="../_static")
     assert [url for url in Page(html).fetched if external(url)] == []
     assert "../_static/reveal/dist/reveal.js" in html
+    assert not re.findall(r'href="(?!http)[^"]+\.(?:ipynb|md)"', html)
     sections = re.split(r"<section", html)[1:]
     assert len(sections) > (5 if path in LESSONS else 1)
     assert max(part.count("<img") for part in sections) == (path in LESSONS)  # the project: none
