@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy._core.multiarray import _reconstruct as reconstruct
 
 from cpdkit.encoders._base import Encoder, Layer
 from cpdkit.encoders._e3nn import restore_couplings
