@@ -73,6 +73,7 @@ def control_scores(
     formulas: Sequence[str],
     *,
     targets: Sequence[str] | None = None,
+    ids: Sequence[object] | None = None,
     probe: str | Any = "ridge",
     folds: str | np.ndarray = "random",
     n_folds: int = 5,
@@ -88,7 +89,7 @@ def control_scores(
 
     Parameters
     ----------
-    features, composition, probe, folds, n_folds, repeats, seed, protocol, level
+    features, composition, ids, probe, folds, n_folds, repeats, seed, protocol, level
         As in `cpdkit.cpd`.
     formulas : sequence of str, shape (n_structures,)
         Chemical formulas.
@@ -114,7 +115,7 @@ def control_scores(
             raise ValueError(unknown("compositional target", name, list(frame)))
     frame = frame[list(targets)] if targets else frame
     given = check_inputs(
-        features, composition, frame.loc[:, frame.nunique() > 1], groups=formulas,
+        features, composition, frame.loc[:, frame.nunique() > 1], groups=formulas, ids=ids,
         folds=folds, n_folds=n_folds, repeats=repeats, seed=seed,
     )  # fmt: skip
     predict = engine_for(probe, seed=seed)

@@ -16,16 +16,10 @@ from packaging.specifiers import SpecifierSet
 __all__ = ["Finding", "examine"]
 
 _SLOW = 30.0  # s; some 50 times what a laptop takes
-_TOOLS = {
-    "what opens notebooks (VS Code needs ipykernel alone)": (
-        "jupyterlab",
-        "notebook",
-        "nbclassic",
-        "ipykernel",
-    ),
-    "what runs notebooks (cpdkit run, cpdkit grade)": ("papermill",),
-    "networks (lessons 3 and 4)": ("torch",),
-    "bonds from SMILES (lessons 3 and 4)": ("rdkit",),
+_OPEN = ("jupyterlab", "notebook", "nbclassic", "ipykernel")  # any; VS Code needs the last alone
+_MORE = {
+    "lessons 3 to 5": (("torch", "graph_pes", "torchani", "rdkit"), "plot,graphpes,ani,bonds"),
+    "cpdkit run and cpdkit grade": (("papermill", "IPython"), "run"),
 }
 
 
@@ -88,9 +82,19 @@ def _other_versions() -> Iterator[str]:
 
 
 def _tools() -> Iterator[Finding]:
-    for what, names in _TOOLS.items():
-        there = [name for name in names if find_spec(name) is not None]
-        yield Finding(f"{what}: {there[0] if there else 'none of ' + ', '.join(names)}.")
+    there = [name for name in _OPEN if find_spec(name) is not None]
+    yield Finding(
+        f"notebooks can be opened: {there[0]}."
+        if there
+        else "nothing here opens notebooks; pip install jupyterlab, or use VS Code with ipykernel."
+    )
+    for what, (names, extras) in _MORE.items():
+        absent = [name for name in names if find_spec(name) is None]
+        yield Finding(
+            f"{what} would also need {', '.join(absent)}: pip install 'cpdkit[{extras}]'."
+            if absent
+            else f"what {what} need is here."
+        )
 
 
 def _machine() -> Iterator[Finding]:

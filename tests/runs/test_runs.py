@@ -226,11 +226,21 @@ def test_markdown_notebooks_run_too(tmp_path: Path) -> None:
     assert executed.cells[-1].outputs[0].text == "42\n"
 
 
-def test_a_failing_cell_leaves_nothing_behind(tmp_path: Path) -> None:
-    path = write_notebook(tmp_path / "broken.ipynb", "1 / 0")
-    with pytest.raises(NotebookError, match="broken.ipynb failed(.|\n)*ZeroDivisionError"):
+def test_a_failing_cell_leaves_what_ran_until_it_runs(tmp_path: Path) -> None:
+    file = tmp_path / "there"
+    code = f"print('until here')\n1 / os.path.exists({str(file)!r})"
+    path = write_notebook(tmp_path / "broken.ipynb", "import os", code)
+    with pytest.raises(
+        NotebookError, match="broken.ipynb failed(.|\n)*ZeroDivisionError"
+    ) as failed:
         quick(path)
-    assert list((tmp_path / "runs").iterdir()) == []
+    kept = failed.value.notebook
+    assert [p.name for p in (tmp_path / "runs").iterdir()] == [kept.parent.name]
+    assert any("until here" in str(cell.get("outputs")) for cell in nbformat.read(kept, 4).cells)
+    file.write_text("")
+    run = quick(path)
+    assert run.reason == "not run before"
+    assert list((tmp_path / "runs").iterdir()) == [run.directory]
 
 
 def test_the_kernel_is_this_interpreter_whatever_is_installed(

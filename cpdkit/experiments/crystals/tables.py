@@ -10,7 +10,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cpdkit.comparisons import stack
-from cpdkit.composition import composition_matrix
 from cpdkit.controls import control_scores
 from cpdkit.datasets import Dataset
 from cpdkit.experiments.crystals.measure import baselines, encoded, last_layers, polymorphs
@@ -25,7 +24,7 @@ from cpdkit.experiments.efficiency.needed import (
 from cpdkit.experiments.efficiency.subsets import nested_subsets
 from cpdkit.experiments.efficiency.tables import reference_needs, with_unstructured
 from cpdkit.experiments.efficiency.verdict import efficiency_correlations, sample_efficiency
-from cpdkit.experiments.geometry.measure import within_molecule_scores
+from cpdkit.experiments.geometry.measure import centre_by_molecule, within_molecule_scores
 from cpdkit.experiments.gradient.verdict import differences, disentanglement_gradient
 from cpdkit.experiments.inflation.measure import probe_settings
 from cpdkit.experiments.inflation.verdict import by_kind, inflated_trees
@@ -37,6 +36,7 @@ from cpdkit.experiments.isomers.measure import (
 )
 from cpdkit.experiments.isomers.verdict import residual_against_constitution
 from cpdkit.experiments.verdict import Verdict
+from cpdkit.projection.within import WithinGroups
 from cpdkit.representation import Representation
 
 __all__ = [
@@ -124,7 +124,8 @@ def controls(
     known = probe_settings(n_trees=n_trees, seed=seed)
     found = {
         (name, probe): control_scores(
-            part.features, composition, ds.formulas.tolist(), targets=["mean_Z"],
+            part.features, composition, ds.formulas.tolist(),
+            targets=["mean_Z"], ids=ds.ids.tolist(),
             probe=known[probe], folds=folds, seed=seed,
         )
         for name, part in features.items()
@@ -143,10 +144,15 @@ def learning_curves(
     scheme: str,
     seed: int,
 ) -> Curves:
-    """Curves with all channels, and with as many drawn as the narrowest representation has."""
+    """Curves with all channels, and with as many drawn as the narrowest representation has.
+
+    The smallest subset has three structures for each column of composition, or a third of all: with
+    fewer, most test structures hold an element that training lacks.
+    """
+    smallest = max(25, min(3 * composition.shape[1], len(ds) // 3))
     subsets = nested_subsets(
         len(ds), ids=ds.ids.tolist(), groups=ds.formulas.tolist(), scheme=scheme,
-        n_sizes=n_sizes, repeats=repeats, seed=seed,
+        smallest=smallest, n_sizes=n_sizes, repeats=repeats, seed=seed,
     )  # fmt: skip
     narrow = min(*(part.features.shape[1] for part in features.values()), len(subsets.order[0]))
     curves = efficiency.learning_curves(
@@ -174,15 +180,21 @@ def learning_curves(
 def polymorph_pairs(
     everything: Dataset, encoders: Sequence[str], *, n: int, elements_of: Dataset, seed: int
 ) -> Pairs | None:
-    """Order polymorphs by residuals and by what knows no length; None where there are none."""
+    """Order polymorphs by residuals and by what knows no length; None where there are none.
+
+    Features and targets are centred by formula, which removes every function of composition, also
+    of elements that a training fold lacks, and leaves differences within pairs as they are.
+    """
     ds = polymorphs(everything, n, seed=seed)
     if ds is None:
         return None
-    C, plain = composition_matrix(ds), baselines(ds)
-    reps = encoded(encoders, ds, elements_of=elements_of)
-    features: dict[str, Any] = {**plain, **last_layers(reps)}
+    formulas, plain = ds.formulas.tolist(), baselines(ds)
+    reps = last_layers(encoded(encoders, ds, elements_of=elements_of))
+    features = {**plain, **{name: part.features for name, part in reps.items()}}
+    inside = WithinGroups().fit_transform(ds.targets.to_numpy(), composition=formulas)
+    targets = pd.DataFrame(inside, columns=ds.targets.columns)
     pairs = {
-        name: isomer_pairs(X, C, ds.targets, ds.formulas.tolist(), seed=seed)
+        name: isomer_pairs(centre_by_molecule(X, formulas), None, targets, formulas, seed=seed)
         for name, X in features.items()
     }
     fewest = min(here.groupby("target").size().min() for here in pairs.values())

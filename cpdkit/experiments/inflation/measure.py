@@ -60,6 +60,7 @@ def inflation_scores(
     composition: np.ndarray,
     formulas: Sequence[str],
     *,
+    ids: Sequence[object] | None = None,
     probes: Mapping[str, Any],
     folds: Sequence[str],
     seed: int,
@@ -67,7 +68,7 @@ def inflation_scores(
     """Scores of compositional targets for every representation, probe and kind of folds."""
     found = {
         (name, probe, kind): control_scores(
-            X, composition, formulas, probe=model, folds=kind, seed=seed
+            X, composition, formulas, ids=ids, probe=model, folds=kind, seed=seed
         )
         for name, X in features.items()
         for probe, model in probes.items()
@@ -81,6 +82,7 @@ def strong_scores(
     composition: np.ndarray,
     formulas: Sequence[str],
     *,
+    ids: Sequence[object] | None = None,
     control: str,
     n_trees: int,
     folds: Sequence[str],
@@ -98,7 +100,7 @@ def strong_scores(
         for kind in folds:
             scores = control_scores(
                 X, composition, formulas, targets=every if kind == folds[0] else [control],
-                probe=trees, folds=kind, seed=seed,
+                ids=ids, probe=trees, folds=kind, seed=seed,
             )  # fmt: skip
             found[name, STRONG, kind] = scores[scores["score"].isin(["r2_geom", "crossing"])]
     return stack(found, ["representation", "probe", "folds"])
@@ -146,6 +148,7 @@ def trees_on_components(
     composition: np.ndarray,
     formulas: Sequence[str],
     *,
+    ids: Sequence[object] | None = None,
     control: str,
     trees: Any,
     folds: str,
@@ -159,8 +162,9 @@ def trees_on_components(
         kept = round(float(pca.explained_variance_ratio_.sum()), 4)
         for label, part in {"trees": X, "trees on components": pca.transform(X)}.items():
             scores = control_scores(
-                part, composition, formulas, targets=[control], probe=trees, folds=folds, seed=seed
-            )
+                part, composition, formulas, targets=[control], ids=ids,
+                probe=trees, folds=folds, seed=seed,
+            )  # fmt: skip
             key = (name, X.shape[1], n_components, kept, label)
             found[key] = scores.query("score == 'r2_geom'")
     columns = ["representation", "channels", "components", "variance kept", "input"]
@@ -216,6 +220,7 @@ def model_scores(
     targets: pd.DataFrame,
     formulas: Sequence[str],
     *,
+    ids: Sequence[object] | None = None,
     probes: Mapping[str, Any],
     folds: str,
     seed: int,
@@ -224,7 +229,7 @@ def model_scores(
 
     ``n_used`` rows have a companion of their formula in their fold.
     """
-    options: dict[str, Any] = {"groups": formulas, "folds": folds, "seed": seed}
+    options: dict[str, Any] = {"groups": formulas, "ids": ids, "folds": folds, "seed": seed}
     found = {}
     for name, X in features.items():
         for probe, model in probes.items():

@@ -5,15 +5,21 @@ from __future__ import annotations
 import ase.io
 import numpy as np
 import pandas as pd
+import pytest
 from paths import ROOT
 
 import cpdkit
 from cpdkit.experiments.labels import in_words
-from cpdkit.runs.run import profile_parameters, read_notebook, run_notebook
+from cpdkit.runs.run import (
+    NotebookError,
+    profile_parameters,
+    read_notebook,
+    run_notebook,
+)
 
 NOTEBOOK = ROOT / "notebooks" / "08_crystals.ipynb"
 SMALL = {
-    "n_structures": 90, "n_polymorphs": 60, "encoders": ["painn-untrained", "soap"], "n_trees": 5,
+    "n_structures": 400, "n_polymorphs": 100, "encoders": ["painn-untrained", "soap"], "n_trees": 5,
     "ladder": ["fractions", "bonds"], "n_sizes": 4, "orders": 2, "width": 8,
 }  # fmt: skip
 
@@ -50,7 +56,7 @@ def test_materials_project(cpdkit_data, tmp_path):
 
 
 def test_a_file_of_the_users_own(tmp_path):
-    ds = cpdkit.load_dataset("prototypes", n=90, seed=3)
+    ds = cpdkit.load_dataset("prototypes", n=500, seed=3)
     first = np.sort(np.unique(ds.formulas, return_index=True)[1])  # no polymorphs
     frames = list(ds.atoms.select(first))
     for atoms, value in zip(frames, ds.targets["packing_fraction"][first], strict=True):
@@ -60,3 +66,9 @@ def test_a_file_of_the_users_own(tmp_path):
     run = run_notebook(NOTEBOOK, parameters, runs_dir=tmp_path / "runs", progress=False)
     check(run, ["mine"])
     assert not (run.directory / "08_polymorphs.csv").exists()
+
+
+def test_molecules_are_refused(tmp_path):
+    parameters = SMALL | {"dataset": "xtb9", "targets": ["gap"], "max_atoms": 30}
+    with pytest.raises(NotebookError, match="has no cell; a crystal repeats in three directions"):
+        run_notebook(NOTEBOOK, parameters, runs_dir=tmp_path, progress=False)

@@ -60,7 +60,7 @@ def test_scores_are_those_of_the_library(first):
     trees = boosted_trees(n_trees=given["n_trees"], learning_rate=0.3, max_leaf_nodes=8)
     expected = control_scores(
         X[:, X.std(axis=0) > 0], composition_matrix(ds.atoms), ds.formulas, probe=trees,
-        targets=["mass"],
+        targets=["mass"], ids=ds.ids,
     ).set_index("score")["mean"]  # fmt: skip
     table = pd.read_csv(first.directory / "03_controls.csv")
     table = table[(table.probe == "trees") & (table.folds == "random") & (table.target == "mass")]
@@ -70,7 +70,7 @@ def test_scores_are_those_of_the_library(first):
     as_default = HistGradientBoostingRegressor(max_iter=given["n_strong"], random_state=0)
     expected = control_scores(
         X[:, X.std(axis=0) > 0], composition_matrix(ds.atoms), ds.formulas, probe=as_default,
-        targets=["mass"],
+        targets=["mass"], ids=ds.ids,
     ).set_index("score")["mean"]  # fmt: skip
     strong = pd.read_csv(first.directory / "03_strong.csv").query("folds == 'random'")
     found = strong[strong.target == "mass"].set_index("score")["mean"]
