@@ -174,12 +174,12 @@ def inflation(means: dict[str, float], noise: float = 0.08) -> Callable[[np.rand
 def efficient(
     dimensions: Callable[[float], int], least: float = 0.15, most: float = 0.85
 ) -> Callable[[np.random.Generator], str]:
-    """Twelve representations of 48 channels that explain from `least` to `most` of the target.
+    """Ten representations of 48 channels that explain from `least` to `most` of the target.
 
     Channels are mixtures of as many directions as `dimensions` says, from 0 for the first to 1 for
     the last, with a little noise of their own; 48 directions have no structure.
     """
-    n, channels, names = 1200, 48, [f"net{i}" for i in range(12)]
+    n, channels, names = 1200, 48, [f"net{i}" for i in range(10)]
 
     def draw(rng: np.random.Generator) -> str:
         y = rng.normal(size=n)
@@ -193,7 +193,7 @@ def efficient(
             latent += np.outer(known - latent @ w, w)
             mix, _ = np.linalg.qr(rng.normal(size=(channels, d)))
             features[name] = latent @ mix.T + 0.02 * rng.normal(size=(n, channels))
-        subsets = nested_subsets(n, n_sizes=7, smallest=20, repeats=3, seed=int(rng.integers(1e6)))
+        subsets = nested_subsets(n, n_sizes=6, smallest=20, repeats=2, seed=int(rng.integers(1e6)))
         curves = learning_curves(
             features, None, pd.DataFrame({"gap": y}), subsets, width=36, matched=["subset"], seed=0
         )
@@ -204,7 +204,7 @@ def efficient(
         }  # fmt: skip
         columns = ["score", "representation", "width", "channels", "smallest", "largest"]
         plain = unstructured_curves(
-            None, pd.DataFrame({"gap": y}), subsets, width=36, shares=np.linspace(0.1, 0.9, 6),
+            None, pd.DataFrame({"gap": y}), subsets, width=36, shares=np.linspace(0.1, 0.9, 5),
             draws=1, seed=int(rng.integers(1e6)),
         )  # fmt: skip
         of = {"groups": np.arange(n).astype(str), "n_draws": 40, "seed": 0}
