@@ -139,7 +139,7 @@ def _add_course(command: Callable) -> None:
     add(
         "-o", "--output", type=Path, default=Path("grades.csv"), help="table; grades.csv by default"
     )
-    add("--seconds", type=at_least(1), default=120, help="time for each; 120 by default")
+    add("--seconds", type=at_least(1), default=300, help="time for each; 300 by default")
     add("--megabytes", type=at_least(1), default=4000, help="memory for each; 4000 by default")
 
 

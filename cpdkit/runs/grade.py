@@ -45,7 +45,7 @@ _LESSONS = "book/course"
 class Limits:
     """What each submission may use."""
 
-    seconds: float = 120.0
+    seconds: float = 300.0
     megabytes: int = 4000
 
 
@@ -66,7 +66,7 @@ def grade(
         The lesson's own notebook: its source or the one for instructors. By default looked for in
         ``book/course`` of the current directory, by the number that the submissions carry.
     limits : Limits, optional
-        120 s and 4,000 MB for each by default.
+        300 s and 4,000 MB for each by default.
     told : callable, optional
         Called with a line about each submission.
 
