@@ -63,9 +63,7 @@ def _read_checkpoint(path: Path, sha256: str) -> dict[str, Any]:
     """Read a checkpoint without unpickling more than tensors and the few types named here."""
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != sha256:
-        raise ValueError(
-            f"{path} has SHA-256 {found}, expected {sha256}; reinstall sevenn 0.10."
-        )
+        raise ValueError(f"{path} has SHA-256 {found}, expected {sha256}; reinstall sevenn 0.10.")
     # The configuration holds numpy arrays, pickled under numpy 1's module name.
     allowed: list[Any] = [
         (np.empty(0).__reduce__()[0], "numpy.core.multiarray._reconstruct"),
