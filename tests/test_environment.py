@@ -174,17 +174,22 @@ def test_a_wheel_carries_code_data_and_experiments(root: Path, wheel: Path) -> N
     assert not [name for name in packed if "checkpoints.safetensors" in name]
 
 
-def test_from_a_wheel_experiments_run_in_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
+def test_from_a_wheel_experiments_run_in_an_empty_folder(
+    root: Path, wheel: Path, tmp_path: Path
+) -> None:
     """Nothing is written into the package, and what the wheel lacks is said."""
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     before = sorted(p.name for p in (tmp_path / "site").rglob("*") if p.suffix != ".pyc")
     empty = tmp_path / "empty"
     empty.mkdir()
 
-    def cpdkit(*arguments: str) -> subprocess.CompletedProcess:
+    def python(*arguments: str) -> subprocess.CompletedProcess:
         environment = os.environ | {"PYTHONPATH": str(tmp_path / "site"), "CPDKIT_ZOO": str(empty)}
-        command = [sys.executable, "-m", "cpdkit", *arguments]
+        command = [sys.executable, *arguments]
         return subprocess.run(command, cwd=empty, env=environment, capture_output=True, text=True)
+
+    def cpdkit(*arguments: str) -> subprocess.CompletedProcess:
+        return python("-m", "cpdkit", *arguments)
 
     assert "gradient" in cpdkit("list").stdout
     few = ["-p", "encoders=bond-counts", "-p", "n_structures=60", "-p", "ladder=counts"]
@@ -199,9 +204,14 @@ def test_from_a_wheel_experiments_run_in_an_empty_folder(wheel: Path, tmp_path: 
     assert "this is an installed package" in done.stderr
     after = sorted(p.name for p in (tmp_path / "site").rglob("*") if p.suffix != ".pyc")
     assert [name for name in after if name != "__pycache__"] == before
-    done = cpdkit("run", "zoo", "-p", "models=painn-gap-0", "-p", "n_check=5")
-    assert done.returncode == 1
-    assert "Let CPDKIT_ZOO name" in done.stderr
+    load = "import cpdkit; print(cpdkit.load_encoder('zoo/painn-gap-0{}').name)"
+    assert python("-c", load.format("")).stdout == "zoo/painn-gap-0\n"
+    assert "Let CPDKIT_ZOO name" in (said := python("-c", load.format("@1")).stderr), said
+    weights = "painn-gap-0.checkpoints.safetensors"
+    shutil.copy(root / "cpdkit/zoo/weights" / weights, empty)
+    assert python("-c", load.format("@1")).stdout == "zoo/painn-gap-0@1\n"
+    (empty / weights).write_bytes(b"other")
+    assert "SHA-256 is not the one in its card" in python("-c", load.format("@1")).stderr
 
 
 def test_import_is_light() -> None:

@@ -26,8 +26,8 @@ def test_points_and_their_intervals_lie_where_the_table_says(upright: bool) -> N
     _, (axis,) = panels(1)
     intervals(axis, TABLE, [0, 1], ("red", "o"), upright=upright)
     (bars,) = axis.containers
-    points = np.transpose(bars.lines[0].get_data())
-    ends = np.array(bars.lines[2][0].get_segments(), dtype=float)  # NumPy 1.26 makes objects
+    points = np.array(bars.lines[0].get_data(), dtype=float).T  # NumPy 1.26 makes objects
+    ends = np.array(bars.lines[2][0].get_segments(), dtype=float)
     if upright:
         points, ends = points[:, ::-1], ends[..., ::-1]
     assert np.allclose(points, [[0.5, 0], [-1, 1]])

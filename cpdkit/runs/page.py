@@ -15,6 +15,7 @@ from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 from myst_nb import glue as glue_text
 
+from cpdkit.experiments.headlines import HEADLINES, headline
 from cpdkit.experiments.labels import in_words, labelled
 from cpdkit.experiments.verdict import STYLES, Verdict, badge, with_interval
 from cpdkit.runs.record import Recorded, bundle, recorded_outcomes, recorded_tables
@@ -274,7 +275,8 @@ class Page:
 
         Writes ``NUMBER_verdict.csv`` with names as they are, and with labels
         ``NUMBER_sentence.txt`` and ``NUMBER_outcome.txt``; on a page with records also
-        ``NUMBER_recorded.txt`` and ``NUMBER_badge.txt``, the word for all that is recorded.
+        ``NUMBER_recorded.txt``, ``NUMBER_badge.txt``, the word for all that is recorded, and for
+        the claims of the paper ``NUMBER_headline.txt``, the number behind it.
 
         Parameters
         ----------
@@ -302,6 +304,10 @@ class Page:
             self.path(f"{before}recorded", "txt").write_text(text if recorded is None else recorded)
             word = badge(found.values())
             self.path(f"{before}badge", "txt").write_text(f"{{bdg-{_COLOURS[word]}}}`{word}`")
+        if self._of_ours and self.notebook in HEADLINES:
+            known = {name: recorded_tables(self.notebook, dataset=name) for name in self.datasets}
+            said = headline(self.notebook, {k: v for k, v in known.items() if v is not None})
+            self.path("headline", "txt").write_text(in_words(said))
         return Markdown("\n\n".join(shown))
 
 

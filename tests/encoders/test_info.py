@@ -100,7 +100,7 @@ def test_the_command_tells_it(capsys):
     assert "xtb9/train: 20,500 molecules, gap in eV, epochs: 1" in capsys.readouterr().out
     assert main(["encoders", "chgnet"]) == 0
     assert "89: H to Pu without Po At Rn Fr Ra" in capsys.readouterr().out
-    assert main(["encoders", "sop"]) == 1
+    assert main(["encoders", "sop"]) == 2
     assert "did you mean 'soap'?" in capsys.readouterr().err
 
 

@@ -31,7 +31,7 @@ NOT_ASKED = "not asked"
 """Outcome where the data have no label that the claim speaks of."""
 
 _CLAIM = "What was found for molecules holds for crystals."
-_DECIDED = ("holds", "fails")
+_DECIDED = ("holds", "partly", "fails")
 
 
 def carried_over(
@@ -67,8 +67,8 @@ def carries_over(table: pd.DataFrame) -> Verdict:
     """Judge whether the outcomes on molecules are those on crystals.
 
     Claims that molecules decide in one way, and that can be asked of crystals, count. The statement
-    **holds** if all of them have the same outcome on crystals, **fails** if one has the other, and
-    is **undecided** where crystals leave one open and none has the other.
+    **holds** if all of them have the same outcome on crystals, **fails** if one has another, and
+    is **undecided** where crystals leave one open and none has another.
     """
     counted = table[table["on molecules"].isin(_DECIDED) & (table["crystals"] != NOT_ASKED)]
     kinds = {

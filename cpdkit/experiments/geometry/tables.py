@@ -67,6 +67,6 @@ def _info(ds: Dataset, column: str) -> pd.Series:
         raise ValueError(
             f"{ds.name!r} has no column {column!r} in info; chapter 6 needs a data set that says "
             "which of its geometries belong to one molecule, as 'xtb9' does with "
-            "split='conformers'."
+            "split='conformers'. Chapter 8 asks the same of crystals."
         )
     return ds.info[column]

@@ -17,6 +17,7 @@ from cpdkit.datasets import Dataset
 from cpdkit.decomposition import cpd
 from cpdkit.encoders import load_encoder
 from cpdkit.extraction import extract
+from cpdkit.held_out.inputs import CompositionWarning
 from cpdkit.representation import Representation
 
 __all__ = ["Layer", "dealt_anew", "last_layers", "nuisances", "other_choices", "pooled_layers"]
@@ -105,6 +106,28 @@ def _does_not_apply(rung: str, ds: Dataset, folds: str) -> str:
         if (sizes > 1).mean() < _COMPANIONS:
             return "hardly any two structures have one formula."
     return ""
+
+
+def ladder_scores(
+    features: Mapping[str, Any],
+    ladder: Sequence[str],
+    ds: Dataset,
+    targets: Sequence[str],
+    *,
+    folds: str,
+    **settings: Any,
+) -> pd.DataFrame:
+    """Scores of each representation with each rung removed, with ``channels_removed``."""
+    found = {}
+    for rung, Z in nuisances(ladder, ds, folds=folds).items():
+        with warnings.catch_warnings():
+            # The upper rungs have many columns on purpose; the table says how many.
+            warnings.simplefilter("ignore", CompositionWarning)
+            for name, X in features.items():
+                found[name, rung, Z.shape[1]] = cpd(
+                    X, Z, ds.targets[list(targets)], folds=folds, leak=False, **settings
+                )
+    return stack(found, ["representation", "removed", "channels_removed"])
 
 
 def other_choices(

@@ -5,11 +5,17 @@ from __future__ import annotations
 import ase.io
 import numpy as np
 import pandas as pd
+import pytest
 from paths import ROOT
 
 import cpdkit
 from cpdkit.experiments.labels import in_words
-from cpdkit.runs.run import profile_parameters, read_notebook, run_notebook
+from cpdkit.runs.run import (
+    NotebookError,
+    profile_parameters,
+    read_notebook,
+    run_notebook,
+)
 
 NOTEBOOK = ROOT / "notebooks" / "08_crystals.ipynb"
 SMALL = {
@@ -60,3 +66,9 @@ def test_a_file_of_the_users_own(tmp_path):
     run = run_notebook(NOTEBOOK, parameters, runs_dir=tmp_path / "runs", progress=False)
     check(run, ["mine"])
     assert not (run.directory / "08_polymorphs.csv").exists()
+
+
+def test_molecules_are_refused(tmp_path):
+    parameters = SMALL | {"dataset": "xtb9", "targets": ["gap"], "max_atoms": 30}
+    with pytest.raises(NotebookError, match="has no cell; a crystal repeats in three directions"):
+        run_notebook(NOTEBOOK, parameters, runs_dir=tmp_path, progress=False)

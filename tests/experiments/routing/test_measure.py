@@ -208,7 +208,7 @@ def test_layers_without_vectors_have_no_index():
     none = table[table["l"] == 0]
     with pytest.raises(ValueError, match="none of the encoders has vectors"):
         routing_index(none)
-    with pytest.raises(ValueError, match="unknown kind 'norms'; did you mean"):
+    with pytest.raises(ValueError, match="unknown kind 'norms'. Known: 'norm of pooled'"):
         routing_index(table, norms="norms")
     with pytest.raises(ValueError, match="unknown target 'dipole'"):
         routing_index(table, vector="dipole")
