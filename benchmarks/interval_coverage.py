@@ -138,9 +138,9 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=400)
     given = parser.parse_args()
     rows = []
-    for n in (300, 1500):
+    for n, deals in ((300, (1, 5)), (800, (1, 3)), (1500, (1, 5))):
         for scheme in ("random", "formula"):
-            for repeats in (1, 5):
+            for repeats in deals:
                 rows += run(n, scheme, repeats, given.replicates, given.draws)
                 print(f"n={n} {scheme} repeats={repeats} done", flush=True)
     result = {"level": 0.95, "replicates": given.replicates, "draws": given.draws, "rows": rows}
