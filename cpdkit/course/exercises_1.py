@@ -67,7 +67,8 @@ def exercise_1_2(answer: Any, *, noise: Any, y: Any, train: Any) -> str:
     if min(right, plain) - 0.02 < value < max(right, plain) + 0.02:
         return (
             f"{right:.2f}, while on its training rows the same probe scores {seen:.2f}. With "
-            f"{columns} columns for {rows} rows it learns the noise by heart."
+            f"{columns} columns for {rows} rows it fits chance, and is worse than the mean of y on "
+            "others."
         )
     everything = ridge_probe(noise, y, np.ones_like(train))
     swapped = ridge_probe(noise, y, ~train)
@@ -206,8 +207,8 @@ def exercise_1_5(answer: Any, *, y: Any, train: Any) -> str:
         )
     if line > 0.1:
         raise Wrong(
-            f"{numbers}, which should be below 0.1 for the line. Bending is not "
-            "enough while larger y go with larger entries: cut y into slices and move some of them."
+            f"{numbers}. The neighbour may, a line should find less than 0.1. Entries still rise "
+            "or fall with y on the whole: cut y into more, thinner slices and flip every second one."
         )
     return (
         f"{numbers}. All of y is there and a linear probe says nothing: it judges how things are "

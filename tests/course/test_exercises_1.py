@@ -82,7 +82,7 @@ def test_1_2(table, columns):
     all_rows = LinearRegression().fit(noise, y)
     data = {"noise": noise, "y": y, "train": train}
     answers = {
-        "learns the noise by heart": plain.score(noise[~train], y[~train]),
+        "fits chance, and is worse than the mean of y": plain.score(noise[~train], y[~train]),
         "score on the training rows": plain.score(noise[train], y[train]),
         "fitted to all rows": all_rows.score(noise[~train], y[~train]),
         "fitted to the test rows": r2(y, ridge_probe(noise, y, ~train), ~train),
@@ -146,9 +146,9 @@ def test_1_5(table):
     turned = np.where(np.floor(4 * y) % 2 == 0, y, -y)
     answers = {
         "All of y is there": turned,
-        "below 0.1 for the line": y,
-        "larger y go with larger entries": y**2,
-        "move some of them": np.exp(y),
+        "a line should find less than 0.1": y,
+        "rise or fall with y": y**2,
+        "thinner slices": np.exp(y),
         "have y far apart": np.abs(y - y.mean()),
         "should be above 0.9": (y - y.mean()) * (-1) ** np.floor(4 * y),
         "cannot be read off": np.random.default_rng(0).normal(size=len(y)),
