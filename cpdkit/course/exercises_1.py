@@ -208,7 +208,7 @@ def exercise_1_5(answer: Any, *, y: Any, train: Any) -> str:
     if line > 0.1:
         raise Wrong(
             f"{numbers}. The neighbour may, a line should find less than 0.1. Entries still rise "
-            "or fall with y on the whole: cut y into more, thinner slices and flip every second one."
+            "or fall with y on the whole: cut y into more, thinner slices, flip every second."
         )
     return (
         f"{numbers}. All of y is there and a linear probe says nothing: it judges how things are "
