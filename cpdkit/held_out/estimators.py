@@ -64,6 +64,8 @@ def held_out_regressor(
             inner = fold == labels[(i + 1) % len(labels)]
             rest = train & ~inner
             inner = _known(C, Y, rest, inner)[1] if rest.any() else inner
+            if len(candidates) > 1 and not inner.any():  # nothing to choose by
+                raise ValueError(ALL_ASIDE)
             predictions = {}
             for kind in dict.fromkeys(["geom", *inputs]):
                 features, given = (X, None) if kind == "full" else (source, nuisance)

@@ -146,7 +146,6 @@ def _warn_rank(C: np.ndarray, folds: np.ndarray, names: Sequence[str] | None) ->
     """Warn where training rows cannot tell what single columns of composition do."""
     trained = [fold != k for fold in folds for k in np.unique(tested(fold))]
     least = min(int(train.sum()) for train in trained)
-    # One QR of all rows, then only as many rows as there are directions.
     everything = CompositionProjector().fit(C, composition=C)
     if least < ROWS_PER_COLUMN * (everything.rank_ - 1):
         warnings.warn(
