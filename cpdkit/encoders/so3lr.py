@@ -27,7 +27,7 @@ __all__ = ["ABOUT", "SO3LR"]
 ABOUT = {
     "so3lr": EncoderInfo(
         family="SO3krates (equivariant transformer) with long range, doi:10.1021/jacs.5c09558",
-        trained_on="4 million molecules and complexes, neutral and charged, PBE0+MBD",
+        trained_on="forces, dipole moments and Hirshfeld ratios of 4 million molecules, PBE0+MBD",
         elements=("H", "C", "N", "O", "F", "P", "S", "Cl"),
         layers={f"interaction_{i}": "128x0e+1x1o+1x2e+1x3o+1x4e" for i in (1, 2, 3)},
         parameters=529_852,

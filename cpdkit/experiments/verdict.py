@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -126,15 +127,30 @@ def lacks(table: pd.DataFrame, columns: Collection[str]) -> str:
     return f"the table lacks {listed(missing)}; run the notebook again" if missing else ""
 
 
+_ENERGIES = {"energy", "atomization_energy", "formation_energy_per_atom"} | {
+    f"{name}{temperature}" for name in ("u", "h", "g") for temperature in ("0", "298")
+}
+_ENERGIES_ELSEWHERE = re.compile(r"ani2x|chgnet|so3lr|sevennet-.+|mace-(?:mp|mpa|off23)-.+")
+_OTHERS_ELSEWHERE = {"so3lr": ("mu",)}
+
+
 def saw_target(encoder: str, target: str) -> bool:
-    """Whether a network of the zoo was trained on a target, by its name.
+    """Whether a network was trained on a target, here or elsewhere, by its name.
+
+    Energies count as one target, whatever their zero and level of theory.
 
     Examples
     --------
     >>> saw_target("zoo/painn-gap-0", "gap"), saw_target("zoo/painn-gap-0 / block_3", "mu")
     (True, False)
+    >>> saw_target("so3lr / interaction_3", "mu"), saw_target("zoo/mace-energy-0", "u0")
+    (True, True)
     """
-    return f"-{target}-" in encoder
+    asked = "energy" if target in _ENERGIES else target
+    name = encoder.partition(" / ")[0]
+    if asked == "energy" and _ENERGIES_ELSEWHERE.fullmatch(name):
+        return True
+    return f"-{asked}-" in name or asked in _OTHERS_ELSEWHERE.get(name, ())
 
 
 def kind_of(encoder: str, handcrafted: Collection[str]) -> str:
