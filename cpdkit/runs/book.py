@@ -8,18 +8,23 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
+import joblib
 import nbformat
 
 from cpdkit._files import replace_folder, scratch_folder
 from cpdkit.runs.key import PACKAGE, file_hash
-from cpdkit.runs.run import MANIFEST, read_notebook, run_notebook
+from cpdkit.runs.run import MANIFEST, Run, read_notebook, run_notebook
 from cpdkit.runs.shipped import originals
 
 __all__ = ["build_book", "stage_book"]
 
 _STAMP = "cpdkit-source.txt"
+_AT_ONCE = 4  # notebooks, at most, each with a kernel of about 1.5 GB and one thread
 COURSE = "book/course"
 
 
@@ -99,14 +104,12 @@ def stage_book(root: Path, source: Path, *, runs_dir: Path, profile: str = "defa
     shutil.copytree(root / "book", source / "book", ignore=ignore)
     slides = source / "extra" / "slides"
     slides.mkdir(parents=True)
-    for notebook in _notebooks(root):
+    notebooks = list(_notebooks(root))
+    for notebook, run in zip(notebooks, _runs(notebooks, profile, runs_dir), strict=True):
+        print(f"{notebook.relative_to(root)}: {run.reason or 'unchanged'}", file=sys.stderr)
         target = (source / notebook.relative_to(root)).with_suffix(".ipynb")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.with_suffix(".md").unlink(missing_ok=True)
-        own = read_notebook(notebook).metadata.get("cpdkit", {})
-        known = profile in own.get("profiles", {}) or f"{profile}_parameters" in own
-        run = run_notebook(notebook, profile=profile if known else "default", runs_dir=runs_dir)
-        print(f"{notebook.relative_to(root)}: {run.reason or 'unchanged'}", file=sys.stderr)
         ignore = shutil.ignore_patterns(MANIFEST)
         shutil.copytree(run.directory, target.parent, ignore=ignore, dirs_exist_ok=True)
         _never_execute(target)
@@ -114,6 +117,24 @@ def stage_book(root: Path, source: Path, *, runs_dir: Path, profile: str = "defa
             from cpdkit.course.products import write_products
 
             write_products(nbformat.read(target, as_version=4), target, slides)
+
+
+def _runs(notebooks: list[Path], profile: str, runs_dir: Path) -> Iterator[Run]:
+    """Current runs, in order; where several are made, as many at once as there are cores."""
+    run = partial(_run, profile=profile, runs_dir=runs_dir)
+    context = get_context("spawn")  # threads of this process would not live on in a fork
+    with ProcessPoolExecutor(min(_AT_ONCE, joblib.cpu_count()), mp_context=context) as pool:
+        try:
+            yield from pool.map(run, notebooks)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _run(notebook: Path, *, profile: str, runs_dir: Path) -> Run:
+    own = read_notebook(notebook).metadata.get("cpdkit", {})
+    known = profile in own.get("profiles", {}) or f"{profile}_parameters" in own
+    return run_notebook(notebook, profile=profile if known else "default", runs_dir=runs_dir)
 
 
 def _never_execute(path: Path) -> None:

@@ -77,6 +77,10 @@ class NotebookError(RuntimeError):
         super().__init__(message)
         self.notebook = notebook
 
+    def __reduce__(self) -> tuple[type, tuple[str, Path]]:
+        # Exceptions are made again from `args`, which holds the message alone.
+        return NotebookError, (str(self), self.notebook)
+
 
 @dataclass(frozen=True)
 class Run:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 from urllib.parse import unquote, urlsplit
 
+import nbformat
 import pytest
 import yaml
 from html_pages import Page, pages, requests_of
@@ -17,7 +18,9 @@ from paths import ROOT
 import cpdkit
 from cpdkit.encoders import _REGISTRY
 from cpdkit.runs.book import build_book
+from cpdkit.runs.run import NotebookError
 
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 DIRECTIVE = re.compile(r"^\.\. auto(?:function|class|data|module):: (\S+)$", re.MULTILINE)
 DOCUMENTED = [
     name
@@ -143,3 +146,18 @@ def test_every_page_is_in_the_table_of_contents(root: Path) -> None:
     plain = [entry for entry in listed if "*" not in entry]
     assert set(plain) <= set(names)
     assert len(set(plain)) == len(plain)
+
+
+def test_a_failing_notebook_is_named_and_stops_the_book(tmp_path: Path) -> None:
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/intro\n")
+    (tmp_path / "_config.yml").write_text("title: Small\n")
+    for folder in ("book", "notebooks"):
+        (tmp_path / folder).mkdir()
+    for name, code in (("a", "1 / 0"), ("b", "1")):
+        cells = [nbformat.v4.new_code_cell(code)]
+        notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
+        nbformat.write(notebook, tmp_path / f"notebooks/{name}.ipynb")
+    with pytest.raises(NotebookError, match=r"a.ipynb failed(.|\n)*ZeroDivisionError") as caught:
+        build_book(tmp_path)
+    assert caught.value.notebook.is_file()
+    assert not (tmp_path / "_build/html").exists()
