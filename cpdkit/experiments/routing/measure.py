@@ -8,7 +8,8 @@ their squares beside them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,12 +27,32 @@ from cpdkit.representation import Representation
 from cpdkit.scores import summarise
 
 __all__ = ["invariant_inputs", "routing_difference", "routing_index", "routing_scores"]
-__all__ += ["vector_scores"]
+__all__ += ["vector_scores", "with_vectors"]
 
 _KEYS = ["layer", "name", "irrep", "l", "kind", "matched", "target"]
 _VALUES = ["mean", "low", "high", "draw_sd", "fold_values"]
 _COLUMNS = [*_KEYS[:-1], "channels", "width", "target", "score", *_VALUES]
 _INDEX = ["layer", "name", "irrep", "l", "quantity", "mean", "low", "high", "fold_values"]
+
+
+def with_vectors(representations: Mapping[str, Representation]) -> dict[str, Representation]:
+    """Those that hold some degree l > 0; the others are left out and named in a warning.
+
+    Raises
+    ------
+    ValueError
+        If none does.
+    """
+    found = {k: r for k, r in representations.items() if any(b.l for b in r.blocks)}
+    if not found:
+        raise ValueError(
+            f"routing compares l=1 with l=0, and none of {', '.join(representations)} has vectors "
+            "(l=1); add an equivariant encoder, see `cpdkit encoders`."
+        )
+    scalar = [name for name in representations if name not in found]
+    if scalar:
+        warnings.warn(f"left out, without vectors (l=1): {', '.join(scalar)}.", stacklevel=2)
+    return found
 
 
 def invariant_inputs(
@@ -75,7 +96,8 @@ def routing_scores(
 ) -> pd.DataFrame:
     """Score every layer, irrep and way of entering the probe by ``r2_partial``.
 
-    ``channels`` are those of the block, ``width`` the columns probed. A score is the mean over
+    ``channels`` are those of the block, ``width`` the columns probed: fewer than asked for, with a
+    warning, where a block of the representation has fewer. A score is the mean over
     `n_draws` random subsets of columns, fold by fold, and ``draw_sd`` the spread of its mean over
     them, NaN where there is one.
     """
@@ -88,9 +110,13 @@ def routing_scores(
     split = make_folds(
         n, scheme=folds, groups=groups, ids=ids, n_folds=n_folds, repeats=repeats, seed=seed
     )
+    every = {
+        layer: list(invariant_inputs(representation, layer, pooling=pooling))
+        for layer in dict.fromkeys(block.layer for block in representation.blocks)
+    }
+    width = _at_most(width, [way[-1].shape[1] for ways in every.values() for way in ways])
     rows: list[dict[str, Any]] = []
-    for layer in dict.fromkeys(block.layer for block in representation.blocks):
-        ways = list(invariant_inputs(representation, layer, pooling=pooling))
+    for layer, ways in every.items():
         for irrep, degree, kind, features in ways:
             columns = features.shape[1]
             draws = channel_draws(columns, width, n_draws, seed=seed)
@@ -141,7 +167,7 @@ def vector_scores(
 ) -> pd.DataFrame:
     """Score every layer and irrep of degree `l` on targets of that degree, by equivariant ridge.
 
-    Columns as from `routing_scores`, with the score ``r2_equivariant``.
+    Columns and width as in `routing_scores`, with the score ``r2_equivariant``.
     """
     options: dict[str, Any] = {
         "ids": ids, "groups": groups, "folds": folds, "n_folds": n_folds,
@@ -149,7 +175,11 @@ def vector_scores(
     }  # fmt: skip
     rows: list[dict[str, Any]] = []
     blocks = [b for b in representation.blocks if b.l == l and b.pooling == pooling]
-    for layer, p in dict.fromkeys((b.layer, b.p) for b in blocks):
+    irreps = dict.fromkeys((b.layer, b.p) for b in blocks)
+    width = _at_most(
+        width, [sum(b.mul for b in blocks if (b.layer, b.p) == irrep) for irrep in irreps]
+    )
+    for layer, p in irreps:
         part = representation.select(layer=layer, l=l, p=p, pooling=pooling)
         vectors = part.vectors(l=l, layer=layer)
         channels = vectors.shape[1]
@@ -267,6 +297,17 @@ def routing_difference(trained: pd.DataFrame, untrained: pd.DataFrame) -> pd.Dat
     result = pd.concat([result, pd.DataFrame(values)], axis=1)
     result.attrs = dict(trained.attrs)
     return result
+
+
+def _at_most(width: int, columns: Sequence[int]) -> int:
+    """A width that every block has."""
+    if width > min(columns, default=width):
+        warnings.warn(
+            f"blocks are cut to {min(columns)} columns, not to width={width}: the narrowest has "
+            "no more.",
+            stacklevel=3,
+        )
+    return min([width, *columns])
 
 
 def _over_draws(values: np.ndarray, n_folds: int, level: float) -> dict[str, Any]:

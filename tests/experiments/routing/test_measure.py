@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,6 +22,7 @@ from cpdkit.experiments.routing.measure import (
     routing_index,
     routing_scores,
     vector_scores,
+    with_vectors,
 )
 from cpdkit.experiments.routing.multipoles import (
     element_multipoles,
@@ -121,6 +124,29 @@ def test_principal_components_are_those_of_the_training_residual():
         error = Y[test] - comp.predict(C[test])
         joint = error - probe.predict(parts[1])
         assert np.allclose(found[k], 1 - (joint**2).sum(axis=0) / (error**2).sum(axis=0))
+
+
+def test_a_narrow_block_sets_the_width_of_all_and_is_named():
+    rep, C, targets, dipole = planted_routing(n=100)
+    few = rep.blocks[1]
+    narrow = Representation(rep.features[:, :18], (rep.blocks[0], replace(few, mul=2)), rep.n_atoms)
+    with pytest.warns(UserWarning, match="cut to 2 columns, not to width=6"):
+        table = routing_scores(narrow, C, targets, width=6, n_draws=2)
+    pd.testing.assert_frame_equal(table, routing_scores(narrow, C, targets, width=2, n_draws=2))
+    options = {"l": 1, "n_draws": 2, "pooling": "mean"}
+    with pytest.warns(UserWarning, match="cut to 2 columns"):
+        vectors = vector_scores(narrow, {"dipole": dipole}, width=6, **options)
+    same = vector_scores(narrow, {"dipole": dipole}, width=2, **options)
+    pd.testing.assert_frame_equal(vectors, same)
+
+
+def test_encoders_without_vectors_are_left_out_and_named():
+    rep = planted_routing(n=20)[0]
+    flat = rep.select(l=0)
+    with pytest.warns(UserWarning, match="without vectors.*flat"):
+        assert list(with_vectors({"flat": flat, "both": rep})) == ["both"]
+    with pytest.raises(ValueError, match="none of flat has vectors"):
+        with_vectors({"flat": flat})
 
 
 def test_draws_follow_the_seed_and_have_the_width():
