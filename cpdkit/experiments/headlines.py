@@ -61,10 +61,16 @@ def _samples(record: Record) -> str:
         with_interval(rows.loc[key], "rho", style="signed")
         for key in (("need", "all"), ("need", "subset"), ("excess", "subset"))
     )
-    return (
+    told = (
         f"rank correlation of score and need, networks not trained on the target: {need}; at equal "
         f"width {drawn}, with signal to noise taken out {excess}"
     )
+    if "untaught_other_folds" in record:
+        apart = record["untaught_other_folds"]
+        apart = apart[(apart["of"] == "need") & (apart["criterion"] == "50% of final")]
+        cells = [with_interval(row, "rho", style="signed") for _, row in apart.iterrows()]
+        told += f"; with formulas kept apart {', at equal width '.join(cells)}"
+    return told
 
 
 def _task(record: Record) -> str:

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.isotonic import IsotonicRegression
 
 from cpdkit.comparisons import stack
-from cpdkit.experiments.efficiency.measure import CURVE_SCORES, LearningCurve
+from cpdkit.experiments.efficiency.measure import (
+    CURVE_SCORES,
+    LearningCurve,
+    learning_curves,
+    unstructured_curves,
+)
 from cpdkit.experiments.efficiency.needed import (
     curve_table,
     power_law_table,
     structures_needed,
 )
+from cpdkit.experiments.efficiency.subsets import Subsets
 from cpdkit.experiments.efficiency.verdict import efficiency_correlations
 from cpdkit.experiments.verdict import saw_target, with_interval
 
 __all__ = ["CurveTables", "correlations_by_score", "correlations_in_words", "laws_in_words"]
 __all__ += ["needed_by_criterion", "needed_in_words", "score_curves", "unstructured_needs"]
-__all__ += ["reference_needs", "untaught", "with_unstructured"]
+__all__ += ["reference_needs", "untaught", "untaught_on", "with_unstructured"]
 
 _ABOUT = ("representation", "width", "channels")
 _LAW_SCORE = "r2_partial_fixed"  # one yardstick for all sizes
@@ -96,6 +102,29 @@ def untaught(needs: pd.DataFrame, target: str) -> pd.DataFrame:
     part = needs[(needs["score"] == "r2_partial") & (needs["target"] == target)]
     seen = [saw_target(name, target) for name in part["representation"]]
     return efficiency_correlations(part[~np.array(seen, dtype=bool)])
+
+
+def untaught_on(
+    subsets: Subsets,
+    features: Mapping[str, Any],
+    composition: Any,
+    target: pd.DataFrame,
+    *,
+    width: int,
+    shares: Sequence[float],
+    fractions: Sequence[float],
+    groups: Sequence[str],
+    n_draws: int,
+    seed: int,
+) -> pd.DataFrame:
+    """`untaught` on other subsets: all channels, and as many drawn at random as `width`."""
+    about: dict[str, Any] = {"width": width, "seed": seed}
+    draws: dict[str, Any] = {"groups": groups, "n_draws": n_draws, "seed": seed}
+    curves = learning_curves(features, composition, target, subsets, matched=["subset"], **about)
+    needs = score_curves(curves, fractions=fractions, levels=[], **draws).needs
+    plain = unstructured_curves(composition, target, subsets, shares=shares, draws=1, **about)
+    reference = reference_needs(plain, fractions=fractions, **draws)
+    return untaught(with_unstructured(needs, reference), str(target.columns[0]))
 
 
 def correlations_in_words(correlations: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import numpy as np
@@ -52,6 +53,7 @@ def sample_efficiency(
     target: str,
     criterion: str = "50% of final",
     every: pd.DataFrame | None = None,
+    other_folds: Mapping[str, pd.DataFrame] | None = None,
 ) -> Verdict:
     """Judge claim 4 by correlations over representations not trained on the target.
 
@@ -61,7 +63,8 @@ def sample_efficiency(
     of score and excess lies below too. It **fails** if that of score and need lies surely above
     zero with channels drawn at random and not below with all. Otherwise it is **undecided**.
     Principal components, scaled to equal spread, have no structure left: they are told, and decide
-    nothing. `every` holds the correlations over all representations, to be told beside.
+    nothing. `every` holds the correlations over all representations, to be told beside; so is what
+    comes of `other_folds`.
     """
     missing = lacks(untaught, ["width", "target", "criterion", "of", "rho", "low", "high"])
     if missing:
@@ -73,10 +76,7 @@ def sample_efficiency(
         why = f"{criterion!r} of {target!r} is not there with {told}"
         return Verdict(CLAIM, "undecided", f"Claim 4 is undecided here: {why}.")
     own, drawn, excess = (rows.loc[key] for key in needed)
-    below, above = own["high"] < 0 and drawn["high"] < 0, drawn["low"] > 0
-    outcome = decide(
-        holds=bool(below and excess["high"] < 0), fails=bool(above and not own["high"] < 0)
-    )
+    outcome, below = _outcome(own, drawn, excess), own["high"] < 0 and drawn["high"] < 0
     if outcome == "holds":
         reason = "the higher the score, the fewer structures were needed, fewer than signal to "
         reason += "noise alone asks for"
@@ -105,7 +105,21 @@ def sample_efficiency(
     if every is not None:
         told = _told(_of(every, target, criterion))
         sentence += f" With the networks trained on {target}: {told}."
+    for kind, table in (other_folds or {}).items():
+        here = _of(table, target, criterion).set_index(["of", "width"])
+        if set(needed) <= set(here.index):
+            judged = [here.loc[key] for key in needed]
+            told = f"{VERBS[_outcome(*judged)]}: {_rho(judged[0])}, at equal width "
+            sentence += f" With {kind} folds it {told}{_rho(judged[1])}."
     return Verdict(CLAIM, outcome, sentence)
+
+
+def _outcome(own: pd.Series, drawn: pd.Series, excess: pd.Series) -> str:
+    below = own["high"] < 0 and drawn["high"] < 0
+    return decide(
+        holds=bool(below and excess["high"] < 0),
+        fails=bool(drawn["low"] > 0 and not own["high"] < 0),
+    )
 
 
 def fewer_than_unstructured(table: pd.DataFrame) -> str:

@@ -8,7 +8,12 @@ import pytest
 from toy import planted
 
 from cpdkit.experiments.efficiency import tables, verdict
-from cpdkit.experiments.efficiency.measure import CURVE_SCORES, learning_curve, learning_curves
+from cpdkit.experiments.efficiency.measure import (
+    CURVE_SCORES,
+    learning_curve,
+    learning_curves,
+    unstructured_curves,
+)
 from cpdkit.experiments.efficiency.needed import share_of_final
 from cpdkit.experiments.efficiency.subsets import nested_subsets
 from cpdkit.experiments.verdict import Verdict
@@ -105,6 +110,26 @@ def test_networks_trained_on_the_target_are_left_out():
     assert line == (
         "Claim 4: holds; rank correlation of score and need for gap: all -1.00 (no interval)."
     )
+
+
+def test_other_subsets_go_the_same_way(data):
+    features = {name: data.X[:, :d] for name, d in [("a", 8), ("b", 6), ("c", 5), ("zoo/x-y-0", 4)]}
+    subsets = nested_subsets(150, groups=data.formulas, scheme="formula", n_sizes=4, repeats=2)
+    assert not set(data.formulas[subsets.test]) & set(data.formulas[subsets.order.ravel()])
+    target = pd.DataFrame({"y": data.y})
+    of = {"groups": data.formulas, "fractions": [0.5], "n_draws": 10, "seed": 0}
+    cut = {"width": 4, "seed": 0}
+    shares = [0.2, 0.8]
+    found = tables.untaught_on(subsets, features, data.C, target, shares=shares, width=4, **of)
+    curves = learning_curves(features, data.C, target, subsets, matched=["subset"], **cut)
+    plain = unstructured_curves(data.C, target, subsets, shares=shares, draws=1, **cut)
+    needs = tables.score_curves(curves, levels=[], **of).needs
+    needs = tables.with_unstructured(needs, tables.reference_needs(plain, **of))
+    assert needs.loc[needs.width == "subset", "unstructured"].notna().any()
+    needs = needs[needs.representation != "zoo/x-y-0"]
+    expected = verdict.efficiency_correlations(needs[needs.score == "r2_partial"])
+    pd.testing.assert_frame_equal(found, expected)
+    assert set(found.models) == {3}
 
 
 def test_correlations_of_a_target_stand_together_in_the_order_given():

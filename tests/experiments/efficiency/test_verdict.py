@@ -117,6 +117,17 @@ def test_the_verdict_follows_its_rule(own, channels, outcome, reason):
     )
 
 
+def test_other_folds_are_judged_by_the_same_rule_and_told():
+    table = efficiency_correlations(needed({"all": STEEP, "subset": STEEP}))
+    rising = efficiency_correlations(needed({"all": MIXED, "subset": RISING}))
+    found = sample_efficiency(table, target="gap", other_folds={"formula": rising})
+    assert found.outcome == "holds"
+    assert "With formula folds it fails: " in found.sentence
+    assert found.sentence.endswith(", at equal width +1.00 (+0.82 to +1.00).")
+    told = sample_efficiency(table, target="gap", other_folds={"formula": table}).sentence
+    assert "With formula folds it holds: -1.00" in told
+
+
 def test_needs_outside_the_sizes_keep_their_rank():
     table = needed({"all": FALLING})
     table.loc[[0, 7], "needed"] = np.nan
