@@ -172,6 +172,7 @@ def inner_errors(
         Fits everything (projection, scale, probe) to the rows of all folds but these two.
     error : callable
         Squared errors of such a model on one fold, by name; arrays whose first axis is the penalty.
+        No name where all of its rows are set aside.
     outer : int, optional
         The one outer fold that matters; the others then get no errors.
     progress : callable, optional
@@ -185,7 +186,7 @@ def inner_errors(
     Raises
     ------
     ValueError
-        If there are fewer than three folds.
+        If there are fewer than three folds, or all rows of all inner folds are set aside.
     """
     if n_folds < 3:
         raise ValueError(
@@ -200,4 +201,10 @@ def inner_errors(
                 for name, value in error(model, inner).items():
                     before = total[asked].get(name)
                     total[asked][name] = value if before is None else before + value
+    if not all(by_name or outer not in (None, k) for k, by_name in enumerate(total)):
+        raise ValueError(
+            "every row of every inner fold holds an element (or another column of composition) "
+            "that its training rows lack, so that no penalty can be chosen; use folds='random', "
+            "coarser columns, one penalty, or leave these rows out."
+        )
     return total

@@ -176,9 +176,8 @@ def _chosen(
 
     def error(model: _Fit, inner: int) -> dict[str, np.ndarray]:
         rows = model.known(np.flatnonzero(fold == labels[inner]))
-        if len(rows) == 0:  # nothing to choose by; transformers refuse to see no rows
-            nothing = np.zeros((len(model.alphas), data.Y.shape[1]))
-            return dict.fromkeys(data.inputs, nothing)
+        if len(rows) == 0:  # transformers refuse to see no rows
+            return {}
         paths = model.predict(rows).items()
         return {name: ((path - data.Y[rows]) ** 2).sum(axis=1) for name, path in paths}
 

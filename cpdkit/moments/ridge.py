@@ -346,7 +346,7 @@ def choose_alphas(
     Raises
     ------
     ValueError
-        If there are fewer than three folds to choose from several penalties.
+        As from `cpdkit.folds.inner_errors`, where there are several penalties.
     """
     n, t = folds.n_folds, len(folds.moments.targets)
     if len(alphas) == 1:
@@ -363,6 +363,8 @@ def choose_alphas(
     ) -> dict[str, np.ndarray]:
         ridge, weights, raw = model
         test, _ = folds.test(inner, ridge.train)
+        if test.n == 0:
+            return {}
         sums = held_out_sums(ridge, weights, test)
         errors = {"geom": sums.geom, "joint": sums.joint}
         return errors if raw is None else errors | {"full": held_out_sums(ridge, raw, test).geom}

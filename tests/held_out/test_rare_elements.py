@@ -132,6 +132,23 @@ def test_a_test_fold_without_a_known_row_is_refused():
         cpdkit.cpd(X, C, y, folds=fold, leak=False)
 
 
+@pytest.mark.filterwarnings("ignore:columns .* vary only together")
+@pytest.mark.parametrize("probe", ["ridge", "knn"])
+def test_inner_folds_without_a_known_row_choose_nothing(probe):
+    rng = np.random.default_rng(0)
+    element = np.repeat(np.arange(4), 30)  # each fold but the last has an element of its own
+    C = np.column_stack([rng.integers(1, 5, 120), *(element == k for k in range(3))]).astype(float)
+    C[element == 3, 1:] = 1.0  # the last fold knows them all
+    X, y = rng.normal(size=(120, 4)), rng.normal(size=120)
+    alone = {"probe": probe, "leak": False}
+    with pytest.raises(ValueError, match="training rows lack"):
+        cpdkit.cpd(X, C, y, folds=element, **alone)
+    if probe == "ridge":
+        for engine in (held_out, held_out_moments):
+            with pytest.raises(ValueError, match="no penalty can be chosen"):
+                list(engine(X, C, y[:, None], element[None], only=3))
+
+
 def test_moments_without_rows_apart_refuse_what_they_cannot_leave_out():
     X, C, y = rows(0, rare=(1,))
     moments = moments_from_arrays(X, C, y)

@@ -81,9 +81,9 @@ def inflated_trees(
 
     A kind of representations (`by_kind`) is *inflated* in a control if the interval of its typical
     score lies above `least`, *sound* if it lies below, else *open*. The claim **holds** if all
-    kinds are inflated in all `controls`, **fails** if all are sound, holds **in part** if some are
-    inflated and others sound, and is otherwise **undecided**. Judged by the first kind of folds;
-    others are told, as are the best and the worst of `scores`.
+    kinds are inflated in all `controls`, **fails** if all are sound, holds **in part** if some kind
+    is inflated in all, or if some are inflated and others sound, and is otherwise **undecided**.
+    Judged by the first kind of folds; others are told, as are the best and the worst of `scores`.
     """
     missing = lacks(kinds, _KIND_COLUMNS)
     if missing:
@@ -93,18 +93,25 @@ def inflated_trees(
     if judged.empty:
         why = f"{listed([_said(c) for c in controls])} do not vary within every test fold"
         return Verdict(CLAIM, "undecided", f"Claim 3 is undecided here: {why}.")
-    states = {_state(row, least) for _, row in judged.iterrows()}
+    of_kind = {
+        kind: {_state(row, least) for _, row in rows.iterrows()}
+        for kind, rows in judged.groupby("kind", sort=False)
+    }
+    states = set().union(*of_kind.values())
     outcome = decide(holds=states == {"inflated"}, fails=states == {"sound"})
-    outcome = "partly" if {"inflated", "sound"} <= states else outcome
+    wholly = [_KINDS[str(kind)] for kind, found in of_kind.items() if found == {"inflated"}]
+    if outcome == "undecided" and (wholly or {"inflated", "sound"} <= states):
+        outcome = "partly"
+    where = f", in {listed(wholly)}" if outcome == "partly" and wholly else ""
     told = [
         f"{_said(control)} in {', '.join(_cells(judged[judged['target'] == control]))}"
         for control in controls
         if (judged["target"] == control).any()
     ]
     sentence = (
-        f"Claim 3 {VERBS[outcome]} here: from projected residuals, which hold nothing linear in "
-        f"composition, boosted trees recover {'; '.join(told)} (R2 surely above {least:g}; in "
-        "brackets that of the typical model)."
+        f"Claim 3 {VERBS[outcome]} here{where}: from projected residuals, which hold nothing "
+        f"linear in composition, boosted trees recover {'; '.join(told)} "
+        f"(R2 surely above {least:g}; in brackets that of the typical model)."
     )
     if scores is not None:
         of = scores[(scores["score"] == "r2_geom") & (scores["target"] == controls[0])]

@@ -38,7 +38,7 @@ def both(name, score):
         (INFLATED, INFLATED, "holds"),
         (SOUND, SOUND, "fails"),
         (INFLATED, SOUND, "partly"),
-        (INFLATED, OPEN, "undecided"),
+        (INFLATED, OPEN, "partly"),
         (SOUND, OPEN, "undecided"),
         (OPEN, OPEN, "undecided"),
     ],
@@ -56,6 +56,13 @@ def test_outcomes_of_constructed_results(descriptors, trained, outcome):
 def test_controls_that_disagree_make_a_part():
     rows = [row("aev", *INFLATED), row("aev", *SOUND, target="unsaturation")]
     assert judge(*rows).outcome == "partly"
+    rows = [row("aev", *INFLATED), row("aev", *OPEN, target="unsaturation")]
+    assert judge(*rows).outcome == "undecided"
+
+
+def test_the_kind_that_is_inflated_in_every_control_is_named():
+    found = judge(*both("aev", INFLATED), *both("zoo/mace-gap-0", OPEN))
+    assert found.sentence.startswith("Claim 3 holds in part here, in descriptors: from")
 
 
 def test_the_typical_model_of_a_kind_decides():
