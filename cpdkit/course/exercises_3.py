@@ -12,6 +12,7 @@ from cpdkit.course.feedback import (
     Wrong,
     many_numbers,
     name_mistake,
+    numbers,
     one_number,
     two_numbers,
 )
@@ -55,7 +56,7 @@ def exercise_3_2(answer: Any, *, vectors: Any) -> str:
     """Turn pooled vectors into invariant features: the norm of each channel."""
     v = np.asarray(vectors, dtype=np.float64)
     n, channels, components = v.shape
-    shape = np.shape(answer)
+    shape = numbers(answer).shape
     if shape in {v.shape, (n, channels * components)}:
         raise Wrong("these still are components. They turn with the molecule; a gap does not.")
     if shape == (n, components):

@@ -19,7 +19,7 @@ import cpdkit.course
 from cpdkit._messages import unknown
 
 __all__ = ["Feedback", "Wrong", "check", "exercise_names", "many_numbers", "name_mistake"]
-__all__ += ["one_number", "two_numbers"]
+__all__ += ["numbers", "one_number", "two_numbers"]
 
 
 @dataclass(frozen=True)
@@ -54,16 +54,21 @@ def one_number(answer: Any) -> float:
     return value
 
 
-def many_numbers(answer: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """The answer as finite numbers of this shape; for (n,), a single column or row will do."""
+def numbers(answer: Any) -> np.ndarray:
+    """The answer as an array of numbers, of any shape."""
     try:
-        array = np.asarray(answer, dtype=np.float64)
+        return np.asarray(answer, dtype=np.float64)
     except (TypeError, ValueError):
         raise Wrong(f"numbers were expected, got {_kind(answer)}.") from None
+
+
+def many_numbers(answer: Any, shape: tuple[int, ...], *, row: str = "molecule") -> np.ndarray:
+    """The answer as finite numbers of this shape; for (n,), a single column or row will do."""
+    array = numbers(answer)
     if len(shape) == 1 and array.shape in {(*shape, 1), (1, *shape)}:
         array = array.reshape(shape)
     if array.shape != shape:
-        raise Wrong(f"the answer has shape {array.shape}; expected {shape}, one row per molecule.")
+        raise Wrong(f"the answer has shape {array.shape}; expected {shape}, one row per {row}.")
     if not np.isfinite(array).all():
         raise Wrong(f"{int((~np.isfinite(array)).sum())} entries are NaN or infinite.")
     return array
@@ -76,19 +81,20 @@ def two_numbers(answer: Any, which: str) -> np.ndarray:
     except (TypeError, ValueError):
         raise Wrong(f"two numbers were expected, {which}; got {_kind(answer)}.") from None
     if array.shape != (2,) or not np.isfinite(array).all():
-        raise Wrong(f"two finite numbers were expected, {which}; got {answer!r}.")
+        got = np.array2string(array, precision=3, threshold=5)
+        raise Wrong(f"two finite numbers were expected, {which}; got {got}.")
     return array
 
 
 def name_mistake(given: Any, mistakes: Mapping[str, Any], *, tolerance: float) -> None:
-    """Raise Wrong with the keys of all mistakes that give this answer, if any does."""
-    found = [
-        why
-        for why, wrong in mistakes.items()
-        if np.abs(given - np.asarray(wrong)).max() < tolerance
-    ]
-    if found:
-        raise Wrong(" Or: ".join(found))
+    """Raise Wrong with the keys of all mistakes that give this answer, if any does.
+
+    An answer that was not rounded tells mistakes apart that lie within the tolerance.
+    """
+    off = {why: np.abs(given - np.asarray(wrong)).max() for why, wrong in mistakes.items()}
+    for limit in (1e-3 * tolerance, tolerance):
+        if found := [why for why, distance in off.items() if distance < limit]:
+            raise Wrong(" Or: ".join(found))
 
 
 def _kind(answer: Any) -> str:

@@ -60,6 +60,7 @@ def test_3_2_is_what_a_representation_gives(vectors):
             "one component": np.abs(vectors).max(axis=2),
             "not the lengths": np.ones((6, 4)),
             "has shape": np.ones((2, 2)),
+            "numbers were expected, got list": [[1, 2], [3]],
         },
         vectors=vectors,
     )

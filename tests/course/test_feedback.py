@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cpdkit.course.feedback import Feedback, Wrong, check, exercise_names, many_numbers, one_number
+from cpdkit.course.feedback import (
+    Feedback,
+    Wrong,
+    check,
+    exercise_names,
+    many_numbers,
+    name_mistake,
+    one_number,
+)
 
 
 @pytest.mark.parametrize("name", exercise_names())
@@ -55,3 +63,15 @@ def test_a_column_may_stand_or_lie(given):
 def test_what_is_wrong_with_an_array_is_said(given, why):
     with pytest.raises(Wrong, match=why):
         many_numbers(given, (2,))
+
+
+def test_mistakes_that_lie_close_together_are_told_apart_where_digits_suffice():
+    mistakes = {"root forgotten": 1.0, "sign turned": 1.004}
+    for given, said in {
+        1.004: "sign turned",
+        1.0: "root forgotten",
+        1.002: "root forgotten Or: sign turned",
+    }.items():
+        with pytest.raises(Wrong, match=f"^{said}$"):
+            name_mistake(given, mistakes, tolerance=0.005)
+    name_mistake(1.1, mistakes, tolerance=0.005)
