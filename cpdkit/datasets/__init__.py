@@ -152,7 +152,8 @@ def load_dataset(
     else:
         raise ValueError(
             unknown("data set", name, [*DATASETS, LIVE])
-            + " A file of your own is given by its path, such as 'molecules.xyz'."
+            + " A file of your own is given by its path, such as 'molecules.xyz', a folder of CIF "
+            "files by one with a slash, such as 'crystals/'."
         )
     if max_atoms is not None:
         dataset = _small(dataset, max_atoms)
