@@ -226,7 +226,7 @@ def _grade(options: argparse.Namespace) -> None:
 def _datasets(options: argparse.Namespace) -> None:
     from importlib import import_module
 
-    from cpdkit.datasets import DATASETS
+    from cpdkit.datasets import DATASETS, LIVE
 
     found = {name: list(import_module(home).SPLITS) for name, home in DATASETS.items()}
     if options.json:
@@ -234,7 +234,9 @@ def _datasets(options: argparse.Namespace) -> None:
         return
     for name, splits in found.items():
         print(f"{name}: splits {', '.join(splits)}")
-    print("PATH: any extended-XYZ file of your own, with named targets")
+    print(f"{LIVE}: what its service has today, from Python; needs a key in MP_API_KEY")
+    print("PATH: any extended-XYZ file of your own, with named targets; for crystals also a folder")
+    print("      of CIF files with properties.csv, or a database of ASE")
 
 
 def _encoders(options: argparse.Namespace) -> None:

@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from cpdkit._messages import unknown
-from cpdkit._options import check_count
+from cpdkit._options import check_count, check_seed
 from cpdkit.datasets._dataset import AtomsSequence, Dataset
 from cpdkit.datasets.crystal_files import DATABASES, check_crystals, read_cif_folder, read_database
 from cpdkit.datasets.extxyz import read_extxyz, target_names
-from cpdkit.datasets.formulas import canonical_formulas, hill_formula, parse_formula
+from cpdkit.datasets.formulas import atomic_number, canonical_formulas, hill_formula, parse_formula
 
 __all__ = [
     "DATASETS",
+    "LIVE",
     "AtomsSequence",
     "Dataset",
     "canonical_formulas",
@@ -38,6 +39,9 @@ DATASETS: Mapping[str, str] = {
 }
 """Named data sets and the module whose ``load(split)`` reads them."""
 
+LIVE = "materials-project-live"
+"""Of this one only what is drawn is fetched, by `cpdkit.datasets.materials_project_live`."""
+
 MISSING = ("raise", "drop")
 
 
@@ -48,6 +52,7 @@ def load_dataset(
     n: int | None = None,
     at_most: int | None = None,
     max_atoms: int | None = None,
+    elements: Sequence[str] | None = None,
     seed: int = 0,
     targets: Sequence[str] | None = None,
     units: Mapping[str, str] | None = None,
@@ -60,7 +65,8 @@ def load_dataset(
     name : str or Path
         ``"xtb9"`` (molecules) or ``"prototypes"`` (crystals) in the package; ``"qm9"`` or
         ``"materials-project"`` (crystals) from the folder that the environment variable
-        ``CPDKIT_DATA`` names; or the path of an extended-XYZ file, of a folder of CIF files
+        ``CPDKIT_DATA`` names; ``"materials-project-live"`` from its service, with your key in
+        ``MP_API_KEY``; or the path of an extended-XYZ file, of a folder of CIF files
         (`read_cif_folder`) or of a database of ASE (`read_database`).
     split : str, default "probe"
         Part of a named data set; a file has none.
@@ -70,6 +76,8 @@ def load_dataset(
         Draw so many, or take all where there are no more.
     max_atoms : int, optional
         Leave out structures with more atoms, before anything is drawn.
+    elements : sequence of str, optional
+        Leave out structures with any other element, before anything is drawn.
     seed : int, default 0
         Seed of the draw.
     targets : sequence of str, optional
@@ -89,10 +97,12 @@ def load_dataset(
     ------
     ValueError
         If the data set, split, a target or an option is not known or does not apply, `n` is larger
-        than the data set, none has at most `max_atoms`, both `n` and `at_most` are given, or a
-        chosen target is NaN somewhere.
+        than the data set, none is left by `max_atoms` and `elements`, both `n` and `at_most` are
+        given, or a chosen target is NaN somewhere.
     FileNotFoundError
         If a file is missing.
+    OSError
+        If a service cannot be reached.
 
     Examples
     --------
@@ -105,9 +115,31 @@ def load_dataset(
     if missing not in MISSING:
         raise ValueError(unknown("value of missing", missing, MISSING))
     names = target_names(targets)
+    if n is not None:
+        check_count(n, "n")
+    if at_most is not None:
+        check_count(at_most, "at_most")
+    if max_atoms is not None:
+        check_count(max_atoms, "max_atoms")
+    inside = None if elements is None else _numbers(elements)
+    check_seed(seed)
+    if isinstance(name, str) and name in (*DATASETS, LIVE) and units is not None:
+        raise ValueError(f"units are those of {name!r}; give them only for a file of your own.")
+    if name == LIVE:
+        if split != "probe":
+            raise ValueError(f"split={split!r}: {LIVE!r} has no splits; leave split= out.")
+        from cpdkit.datasets import materials_project_live as live
+
+        for target in names or []:
+            if target not in live.UNITS:
+                raise ValueError(unknown(f"target of {LIVE!r}", target, live.UNITS))
+        complete = (names or list(live.UNITS)) if missing == "drop" else []
+        drawn = live.load(
+            n=n, at_most=at_most, max_atoms=max_atoms, elements=elements, complete=complete,
+            seed=seed,
+        )  # fmt: skip
+        return _keep_targets(drawn, names, missing)
     if isinstance(name, str) and name in DATASETS:
-        if units is not None:
-            raise ValueError(f"units are those of {name!r}; give them only for a file of your own.")
         load: Callable[[str], Dataset] = import_module(DATASETS[name]).load
         dataset = _keep_targets(load(split), names, missing)
     elif not isinstance(name, str | os.PathLike):
@@ -119,13 +151,16 @@ def load_dataset(
         dataset = _keep_targets(read, names, missing)
     else:
         raise ValueError(
-            unknown("data set", name, DATASETS)
-            + " A file of your own is given by its path, such as 'molecules.xyz'."
+            unknown("data set", name, [*DATASETS, LIVE])
+            + " A file of your own is given by its path, such as 'molecules.xyz', a folder of CIF "
+            "files by one with a slash, such as 'crystals/'."
         )
     if max_atoms is not None:
-        dataset = _small(dataset, check_count(max_atoms, "max_atoms"))
+        dataset = _small(dataset, max_atoms)
+    if inside is not None:
+        dataset = _made_of(dataset, inside)
     if at_most is not None:
-        n = min(check_count(at_most, "at_most"), len(dataset))
+        n = min(at_most, len(dataset))
     return dataset if n is None else dataset.sample(n, seed=seed)
 
 
@@ -143,6 +178,20 @@ def _small(dataset: Dataset, max_atoms: int) -> Dataset:
             f"smallest has {sizes.min()}."
         )
     return dataset if sizes.max() <= max_atoms else dataset.select(sizes <= max_atoms)
+
+
+def _numbers(elements: Sequence[str]) -> list[int]:
+    if isinstance(elements, str):
+        raise ValueError(f"elements={elements!r} must be a list of symbols, such as ['Li', 'O'].")
+    return [atomic_number(symbol) for symbol in elements]
+
+
+def _made_of(dataset: Dataset, numbers: Sequence[int]) -> Dataset:
+    strange = ~np.isin(dataset.atoms.numbers, list(numbers))
+    kept = np.add.reduceat(strange, dataset.atoms.offsets[:-1]) == 0
+    if not kept.any():
+        raise ValueError(f"no structure of {dataset.name!r} is made of these elements alone.")
+    return dataset if kept.all() else dataset.select(kept)
 
 
 def _keep_targets(dataset: Dataset, targets: Sequence[str] | None, missing: str) -> Dataset:

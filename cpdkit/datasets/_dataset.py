@@ -145,16 +145,27 @@ class Dataset:
             If `n` is not a whole number between 1 and the number of structures, or `seed` is not
             one from 0.
         """
-        if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
-            raise ValueError(f"n={n!r} must be a whole number, or None for all structures.")
-        if not 1 <= n <= len(self):
-            raise ValueError(
-                f"n={n} structures asked for, but {self.name!r} ({self.split}) has {len(self)}; "
-                f"give 1 <= n <= {len(self)} or n=None for all."
-            )
-        check_seed(seed)
-        rows = np.random.default_rng(seed).choice(len(self), size=n, replace=False)
-        return self.select(np.sort(rows))
+        rows = drawn_rows(n, len(self), seed=seed, name=f"{self.name!r} ({self.split})")
+        return self.select(rows)
+
+
+def drawn_rows(n: int | None, available: int, *, seed: int, name: str) -> np.ndarray:
+    """Rows of a draw without replacement, ascending; `name` says what of.
+
+    Raises
+    ------
+    ValueError
+        As from `Dataset.sample`.
+    """
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
+        raise ValueError(f"n={n!r} must be a whole number, or None for all structures.")
+    if not 1 <= n <= available:
+        raise ValueError(
+            f"n={n} structures asked for, but {name} has {available}; "
+            f"give 1 <= n <= {available} or n=None for all."
+        )
+    check_seed(seed)
+    return np.sort(np.random.default_rng(seed).choice(available, size=n, replace=False))
 
 
 def as_sequence(structures: Any, name: str = "structures") -> AtomsSequence:

@@ -270,11 +270,16 @@ _FILE = re.compile(r"((?:[\w+-]+:)?)([^\[\]]+)((?:\[.*\])?)")
 
 
 def _file_in(value: str, *, any_name: bool = False) -> tuple[str, str, str] | None:
-    """What stands before the name of an existing file, the name, and what stands behind it."""
+    """What stands before the name of an existing file, the name, and what stands behind it.
+
+    A folder is one too where it is the whole value and written with a slash, ``crystals/``.
+    """
     module = _MODULE.fullmatch(value)
     for name in (module[1], f"{module[1]}.py") if module else ():
         if name.endswith(".py") and os.path.isfile(name):
             return "", name, f":{module[2]}{module[3]}"  # type: ignore[index]
+    if os.path.dirname(value) and "\0" not in value and os.path.isdir(value):
+        return "", value, ""
     match = _FILE.fullmatch(value)
     readings = [("", value, "")] + ([match.groups()] if match else [])
     for before, name, behind in readings:
@@ -320,7 +325,7 @@ def named_files(values: Any) -> list[str]:
         named = [found[1]] if found else []
         if values.endswith("]"):
             named += [file for file in _OPTION.findall(values) if os.path.isfile(file)]
-        return [file for file in named if os.path.isabs(file)]
+        return [file for file in named if os.path.isabs(file) and os.path.isfile(file)]
     if isinstance(values, Mapping):
         values = list(values.values())
     if isinstance(values, list | tuple):

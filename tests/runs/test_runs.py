@@ -511,12 +511,15 @@ def test_only_what_names_a_file_becomes_a_path(
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
     declared = declared_parameters(
-        'word: str = "ridge"\nfile: str = ""\nhere: Path = ""\nnone: Path | None = None\n'
+        'word: str = "ridge"\nfile: str = ""\nfolder: str = ""\nbare: str = ""\n'
+        'here: Path = ""\nnone: Path | None = None\n'
         "many: list[str] = []\npaths: list[Path] = []\nby: dict[str, str] = {}"
     )
     given = {
         "word": "mlp",
         "file": "x.txt",
+        "folder": "sub/",
+        "bare": "sub",
         "here": "mlp",
         "many": ["x.txt", "mlp", "mace:my.model[head=a]", "soap[n_max=4]", "sub/plain"],
         "paths": ["mlp", "absent"],
@@ -527,6 +530,8 @@ def test_only_what_names_a_file_becomes_a_path(
     assert values == {
         "word": "mlp",
         "file": f"{here}/x.txt",
+        "folder": f"{here}/sub",
+        "bare": "sub",
         "here": f"{here}/mlp",
         "none": None,
         "many": [
