@@ -56,7 +56,8 @@ def carried_over(
         together = decided.pop() if len(decided) == 1 else "open"
         carried = "open"
         if crystals in _DECIDED and together in _DECIDED:
-            carried = "yes" if together == crystals else "no"
+            opposite = {together, crystals} == {"holds", "fails"}
+            carried = "yes" if together == crystals else "no" if opposite else "in part"
         about = {"claim": claim} | {name: known.get(name, "not recorded") for name in sets}
         found = {"on molecules": together, "crystals": crystals, "carries over": carried}
         rows.append(about | found)
@@ -67,18 +68,22 @@ def carries_over(table: pd.DataFrame) -> Verdict:
     """Judge whether the outcomes on molecules are those on crystals.
 
     Claims that molecules decide in one way, and that can be asked of crystals, count. The statement
-    **holds** if all of them have the same outcome on crystals, **fails** if one has another, and
-    is **undecided** where crystals leave one open and none has another.
+    **holds** if all of them have the same outcome on crystals, **fails** if one has the opposite,
+    and is **undecided** where one is left open, or holds in part on one side only.
     """
     counted = table[table["on molecules"].isin(_DECIDED) & (table["crystals"] != NOT_ASKED)]
     kinds = {
         kind: [f"“{claim}”" for claim in counted[counted["carries over"] == kind]["claim"]]
-        for kind in ("yes", "no", "open")
+        for kind in ("yes", "in part", "no", "open")
     }
-    outcome = decide(
-        holds=bool(kinds["yes"]) and not kinds["no"] and not kinds["open"], fails=bool(kinds["no"])
-    )
-    words = {"yes": "the same became of", "no": "another became of", "open": "left open is"}
+    others = any(claims for kind, claims in kinds.items() if kind != "yes")
+    outcome = decide(holds=bool(kinds["yes"]) and not others, fails=bool(kinds["no"]))
+    words = {
+        "yes": "the same became of",
+        "in part": "in part on one side only is",
+        "no": "the opposite became of",
+        "open": "left open is",
+    }
     said = [f"{words[kind]} {listed(claims)}" for kind, claims in kinds.items() if claims]
     sentence = f"That the conclusions on molecules carry over to crystals {VERBS[outcome]}"
     rest = len(table) - len(counted)
