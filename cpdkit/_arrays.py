@@ -158,7 +158,10 @@ def check_labels(values: Any, name: str, n: int) -> np.ndarray:
             f"{name} has {np.size(labels)} entries, but there are {n} rows; expected a list of "
             "one for each."
         )
-    text = labels.astype(str)
+    try:
+        text = labels.astype(str)
+    except (TypeError, ValueError) as error:  # of arrays in an array of objects
+        raise ValueError(f"{name} must be one label for each row: {error}.") from None
     missing = pd.isna(labels) | np.isin(np.char.strip(text), _MISSING)
     if missing.any():
         row = int(np.argmax(missing))

@@ -22,6 +22,12 @@ def test_holm_is_that_of_statsmodels(p):
     np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1], atol=1e-12)
 
 
+@pytest.mark.parametrize("p", [[0.2, 1.5], [-0.1], [np.nan], [[0.1]], 0.5])
+def test_what_is_no_list_of_p_values_is_refused(p):
+    with pytest.raises(ValueError, match="numbers from 0 to 1"):
+        holm(p)
+
+
 def test_a_difference_is_paired():
     one, other = [0.5, 0.6, 0.4, 0.7, 0.5], [0.4, 0.5, 0.3, 0.6, 0.4]
     gain = paired_difference(one, other, n_folds=5)
@@ -162,6 +168,19 @@ def test_comparison_is_of_paired_folds():
     np.testing.assert_allclose(table["p_holm"], holm(table["p"]))
     # The interval excludes zero just when p is below 1 - level.
     assert ((table["low"] > 0) | (table["high"] < 0)).equals(table["p"] < 0.05)
+
+
+def test_two_folds_are_compared():
+    def table(values):
+        row = {"target": "y", "score": "r2_partial", "fold_values": values}
+        found = pd.DataFrame([row])
+        found.attrs = {"n_folds": 2}
+        return found
+
+    row = compare({"a": table((0.5, 0.9)), "b": table((0.1, 0.2))}).iloc[0]
+    # The gaps 0.4 and 0.7 have the spread 0.15 sqrt(2); with its variance times 1/2 + 1.
+    t = 0.55 / (0.15 * np.sqrt(2) * np.sqrt(1.5))
+    assert row["p"] == pytest.approx(2 * stats.t.sf(t, 1))
 
 
 def test_comparisons_that_are_not_paired_are_refused():

@@ -9,6 +9,7 @@ import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 from toy import planted
 
@@ -16,6 +17,7 @@ import cpdkit
 from cpdkit import CompositionProjector
 from cpdkit.datasets import canonical_formulas
 from cpdkit.folds import make_folds
+from cpdkit.intervals import bootstrap_weights
 
 
 def scores(table: pd.DataFrame, target: str = "y") -> pd.Series:
@@ -140,7 +142,7 @@ def test_almost_constant_columns_ruin_the_naive_probe_and_not_the_sound_one():
 
 
 def test_naive_is_standard_scaler_and_ridge_of_scikit_learn():
-    from sklearn.linear_model import LinearRegression, Ridge
+    from sklearn.linear_model import Ridge
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
@@ -194,6 +196,38 @@ def test_table_is_tidy_and_intervals_hold_the_mean(interval):
     held = defined[defined.score.isin(["r2_comp", "r2_full", "r2_geom", "ceiling", "r2_partial"])]
     assert ((held.low <= held["mean"]) & (held["mean"] <= held.high)).all()
     assert (table[table["mean"].isna()].note != "").all()
+
+
+def test_the_cluster_bootstrap_is_that_of_weighted_scores():
+    data = planted(n=150)
+    fold = make_folds(150)[0]
+    options = {"groups": data.formulas, "n_draws": 40, "seed": 3, "level": 0.9, "leak": False}
+    row = (
+        cpdkit.cpd(data.X, data.C, data.y, folds=fold, interval="cluster-bootstrap", **options)
+        .set_index("score")
+        .loc["r2_comp"]
+    )
+    weights = bootstrap_weights(data.formulas, n_draws=40, seed=3)
+    means = np.zeros(40)
+    for k in range(5):
+        fit, test = fold != k, fold == k
+        comp = LinearRegression().fit(data.C[fit], data.y[fit]).predict(data.C[test])
+        for draw in range(40):
+            own = weights[draw, test]
+            means[draw] += r2_score(data.y[test], comp, sample_weight=own) / 5
+    expected = np.quantile(means, [0.05, 0.95])
+    assert (row.low, row.high) == pytest.approx(tuple(expected))
+    with pytest.raises(ValueError, match="n_draws=1 must be a whole number, at least 2"):
+        cpdkit.cpd(data.X, data.C, data.y, n_draws=1)
+
+
+def test_the_leak_of_a_formula_mean_is_what_is_left_beside_composition():
+    data = planted(n=300)
+    y = data.C @ [1.0, 2.0, -1.0] + data.X[:, 0] * 1e-3
+    for C, least, most in ((data.C, -1.0, 0.1), (None, 0.9, 1.0)):
+        table = cpdkit.cpd(data.X, C, y, groups=data.formulas)
+        leak = table[(table.score == "r2_leak") & (table.target == "y")]["mean"].item()
+        assert least < leak < most
 
 
 def test_level_widens_the_interval():

@@ -18,7 +18,7 @@ from toy import planted
 
 import cpdkit
 from cpdkit.datasets import canonical_formulas
-from cpdkit.folds import N_BUCKETS, assign_folds, hash_buckets, make_folds
+from cpdkit.folds import N_BUCKETS, assign_folds, hash_buckets, inner_errors, make_folds
 from cpdkit.intervals import corrected_t
 
 
@@ -69,6 +69,31 @@ def test_formula_folds_are_disjoint_in_formulas():
     assert all(len(set(fold[groups == g])) == 1 for g in set(groups))
 
 
+def test_as_many_formulas_as_folds_suffice():
+    groups = np.repeat(["CH4", "H2O", "NH3"], 4)
+    fold = make_folds(12, scheme="formula", groups=groups, n_folds=3)[0]
+    assert sorted(np.unique(fold[::4])) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("n_folds", [3, 4])
+@pytest.mark.parametrize("outer", [None, 1])
+def test_inner_errors_are_sums_over_all_other_folds(n_folds, outer):
+    asked = []
+
+    def error(model, inner):
+        asked.append((model, inner))
+        return {"geom": np.array([10.0 ** sum(model) + inner])}
+
+    totals = inner_errors(n_folds, lambda left_out: left_out, error, outer=outer)
+    for k, total in enumerate(totals):
+        inner = [j for j in range(n_folds) if j != k]
+        wanted = {"geom": [sum(10.0 ** (j + k) + j for j in inner)]} if outer in (None, k) else {}
+        assert {name: value.tolist() for name, value in total.items()} == wanted
+    assert all(inner in left_out for left_out, inner in asked)
+    with pytest.raises(ValueError, match="at least 3 folds, got 2"):
+        inner_errors(2, lambda left_out: left_out, error)
+
+
 def test_repeats_and_seeds_deal_anew():
     a, b = make_folds(300, repeats=2, seed=0)
     c = make_folds(300, seed=1)[0]
@@ -94,6 +119,11 @@ def test_repeats_and_seeds_deal_anew():
 def test_bad_input_is_answered(options, message):
     with pytest.raises(ValueError, match=message):
         make_folds(options.pop("n"), **options)
+
+
+def test_bad_seeds_of_a_deal_are_answered():
+    with pytest.raises(ValueError, match="seed=-1 must be a whole number from 0"):
+        assign_folds(np.ones(9), n_folds=3, seed=-1)
 
 
 @given(st.integers(0, 99))

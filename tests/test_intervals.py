@@ -10,7 +10,7 @@ from scipy import stats
 from sklearn.metrics import r2_score
 
 from cpdkit.intervals import bootstrap_weights, corrected_t
-from cpdkit.scores import SCORES, HeldOut, Sums
+from cpdkit.scores import SCORES, HeldOut, Sums, summarise
 
 
 def held_out(y, comp, mean=0.0, **predictions):
@@ -46,9 +46,10 @@ def test_a_probe_that_knows_all_but_composition_scores_the_ceiling():
     assert SCORES["crossing"](sums) == pytest.approx(0, abs=1e-12)
 
 
-def test_corrected_t_is_the_t_interval_where_nothing_is_shared():
-    values = np.random.default_rng(1).normal(size=12)
-    expected = stats.t.interval(0.9, 11, loc=values.mean(), scale=stats.sem(values))
+@pytest.mark.parametrize("n", [2, 3, 12])
+def test_corrected_t_is_the_t_interval_where_nothing_is_shared(n):
+    values = np.random.default_rng(1).normal(size=n)
+    expected = stats.t.interval(0.9, n - 1, loc=values.mean(), scale=stats.sem(values))
     assert np.allclose(corrected_t(values, test_share=0.0, level=0.9), expected)
 
 
@@ -58,6 +59,21 @@ def test_sharing_training_rows_widens_the_interval(share):
     low, high = corrected_t(values, test_share=share)
     ratio = (high - low) / np.diff(corrected_t(values, test_share=0.0))[0]
     assert ratio == pytest.approx(np.sqrt((1 / 5 + share) / (1 / 5)))
+
+
+def test_the_bootstrap_interval_is_of_quantiles_of_the_draws():
+    row = summarise(np.array([0.4, 0.6]), n_folds=5, level=0.9, draws=np.linspace(0, 1, 101))
+    assert (row["low"], row["high"]) == pytest.approx((0.05, 0.95))
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        summarise(np.array([0.4, 0.6]), n_folds=5, level=90, draws=np.linspace(0, 1, 101))
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_whether_composition_leaves_anything_does_not_depend_on_the_unit(unit):
+    y = unit * np.random.default_rng(0).normal(size=50)
+    for error, left in ((1e-6, False), (1e-4, True)):
+        sums = Sums.of_rows(held_out(y, y + unit * error, geom=y, joint=y))
+        assert np.isfinite(SCORES["r2_partial"](sums)).all() == left
 
 
 def test_one_value_has_no_interval():

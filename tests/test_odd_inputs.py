@@ -36,6 +36,7 @@ SAME = {
     "nullable": lambda a: (pd.DataFrame if a.ndim > 1 else pd.Series)(a).astype("Float64"),
     "big endian": lambda a: a.astype(">f8"),
     "long double": lambda a: a.astype(np.longdouble),
+    "masked nowhere": np.ma.masked_array,
 }
 ODD = {
     "shuffled index": lambda a: (pd.DataFrame if a.ndim > 1 else pd.Series)(

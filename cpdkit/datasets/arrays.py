@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from cpdkit._messages import WrongCall, unknown
+from cpdkit.datasets._tables import check_names, read_csv
 
 __all__ = ["ENDINGS", "Arrays", "read_arrays"]
 
@@ -203,7 +204,10 @@ def _text(stored: Stored, name: str) -> np.ndarray:
     if array.ndim != 1:
         raise ValueError(f"{name!r} has shape {array.shape}; expected one entry for each row.")
     if array.dtype.kind == "S":
-        array = np.char.decode(array, "utf-8")
+        try:
+            array = np.char.decode(array, "utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{name!r} holds bytes that are no UTF-8: {error}.") from None
     if array.dtype.kind == "T":
         array = array.astype(str)
     if array.dtype.kind not in "UO" and (name == "formulas" or array.dtype.kind not in "iu"):
@@ -232,13 +236,14 @@ def _opened(path: Path, *, alone: str) -> Iterator[Stored]:
                 whole = np.lib.format.open_memmap(path, mode="r")  # no longer than the file
                 stored = {alone: lambda: np.array(whole)}
             elif ending == ".txt":
-                lines = path.read_text(encoding="utf-8").split("\n")
+                lines = path.read_text(encoding="utf-8-sig").split("\n")
                 lines = [line.strip() for line in lines]
                 while lines and not lines[-1]:
                     lines.pop()
                 stored = {alone: lambda: np.array(lines, dtype=str)}
             elif ending in (".csv", ".parquet"):
-                stored = _of_table(_csv(path) if ending == ".csv" else _parquet(path))
+                table = read_csv(path, text=_OF_TABLES) if ending == ".csv" else _parquet(path)
+                stored = _of_table(table)
             else:
                 stored = _hdf5(path, stack)
         except ModuleNotFoundError as error:
@@ -278,27 +283,12 @@ def _damaged(path: Path, error: Exception, name: str = "") -> Exception:
     return ValueError(f"{of} cannot be read: {reason}.")
 
 
-def _csv(path: Path) -> pd.DataFrame:
-    options: dict[str, Any] = {"encoding": "utf-8-sig", "skipinitialspace": True}
-    header = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, **options)
-    names = header.iloc[0].tolist()
-    _check_unique(names)
-    frame = pd.read_csv(path, low_memory=False, **options)
-    if not isinstance(frame.index, pd.RangeIndex):
-        raise ValueError(f"its rows have more fields than its header, which has {len(names)}")
-    text = [name for name in names if name in _OF_TABLES]
-    if text:  # as it stands: 'NaN' is sodium nitride, and 007 no number
-        as_is = pd.read_csv(path, usecols=text, dtype=str, na_filter=False, **options)
-        frame = frame.assign(**{name: as_is[name].str.strip() for name in text})
-    return frame
-
-
 def _parquet(path: Path) -> pd.DataFrame:
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
     with ParquetFile(path) as file:
-        _check_unique(file.schema_arrow.names)
+        check_names(file.schema_arrow.names)
         _check_size(8 * file.metadata.num_rows * file.metadata.num_columns)
         batches, size = [], 0
         for batch in file.iter_batches(batch_size=4096):
@@ -307,12 +297,6 @@ def _parquet(path: Path) -> pd.DataFrame:
             _check_size(size)
         table = pa.Table.from_batches(batches, schema=file.schema_arrow)
     return table.to_pandas(ignore_metadata=True)
-
-
-def _check_unique(names: Sequence[str]) -> None:
-    twice = pd.Index(names).duplicated()
-    if twice.any():
-        raise ValueError(f"the column {names[int(twice.argmax())]!r} stands there twice")
 
 
 def _of_table(frame: pd.DataFrame) -> Stored:

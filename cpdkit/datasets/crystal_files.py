@@ -19,6 +19,7 @@ from ase.neighborlist import neighbor_list
 
 from cpdkit._messages import unknown
 from cpdkit.datasets._dataset import AtomsSequence, Dataset
+from cpdkit.datasets._tables import read_csv
 
 __all__ = ["DATABASES", "TABLE", "check_crystals", "read_cif_folder", "read_database"]
 
@@ -29,6 +30,7 @@ DATABASES = (".db", ".json")
 """Endings of databases of ASE."""
 
 _CLOSEST = 0.5  # Angstrom; no two atoms are nearer, not even in hydrogen under pressure
+_VOLUME = _CLOSEST**3 / np.sqrt(2)  # of the densest lattice with images so near
 _VACUUM = 8.0  # Angstrom between neighbouring planes of atoms; layered crystals have less
 
 
@@ -71,8 +73,8 @@ def read_cif_folder(
             "the CIF files, and a column for each target."
         )
     try:
-        table = pd.read_csv(path, dtype={"id": str}, encoding="utf-8-sig")
-    except (ValueError, UnicodeDecodeError) as error:
+        table = read_csv(path, text=["id"])
+    except ValueError as error:
         raise ValueError(f"{str(path)!r} cannot be read: {error}.") from None
     if "id" not in table:
         raise ValueError(f"{str(path)!r} has no column 'id'; it has {list(table)}.")
@@ -133,16 +135,25 @@ def read_database(
     if not path.is_file():
         raise FileNotFoundError(f"no file {str(path)!r}; give the path of a database of ASE.")
     try:
-        rows = list(ase.db.connect(path).select(sort="id"))
+        # Of an empty file ASE would make a database.
+        rows = list(ase.db.connect(path).select(sort="id")) if path.stat().st_size else []
+        frames = [_whole(row) for row in rows]
+        pairs = [dict(row.key_value_pairs) | _energy(row) for row in rows]
     except Exception as error:  # as above
         raise ValueError(f"{str(path)!r} cannot be read as a database of ASE: {error!r}.") from None
     if not rows:
         raise ValueError(f"{str(path)!r} holds no structures.")
-    pairs = [dict(row.key_value_pairs) | _energy(row) for row in rows]
     shared = set.intersection(*(set(pair) for pair in pairs))
     columns = {name: pd.Series([pair[name] for pair in pairs]) for name in sorted(shared)}
     ids = [str(row.id) for row in rows]
-    return _dataset(path, [row.toatoms() for row in rows], columns, ids, targets, units)
+    return _dataset(path, frames, columns, ids, targets, units)
+
+
+def _whole(row: Any) -> ase.Atoms:
+    atoms = row.toatoms()
+    if not np.array_equal(atoms.numbers, row.numbers):  # ASE cuts fractions off
+        raise ValueError(f"row {row.id} has atomic numbers {list(row.numbers)}")
+    return atoms
 
 
 def _energy(row: Any) -> dict[str, float]:
@@ -169,7 +180,10 @@ def _dataset(
     for name in units or {}:
         if name not in targets:
             raise ValueError(unknown("target in units", name, list(targets)))
-    atoms = AtomsSequence.from_atoms(frames)
+    try:
+        atoms = AtomsSequence.from_atoms(frames)
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r}: {error}") from None
     check_crystals(atoms, lambda row: f"{str(path)!r}, {ids[row]!r}")
     return Dataset(
         name=path.stem,
@@ -194,8 +208,8 @@ def check_crystals(atoms: AtomsSequence, name: Callable[[int], str]) -> None:
     Raises
     ------
     ValueError
-        If a structure has no cell, does not repeat in three directions, or has two atoms within
-        half an Angstrom.
+        If a structure has no atoms or no cell, does not repeat in three directions, or has two
+        atoms, or an atom and its image, within half an Angstrom.
 
     Warns
     -----
@@ -207,8 +221,15 @@ def check_crystals(atoms: AtomsSequence, name: Callable[[int], str]) -> None:
         if not structure.pbc.all():
             kind = "is periodic in some directions only" if structure.pbc.any() else "has no cell"
             raise ValueError(f"{name(row)} {kind}; a crystal repeats in three directions.")
-        if abs(np.linalg.det(structure.cell.array)) < 1e-6:
-            raise ValueError(f"{name(row)} has a cell without volume.")
+        if not len(structure):
+            raise ValueError(f"{name(row)} has no atoms; remove it.")
+        # Also because neighbours in such cells are found after hours.
+        volume, shortest = abs(structure.cell.volume), structure.cell.lengths().min()
+        if volume < _VOLUME or shortest < _CLOSEST:
+            raise ValueError(
+                f"{name(row)} has a cell without volume for an atom: {volume:.2g} Angstrom^3, the "
+                f"shortest vector {shortest:.2g} Angstrom."
+            )
         near = neighbor_list("ijd", structure, _CLOSEST)
         if len(near[2]):
             i, j, d = (values[0] for values in near)

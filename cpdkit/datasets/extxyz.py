@@ -111,6 +111,9 @@ def target_names(targets: Sequence[str] | None) -> list[str] | None:
     if isinstance(targets, set | frozenset) or not isinstance(targets, Iterable):
         raise ValueError(f"targets={targets!r} must be a list of names, in an order of its own.")
     names = list(targets)
+    for name in names:
+        if not isinstance(name, str):
+            raise ValueError(f"targets={names} must be a list of names; {name!r} is none.")
     if len(set(names)) < len(names) or not names:
         what = "names a column twice" if names else "names none; leave it out for all"
         raise ValueError(f"targets={names} {what}.")

@@ -54,3 +54,15 @@ def test_a_score_weighs_rows_and_keeps_them_where_they_are(probe):
     turned = np.roll(np.arange(90), 1)
     with pytest.raises(ValueError, match="the indices of y and composition differ"):
         fitted.score(DATA.X, pd.Series(DATA.y), composition=pd.DataFrame(DATA.C, index=turned))
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_single_precision_targets_are_computed_with_in_double(probe):
+    y = DATA.y.astype(np.float32)
+    found, expected = (
+        sklearn.clone(probe)
+        .fit(DATA.X, kind, composition=DATA.C)
+        .predict(DATA.X, composition=DATA.C)
+        for kind in (y, y.astype(np.float64))
+    )
+    np.testing.assert_array_equal(found, expected)

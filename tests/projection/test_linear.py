@@ -10,12 +10,14 @@ import torch
 from concept_erasure import OracleFitter
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from toy import planted
 
 from cpdkit import CompositionProjector
 from cpdkit.probes.residual import RidgeProbe
 from cpdkit.projection.conditioned import ConditionedResidual
+from cpdkit.projection.rank import RANK_TOLERANCE, ranked_qr
 
 
 @parametrize_with_checks([CompositionProjector(), ConditionedResidual(), RidgeProbe()])
@@ -93,6 +95,25 @@ def test_rank_does_not_depend_on_units():
     scaled = CompositionProjector().fit(data.X, composition=data.C * scales)
     assert scaled.rank_ == 4
     assert np.allclose(scaled.transform(data.X, composition=data.C * scales), plain, atol=1e-9)
+
+
+def test_a_column_may_be_in_a_far_smaller_unit_than_another():
+    data = planted()
+    C = data.C * [1e-8, 1.0, 1e8]
+    assert CompositionProjector().fit(data.X, composition=C).rank_ == 4
+
+
+@pytest.mark.parametrize(("angle", "rank"), [(3e-6, 2), (3e-7, 1)])
+def test_directions_count_from_a_millionth_on(angle, rank):
+    columns = np.array([[1.0, np.cos(angle)], [0.0, np.sin(angle)], [0.0, 0.0]])
+    q, solver = ranked_qr(columns, RANK_TOLERANCE)
+    assert (q.shape, solver.shape) == ((3, rank), (2, rank))
+
+
+def test_before_fit_nothing_is_said():
+    for call in ("unseen", "explained", "transform"):
+        with pytest.raises(NotFittedError):
+            getattr(CompositionProjector(), call)(np.eye(3))
 
 
 def test_new_rows_get_the_training_coefficients():
