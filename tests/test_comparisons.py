@@ -12,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 from toy import planted
 
 from cpdkit import cpd
-from cpdkit.comparisons import compare, holm, paired_difference
+from cpdkit.comparisons import compare, holm, paired_difference, rank_correlation
 from cpdkit.controls import formula_labels, null_scores, permuted_within, random_features
 from cpdkit.intervals import corrected_t
 
@@ -181,6 +181,12 @@ def test_two_folds_are_compared():
     # The gaps 0.4 and 0.7 have the spread 0.15 sqrt(2); with its variance times 1/2 + 1.
     t = 0.55 / (0.15 * np.sqrt(2) * np.sqrt(1.5))
     assert row["p"] == pytest.approx(2 * stats.t.sf(t, 1))
+
+
+def test_no_more_permutations_are_made_than_asked_for():
+    # Of 99 no other is as extreme: the smallest p, counted on both sides.
+    found = rank_correlation(range(20), range(20), n_permutations=99)
+    assert found.p == pytest.approx(2 / 100)
 
 
 def test_comparisons_that_are_not_paired_are_refused():

@@ -37,6 +37,10 @@ def test_bonds_of_known_molecules_perceived_from_coordinates():
         assert {k: v for k, v in row.items() if v} == expected
 
 
+def test_counts_are_floats_as_every_nuisance_is(ds):
+    assert {str(kind) for kind in bond_counts(ds).dtypes} == {"float64"}
+
+
 def test_the_stored_bond_types_are_those_of_the_smiles(ds):
     ours = bond_counts(ds).sum(axis=1).to_numpy()
     assert (ours == [mol.GetNumBonds() for mol in molecules(ds)]).all()

@@ -61,6 +61,13 @@ def test_no_rung_knows_how_a_crystal_is_written(kind):
         assert np.allclose(matrix, matrix[0], atol=1e-9), ds.ids[row]
 
 
+def test_a_strain_of_a_twentieth_of_an_angstrom_is_seen_unless_it_is_tolerated():
+    strained = bulk("Cu", cubic=True)
+    strained.set_cell(strained.cell.array * [[1], [1], [1.014]], scale_atoms=True)
+    assert space_groups([strained]).tolist() == [139]
+    assert space_groups([strained], tolerance=0.1).tolist() == [225]
+
+
 def test_prototypes_are_anonymous():
     magnesia = bulk("MgO", "rocksalt", a=4.2, cubic=True)
     fluorite, anti = bulk("CaF2", "fluorite", a=5.46), bulk("CaF2", "fluorite", a=4.6)

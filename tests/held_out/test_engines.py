@@ -7,15 +7,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.linear_model import Ridge
 from toy import planted
 
 from cpdkit.folds import make_folds
 from cpdkit.held_out import moments
+from cpdkit.held_out.engine import engine_for
 from cpdkit.held_out.estimators import held_out_regressor
 from cpdkit.held_out.protocol import PROTOCOLS
 
 DATA = planted(n=200)
 Y = DATA.y[:, None]
+
+
+def test_ridge_alone_has_an_engine_of_its_own():
+    assert engine_for("ridge", seed=0) is moments.held_out_moments
+    for probe in ("trees", "knn", Ridge()):
+        assert engine_for(probe, seed=0) is not moments.held_out_moments
 
 
 class Slow(Exception):
