@@ -24,12 +24,11 @@ from requests.adapters import HTTPAdapter
 from tqdm.auto import tqdm
 from urllib3.util import Retry
 
+from cpdkit.datasets import LIVE
 from cpdkit.datasets._dataset import AtomsSequence, Dataset, drawn_rows
 from cpdkit.datasets.materials_project import UNITS
 
-__all__ = ["NAME", "UNITS", "load"]
-
-NAME = "materials-project-live"
+__all__ = ["UNITS", "load"]
 
 _SERVICE = "https://api.materialsproject.org/"
 _NUMBERS = {
@@ -82,7 +81,7 @@ def load(
     """
     if n is None and at_most is None:
         raise ValueError(
-            f"{NAME!r} has more than 100,000 crystals; say with n= or at_most= how many to fetch."
+            f"{LIVE!r} has more than 100,000 crystals; say with n= or at_most= how many to fetch."
         )
     with _session() as session:
         listed = _listed(session, max_atoms)
@@ -91,15 +90,15 @@ def load(
             kept &= listed["elements"].map(set(elements).issuperset)
         listed = listed[kept]
         if listed.empty:
-            raise ValueError(f"no crystal of {NAME!r} is left by max_atoms, elements and targets.")
+            raise ValueError(f"no crystal of {LIVE!r} is left by max_atoms, elements and targets.")
         if at_most is not None:
             n = min(at_most, len(listed))
-        rows = drawn_rows(n, len(listed), seed=seed, name=NAME)
+        rows = drawn_rows(n, len(listed), seed=seed, name=LIVE)
         listed = listed.iloc[rows].reset_index(drop=True)
         ids = listed["material_id"].tolist()
         structures = _structures(session, ids)
     return Dataset(
-        name=NAME,
+        name=LIVE,
         split="",
         atoms=AtomsSequence.from_atoms([_crystal(name, structures[name]) for name in ids]),
         targets=listed[list(UNITS)],
@@ -113,7 +112,7 @@ def _session() -> requests.Session:
     key = os.environ.get("MP_API_KEY")
     if not key:
         raise ValueError(
-            f"{NAME!r} needs a key: log in at https://materialsproject.org/api, copy yours and set "
+            f"{LIVE!r} needs a key: log in at https://materialsproject.org/api, copy yours and set "
             "the environment variable MP_API_KEY to it. 'materials-project' needs none."
         )
     session = requests.Session()

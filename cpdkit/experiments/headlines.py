@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -15,7 +15,11 @@ NAMES = {"xtb9": "Our molecules", "qm9": "QM9"}
 
 
 class Record(Protocol):
-    """Tables of a long run by their short names."""
+    """Tables of a long run by their short names, and what it was asked."""
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """With ``parameters``."""
 
     def __getitem__(self, name: str) -> pd.DataFrame: ...
 
@@ -69,7 +73,9 @@ def _samples(record: Record) -> str:
         apart = record["untaught_other_folds"]
         apart = apart[(apart["of"] == "need") & (apart["criterion"] == "50% of final")]
         cells = [with_interval(row, "rho", style="signed") for _, row in apart.iterrows()]
-        told += f"; with formulas kept apart {', at equal width '.join(cells)}"
+        own = record.manifest["parameters"]["folds"]
+        other = "formula" if own == "random" else "random"
+        told += f"; with {other} folds {', at equal width '.join(cells)}"
     return told
 
 

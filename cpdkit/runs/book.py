@@ -8,12 +8,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-import joblib
 import nbformat
 
 from cpdkit._files import replace_folder, scratch_folder
@@ -123,18 +121,18 @@ def _runs(notebooks: list[Path], profile: str, runs_dir: Path) -> Iterator[Run]:
     """Current runs, in order; where several are made, as many at once as there are cores."""
     run = partial(_run, profile=profile, runs_dir=runs_dir)
     context = get_context("spawn")  # threads of this process would not live on in a fork
-    with ProcessPoolExecutor(min(_AT_ONCE, joblib.cpu_count()), mp_context=context) as pool:
-        try:
-            yield from pool.map(run, notebooks)
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+    # Unlike an executor, a pool ends what still runs once a notebook fails or Ctrl-C is pressed.
+    with context.Pool(min(_AT_ONCE, os.cpu_count() or 1, len(notebooks))) as pool:
+        yield from pool.imap(run, notebooks)
 
 
 def _run(notebook: Path, *, profile: str, runs_dir: Path) -> Run:
     own = read_notebook(notebook).metadata.get("cpdkit", {})
     known = profile in own.get("profiles", {}) or f"{profile}_parameters" in own
-    return run_notebook(notebook, profile=profile if known else "default", runs_dir=runs_dir)
+    try:
+        return run_notebook(notebook, profile=profile if known else "default", runs_dir=runs_dir)
+    except KeyboardInterrupt:  # said once, by the process that asked
+        raise SystemExit(130) from None
 
 
 def _never_execute(path: Path) -> None:

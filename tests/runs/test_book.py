@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
 from fnmatch import fnmatch
 from importlib import import_module
 from pathlib import Path
@@ -148,16 +153,46 @@ def test_every_page_is_in_the_table_of_contents(root: Path) -> None:
     assert len(set(plain)) == len(plain)
 
 
-def test_a_failing_notebook_is_named_and_stops_the_book(tmp_path: Path) -> None:
-    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/intro\n")
-    (tmp_path / "_config.yml").write_text("title: Small\n")
+def write_book(root: Path, **notebooks: str) -> None:
+    """A book of notebooks with one cell each."""
+    (root / "_toc.yml").write_text("format: jb-book\nroot: book/intro\n")
+    (root / "_config.yml").write_text("title: Small\n")
     for folder in ("book", "notebooks"):
-        (tmp_path / folder).mkdir()
-    for name, code in (("a", "1 / 0"), ("b", "1")):
+        (root / folder).mkdir()
+    for name, code in notebooks.items():
         cells = [nbformat.v4.new_code_cell(code)]
         notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
-        nbformat.write(notebook, tmp_path / f"notebooks/{name}.ipynb")
+        nbformat.write(notebook, root / f"notebooks/{name}.ipynb")
+
+
+def test_a_failing_notebook_is_named_and_stops_the_book(tmp_path: Path) -> None:
+    write_book(tmp_path, a="1 / 0", b="import time; time.sleep(600)")
     with pytest.raises(NotebookError, match=r"a.ipynb failed(.|\n)*ZeroDivisionError") as caught:
         build_book(tmp_path)
     assert caught.value.notebook.is_file()
     assert not (tmp_path / "_build/html").exists()
+
+
+def test_ctrl_c_stops_every_notebook_and_ends_in_a_sentence(tmp_path: Path) -> None:
+    begin = "import pathlib, time; pathlib.Path({!r}).touch(); time.sleep(600)"
+    begun = [tmp_path / "begun-a", tmp_path / "begun-b"]
+    a, b = (begin.format(str(path)) for path in begun)
+    write_book(tmp_path, a=a, b=b, c="1", d="1")
+    command = [sys.executable, "-m", "cpdkit", "book", str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    # A shell in the background makes its children deaf to interrupts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        running = subprocess.Popen(
+            command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    deadline = time.monotonic() + 120
+    while not any(path.exists() for path in begun) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    os.killpg(running.pid, signal.SIGINT)
+    _, told = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "cpdkit: stopped" in told
+    assert "Traceback" not in told
