@@ -10,7 +10,7 @@ import pytest
 from paths import ROOT
 
 from cpdkit.experiments.headlines import HEADLINES, headline
-from cpdkit.experiments.verdict import VERBS, badge, lacks
+from cpdkit.experiments.verdict import VERBS, badge, lacks, with_interval
 from cpdkit.runs.record import recorded_tables
 
 NUMBERS = re.compile(r"[+-]?\d+\.\d+ \([^)]* to [^)]*\)|\d+ of \d+|\d+%")
@@ -63,3 +63,11 @@ def test_a_badge_promises_no_more_than_its_outcomes(outcomes: tuple[str, ...]) -
     supported = set(outcomes) & {"holds", "partly"}
     assert (word == "not reproduced") == ("fails" in outcomes and not supported)
     assert badge(outcomes[::-1]) == word
+
+
+def test_the_number_of_crystals_among_the_claims_is_recorded() -> None:
+    record = recorded_tables("08_crystals", dataset="materials-project")
+    row = record["gains"].set_index("target").loc["band_gap"]
+    assert (row["trained"], row["other"]) == ("sevennet-l3i5", "soap")
+    claims = " ".join((ROOT / "book/claims.md").read_text().split())
+    assert f"SevenNet-l3i5 lies {with_interval(row)} above SOAP for the band gap" in claims
