@@ -58,7 +58,5 @@ $(STAMP):
 	  "; remove $(VENV) and call make with PYTHON=/path/to/python3.11")'
 	$(PY) -m pip install $(PIP_ARGS) -c constraints.txt torch==2.13.0
 	$(PY) -m pip install $(PIP_ARGS) -c constraints.txt -e '.[all]'
-# Apart: it asks for another torch-geometric, which it does not use; the rest is here by now.
-	$(PY) -m pip install $(PIP_ARGS) --no-deps so3krates-torch==0.2.1
 	@rm -f $(VENV)/synchronised-*
 	@touch $@

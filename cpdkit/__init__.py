@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from cpdkit.decomposition import cpd as cpd
     from cpdkit.encoders import load_encoder as load_encoder
     from cpdkit.extraction.extract import extract as extract
+    from cpdkit.extraction.several import extract_each as extract_each
     from cpdkit.moments.moments import Moments as Moments
     from cpdkit.moments.scores import cpd_from_moments as cpd_from_moments
     from cpdkit.probes.equivariant import EquivariantRidge as EquivariantRidge
@@ -33,6 +34,7 @@ _HOME = {
     "cpd_from_moments": "cpdkit.moments.scores",
     "equivariant_scores": "cpdkit.probes.equivariant",
     "extract": "cpdkit.extraction.extract",
+    "extract_each": "cpdkit.extraction.several",
     "load_dataset": "cpdkit.datasets",
     "load_encoder": "cpdkit.encoders",
 }

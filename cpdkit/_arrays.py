@@ -100,7 +100,13 @@ def real_array(values: Any, name: str) -> np.ndarray:
         raise ValueError(f"{name} must be numbers: {error}") from None
 
 
-def check_scale(array: np.ndarray, name: str, columns: Sequence[Any] | None = None) -> None:
+def check_scale(
+    array: np.ndarray,
+    name: str,
+    columns: Sequence[Any] | None = None,
+    *,
+    extremes: tuple[np.ndarray, np.ndarray] | None = None,
+) -> None:
     """Refuse entries whose squares overflow, and columns that vary so little that they vanish.
 
     Parameters
@@ -111,6 +117,8 @@ def check_scale(array: np.ndarray, name: str, columns: Sequence[Any] | None = No
         Of the argument.
     columns : sequence, optional
         Their names, each of which must be of a size to be squared; without it, the largest.
+    extremes : tuple of ndarray of shape (k,), optional
+        Least and largest entry of each column, where they are known.
 
     Raises
     ------
@@ -119,7 +127,7 @@ def check_scale(array: np.ndarray, name: str, columns: Sequence[Any] | None = No
     """
     if array.size == 0:
         return
-    low, high = array.min(axis=0), array.max(axis=0)
+    low, high = extremes or (array.min(axis=0), array.max(axis=0))
     largest = np.maximum(np.abs(low), np.abs(high))
     largest[~np.isfinite(largest)] = 0.0  # answered elsewhere
     with np.errstate(over="ignore", invalid="ignore"):

@@ -56,8 +56,10 @@ def check_features(features: Any) -> np.ndarray:
         )
     if len(X) == 0:
         raise ValueError("features have no rows: the data set is empty.")
-    _finite(X, "features", "look at the encoder's output for these structures or drop them.")
-    check_scale(X, "features")
+    extremes = X.min(axis=0), X.max(axis=0)
+    if not np.isfinite(extremes).all():
+        _finite(X, "features", "look at the encoder's output for these structures or drop them.")
+    check_scale(X, "features", extremes=extremes)
     return X
 
 
@@ -76,7 +78,7 @@ def check_composition(composition: Any, n: int) -> np.ndarray | None:
     """
     if composition is None:
         return None
-    C = real_array(composition, "composition")
+    C = np.ascontiguousarray(real_array(composition, "composition"))  # as from an array
     if C.ndim != 2 or len(C) != n:
         raise ValueError(
             f"features have {n} rows, but composition has shape {C.shape}; expected "
@@ -200,7 +202,9 @@ def validate_rows(
     check_same_rows(given)
     if alone:
         with _naming("X"):
-            X = validate_data(estimator, X, dtype=np.float64, reset=reset)
+            X = validate_data(
+                estimator, X, dtype=np.float64, reset=reset, skip_check_array=_is_plain(X)
+            )
         check_scale(X, "X")
         return X
     with _naming("X"):
@@ -211,6 +215,12 @@ def validate_rows(
     return X, y
 
 
+def _is_plain(array: Any) -> bool:
+    """Whether scikit-learn's `check_array`, which takes long for few rows, would give it back."""
+    plain = type(array) is np.ndarray and array.dtype == np.float64 and array.ndim == 2
+    return plain and array.size > 0 and bool(np.isfinite(array).all())
+
+
 def nuisance_array(composition: Any, n: int | None) -> np.ndarray:
     """What a projector is given as composition, as finite float64; no columns where it is None."""
     if composition is None:
@@ -218,8 +228,11 @@ def nuisance_array(composition: Any, n: int | None) -> np.ndarray:
             raise ValueError("without composition the number of rows n is needed.")
         return np.empty((n, 0))
     check_real(composition, "composition")
-    with _naming("composition"):
-        C = check_array(composition, dtype=np.float64, input_name="composition")
+    if _is_plain(composition):
+        C = composition
+    else:
+        with _naming("composition"):
+            C = check_array(composition, dtype=np.float64, input_name="composition")
     check_scale(C, "composition", column_names(composition) or range(C.shape[1]))
     if n is not None and len(C) != n:
         raise ValueError(f"X has {n} rows and composition has {len(C)}; give one row for each.")

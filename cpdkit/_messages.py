@@ -6,6 +6,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 
+LACKING = (
+    "they hold an element, or differ in another column of what was removed, that does not vary in "
+    "their training rows"
+)
+"""Why test rows are set aside, where nobody says what the columns are."""
+
 
 def unknown(kind: str, given: object, known: Iterable[str]) -> str:
     """Say that a name is not known, list those that are and suggest the nearest.

@@ -94,7 +94,7 @@ def _parser() -> Parser:
         "untrained", _zoo_untrained, "write weights as they are before training", of=actions
     )
     train("architecture", help="mace, painn, schnet, dimenet++ or visnet")
-    train("task", help="gap or energy")
+    train("task", help="gap, energy or dipole")
     train("--epochs", type=int, help="passes over the molecules")
     train("--stop-after", type=float, metavar="EPOCH", help="write weights of this epoch and stop")
     train("--learning-rate", type=float, help="peak of the schedule")
@@ -163,7 +163,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.action(options)
     except ModuleNotFoundError as error:
-        print(f"cpdkit: {missing(error.name)}", file=sys.stderr)
+        said = str(error)  # ours, or Python's
+        said = missing(error.name) if said.startswith("No module named") else said
+        print(f"cpdkit: {said}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # whoever read our output has seen enough
         sys.stdout = None  # type: ignore[assignment]
@@ -278,7 +280,7 @@ def _cache(options: argparse.Namespace) -> None:
 
 
 def _zoo_list(options: argparse.Namespace) -> None:
-    from cpdkit.zoo import model_names, stopped_names
+    from cpdkit.zoo import absent_names, model_names, stopped_names
     from cpdkit.zoo.compare import overview
 
     table = overview()
@@ -291,6 +293,9 @@ def _zoo_list(options: argparse.Namespace) -> None:
     )
     print("Not trained:", ", ".join(name for name in model_names() if name not in set(table.model)))
     print("Load one with load_encoder('zoo/NAME'); NAME@EPOCH for its weights on the way.")
+    if absent := absent_names():
+        print("Weights not here:", ", ".join(absent))
+        print("A clone of the repository has them: let CPDKIT_ZOO name its cpdkit/zoo/weights.")
     if stopped := stopped_names():
         print("Trainings that were stopped early:", ", ".join(stopped))
 

@@ -15,9 +15,11 @@ from cpdkit._messages import unknown
 from cpdkit._options import check_count, check_level, check_seed
 from cpdkit.scores import summarise
 
-__all__ = ["RankCorrelation", "compare", "holm", "paired_difference", "rank_correlation", "stack"]
+__all__ = ["LEAST_RANKED", "RankCorrelation", "compare", "holm", "paired_difference"]
+__all__ += ["rank_correlation", "stack"]
 
-_LEAST = 5  # representations, below which no interval is worth giving
+LEAST_RANKED = 5
+"""Representations below which `rank_correlation` gives no interval."""
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
@@ -69,7 +71,7 @@ def paired_difference(
     Returns
     -------
     dict
-        ``mean, low, high, fold_values`` of one minus other (`cpdkit.scores.summarise`).
+        ``mean, low, high, fold_values`` of one minus other.
     """
     if np.shape(one) != np.shape(other) or np.ndim(one) != 1:
         raise ValueError(
@@ -263,7 +265,7 @@ def rank_correlation(
     )
     rho = float(np.clip(test.statistic, -1, 1))
     low = high = np.nan
-    if n >= _LEAST:
+    if n >= LEAST_RANKED:
         imperfect = 1 - 12 / (n**3 - n)
         z = np.arctanh(np.clip(rho, -imperfect, imperfect))
         half = stats.norm.ppf(0.5 + level / 2) * np.sqrt((1 + np.tanh(z) ** 2 / 2) / (n - 3))

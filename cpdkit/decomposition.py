@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from cpdkit._options import check_count, check_level
 from cpdkit.controls.leak import LEAK_SCORE, formula_means, leak_targets
 from cpdkit.held_out.engine import engine_for
 from cpdkit.held_out.inputs import check_inputs
+from cpdkit.held_out.one_pass import Question, of_rows, one_pass
 from cpdkit.held_out.protocol import get_protocol
 from cpdkit.intervals import INTERVALS
-from cpdkit.scores import SCORES, Rows
+from cpdkit.moments.scores import FoldSums, rows_of_sums
+from cpdkit.scores import SCORES
 
 __all__ = ["LEAK_SCORE", "SCORES", "cpd"]
 
@@ -62,9 +65,9 @@ def cpd(
     n_folds, repeats, seed : int
         Number of folds, of reshuffles, and the seed; not used with labels of your own.
     protocol : {"sound", "naive", "transductive"}
-        See `cpdkit.held_out.protocol.PROTOCOLS`.
+        The sound way or one to compare with: `cpdkit.held_out.protocol.PROTOCOLS`.
     probe : {"ridge", "mlp", "trees", "knn", "kernel"} or estimator
-        Ridge, one of `cpdkit.probes.nonlinear` by name (seeded with `seed`), or any regressor or
+        Ridge, one of `cpdkit.probes.nonlinear.NONLINEAR` (seeded with `seed`), or any regressor or
         pipeline of scikit-learn's kind: it gets the conditioned residual and standardised targets.
     interval : {"corrected-t", "cluster-bootstrap"}
         See `cpdkit.intervals`. Neither holds the variance between training seeds of the encoder.
@@ -80,8 +83,9 @@ def cpd(
     pandas.DataFrame
         One row per target and score: ``target``, ``score``, ``mean`` over folds, ``low``,
         ``high``, ``fold_values`` (tuple), ``alphas`` (chosen penalties per fold, or None) and
-        ``note`` (why a value is NaN, and how many test rows were set aside because their training
-        rows lack an element of theirs; else empty). ``attrs`` holds the settings. Scores:
+        ``note`` (why a value is NaN, and how many test rows are set aside as training lacks an
+        element, or another column, of theirs; else empty). ``attrs`` holds the settings, and of
+        composition ``columns``, ``columns_dropped`` by training folds, ``rows_set_aside``. Scores:
 
         ``r2_comp``
             least squares of y on Z.
@@ -108,6 +112,15 @@ def cpd(
         For NaN, empty, constant or mismatched input, too few rows or formulas for the folds, a
         target that is constant within a test fold, or an unknown option.
 
+    Notes
+    -----
+    With :math:`\hat y_C` the prediction of composition and :math:`\hat g` that of the probe from
+    X_geom, sums over the rows of a test fold, and :math:`\bar y` the mean of the training rows:
+
+    - ``r2_geom`` is :math:`R^2` of :math:`\bar y + \hat g` against y;
+    - ``ceiling`` is :math:`1 - \sum (\hat y_C - \bar y)^2 / \sum (y - \bar y_\text{test})^2`;
+    - ``r2_partial`` is :math:`1 - \sum (y - \hat y_C - \hat g)^2 / \sum (y - \hat y_C)^2`.
+
     References
     ----------
     .. [1] J. Steier, Information Routing in Atomistic Foundation Models, arXiv:2603.03155 (2026).
@@ -128,44 +141,49 @@ def cpd(
     check_level(level)
     check_count(n_draws, "n_draws", least=2)
     how = get_protocol(protocol)
+    ridge = isinstance(probe, str) and probe == "ridge"
     predict = engine_for(probe, seed=seed)
     given = check_inputs(
         features, composition, targets, groups=groups, ids=ids,
         folds=folds, n_folds=n_folds, repeats=repeats, seed=seed,
     )  # fmt: skip
-    X, C, labels = given.X, given.C, given.groups
+    labels = given.groups
     if interval == "cluster-bootstrap" and labels is None:
         raise ValueError("interval='cluster-bootstrap' needs groups: the formula of each row.")
     options: dict[str, Any] = {
         "n_folds": given.rows_per_tested, "interval": interval, "level": level,
         "n_draws": n_draws, "seed": seed,
     }  # fmt: skip
-
-    controls = leak_targets(C, labels, n=len(X)) if leak else given.targets.iloc[:, :0]
-    together = isinstance(probe, str) and probe == "ridge"  # more targets cost next to nothing
-    Y = np.column_stack([given.Y, controls]) if together else given.Y
-    rows = Rows.of_predictions(
-        list(predict(X, C, Y, given.folds, protocol=how)), labels=labels, **options
-    )
-    given.check_varying(rows)
     names = list(given.targets)
-    found = [rows.row(name, score, t) for t, name in enumerate(names) for score in SCORES]
+    controls, note = given.targets.iloc[:, :0], ""
+    asked = {"targets": Question(given.Y, n_full=len(names))}
     if leak:
-        of, start = rows, len(names)
-        if not together and controls.shape[1]:
-            parts = predict(X, C, controls.to_numpy(), given.folds, protocol=how, inputs=())
-            of, start = Rows.of_predictions(list(parts), labels=labels, **options), 0
-        for t, name in enumerate(controls, start=start):
-            found.append(of.row(name, "r2_geom", t, label=LEAK_SCORE))
+        controls = leak_targets(given.C, labels, n=len(given.X))
+        if ridge:  # more targets cost next to nothing
+            asked["targets"] = Question(np.column_stack([given.Y, controls]), n_full=len(names))
+        elif controls.shape[1]:
+            asked["controls"] = Question(controls.to_numpy())
         kept, means, note = formula_means(given.targets, labels, given.folds)
-        if note or labels is None:
-            found += [rows.empty(name, LEAK_SCORE, note) for name in names]
+        if not note:
+            asked["means"] = Question(means, kept=kept)
+    sums: list[list[FoldSums] | None] = [None] * len(asked)
+    if ridge and interval == "corrected-t":
+        sums = one_pass(given.X, given.C, list(asked.values()), given.folds, protocol=how)
+    of = {}
+    for (what, question), parts in zip(asked.items(), sums, strict=True):
+        if parts is None:
+            of[what] = of_rows(given, question, partial(predict, protocol=how), options)
         else:
-            nuisance = None if C is None else C[kept]
-            parts = predict(X[kept], nuisance, means, given.folds[:, kept], protocol=how, inputs=())
-            of = Rows.of_predictions(list(parts), labels=labels[kept], **options)
-            for t, name in enumerate(names):
-                found.append(of.row(name, "r2_geom", t, label=LEAK_SCORE))
+            of[what] = rows_of_sums(parts, n_folds=given.rows_per_tested, level=level)
+    rows = of["targets"]
+    given.check_varying(rows)
+    found = [rows.row(name, score, t) for t, name in enumerate(names) for score in SCORES]
+    for t, name in enumerate(controls, start=len(names) if ridge else 0):
+        found.append(of.get("controls", rows).row(name, "r2_geom", t, label=LEAK_SCORE))
+    if leak and note:
+        found += [rows.empty(name, LEAK_SCORE, note) for name in names]
+    elif leak:
+        found += [of["means"].row(n, "r2_geom", t, label=LEAK_SCORE) for t, n in enumerate(names)]
     table = pd.DataFrame(found)
     table.attrs = {
         **given.about,

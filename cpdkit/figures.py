@@ -6,6 +6,7 @@ images. Nothing here belongs to one chapter, and nothing is shown or written.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle
 from typing import Any
@@ -18,8 +19,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-__all__ = ["COLOURS", "MARKERS", "STYLE", "hollow", "intervals", "legend", "levels", "looks"]
-__all__ += ["name_rows", "named_rows", "needs", "panels"]
+__all__ = ["COLOURS", "MARKERS", "STYLE", "WIDEST", "described", "hollow", "intervals", "legend"]
+__all__ += ["levels", "looks", "name_rows", "named_rows", "needs", "panels"]
 
 COLOURS = sns.color_palette("colorblind")
 MARKERS = "osD^vP"
@@ -32,6 +33,12 @@ STYLE: dict[str, Any] = {
     "svg.fonttype": "path",
 }
 """Settings of matplotlib for every figure."""
+
+_NUMBER = re.compile(r"[-+\u2212]?[\d.,]+(e[-+]?\d+)?%?|1?0\^.*")
+_MARK_UP = re.compile(r"\\mathdefault|\\mathrm|\\mathregular|\\ell(?=\W)|[${}\\]")
+
+WIDEST = 10.2
+"""Inches: in the 7-inch column of a page, letters of 10 points are then 9 pixels high."""
 
 Look = tuple[Any, str]
 """Colour and marker."""
@@ -88,7 +95,7 @@ def panels(
     left, top : float
         Inches beside them for the names of rows, and above them for title and legend.
     columns : int, optional
-        Panels in a row; all of them by default.
+        Panels in a row at most; by default as many as are not wider than `WIDEST`.
     sharey : bool, default True
         Whether all have one vertical axis; labels then stand at the first of a row.
 
@@ -98,7 +105,7 @@ def panels(
     axes : list of matplotlib.axes.Axes
         `n` of them.
     """
-    across = min(n, columns or n)
+    across = min(n, columns or n, max(1, int((WIDEST - left) / width)))
     down = -(-n // across)
     with sns.axes_style("whitegrid", rc=STYLE):
         size = (left + width * across, top + height * down)
@@ -110,7 +117,7 @@ def panels(
 
 
 def named_rows(
-    n: int, names: Sequence[str], *, row: float, rest: float, every: int = 0, **size: Any
+    n: int, names: Sequence[str], *, row: float, rest: float, **size: Any
 ) -> tuple[Figure, list[Axes]]:
     """`n` panels that share one row for each name.
 
@@ -122,14 +129,11 @@ def named_rows(
         Of the rows, from the top.
     row, rest : float
         Height of a row and of all that is above and below the rows, in inches.
-    every : int, default 0
-        Panels in a row of panels; all of them by default.
     **size
         Of :func:`panels`, such as ``left``.
     """
-    height = rest + row * len(names)
-    figure, axes = panels(n, height=height, columns=every or None, **size)
-    name_rows(axes, names, every=every)
+    figure, axes = panels(n, height=rest + row * len(names), **size)
+    name_rows(axes, names)
     return figure, axes
 
 
@@ -175,21 +179,21 @@ def intervals(
     )  # fmt: skip
 
 
-def name_rows(axes: Sequence[Axes], names: Sequence[str], *, every: int = 0) -> None:
-    """Write names at the rows 0, 1, ... from the top, left of the first panel.
+def name_rows(axes: Sequence[Axes], names: Sequence[str]) -> None:
+    """Write names at the rows 0, 1, ... from the top, left of the first panel of each row.
 
     Parameters
     ----------
     axes : sequence of Axes
+        Of :func:`panels`.
     names : sequence of str
         One for each row.
-    every : int, default 0
-        Where the panels stand in several rows of so many: left of the first of each.
     """
-    for i, axis in enumerate(axes):
+    for axis in axes:
+        place = axis.get_subplotspec()
         axis.set_yticks(range(len(names)), names)
         axis.set_ylim(len(names) - 0.5, -0.5)
-        axis.tick_params(labelleft=i == 0 or bool(every and i % every == 0))
+        axis.tick_params(labelleft=place is None or place.is_first_col())
 
 
 def legend(
@@ -219,3 +223,49 @@ def legend(
     columns = max(1, min(len(handles), int(width / (0.6 + 0.075 * longest))))  # 10-point letters
     figure.set_size_inches(width, height + 0.2 * (-(-len(handles) // columns) - 1))
     figure.legend(handles=handles, loc="outside upper center", ncols=columns, frameon=False)
+
+
+def described(figure: Figure) -> str:
+    """What a figure shows, in words for those who do not see it: panels, axes, rows, legend.
+
+    Taken from what is written in the figure, so it says how to read it and not what follows.
+
+    Examples
+    --------
+    >>> figure, (axis,) = panels(1)
+    >>> _ = axis.set(title="gap", xlabel="score", ylabel="error (eV)")
+    >>> described(figure)
+    'gap. Horizontal: score. Vertical: error (eV).'
+    """
+    axes = [axis for axis in figure.axes if axis.axison]
+    titles = _different(axis.get_title() for axis in axes)
+    across = _different(axis.get_xlabel() for axis in axes)
+    up = _different(axis.get_ylabel() for axis in axes)
+    rows = _different(t.get_text() for axis in axes for t in axis.get_yticklabels())
+    columns = _different(t.get_text() for axis in axes for t in axis.get_xticklabels())
+    keys = [legend for axis in axes if (legend := axis.get_legend())] + list(figure.legends)
+    entries = _different(text.get_text() for legend in keys for text in legend.get_texts())
+    shared = [figure.get_suptitle(), figure.get_supxlabel(), figure.get_supylabel()]
+    parts = {
+        "": [text for text in shared[:1] if text],
+        "Panels: " if len(titles) > 1 else " ": titles,
+        "Horizontal: ": across + [text for text in shared[1:2] if text],
+        "Vertical: ": up + [text for text in shared[2:] if text],
+        "Rows: ": [row for row in rows if not _NUMBER.fullmatch(row)],
+        "Columns: ": [column for column in columns if not _NUMBER.fullmatch(column)],
+        "Legend: ": entries,
+    }
+    said = [f"{name}{_listed(texts)}." for name, texts in parts.items() if texts]
+    return " ".join(" ".join(said).split())
+
+
+def _listed(texts: Sequence[str], *, most: int = 8) -> str:
+    """All texts, or how many, the first and the last."""
+    many = f"{len(texts)}, from {texts[0]} to {texts[-1]}"
+    return "; ".join(texts) if len(texts) <= most else many
+
+
+def _different(texts: Iterable[str]) -> list[str]:
+    """Texts without mathematical mark-up, each once."""
+    plain = [_MARK_UP.sub("", text).replace("\n", " ").strip() for text in texts]
+    return list(dict.fromkeys(text for text in plain if text))

@@ -8,12 +8,13 @@ and repeat follows from one pass over the data.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from hashlib import blake2b
 from itertools import combinations
 from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
 
 from cpdkit._arrays import check_labels
 from cpdkit._messages import unknown
@@ -51,10 +52,9 @@ def hash_buckets(keys: Sequence[object] | np.ndarray, *, n_buckets: int = N_BUCK
         Numbers from 0 to ``n_buckets - 1``.
     """
     check_count(n_buckets, "n_buckets")
-    names, inverse = np.unique(np.asarray(keys).astype(str), return_inverse=True)
-    digest = [hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names.tolist()]
-    values = np.array([int.from_bytes(d, "little") % n_buckets for d in digest], dtype=np.int64)
-    return values[inverse.ravel()]
+    inverse, names = pd.factorize(np.asarray(keys).astype(str).astype(object))
+    digests = b"".join([blake2b(name.encode(), digest_size=8).digest() for name in names])
+    return (np.frombuffer(digests, dtype="<u8") % n_buckets).astype(np.int64)[inverse]
 
 
 def assign_folds(sizes: np.ndarray, *, n_folds: int, seed: int | Sequence[int]) -> np.ndarray:

@@ -12,18 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from cpdkit._messages import LACKING
 from cpdkit._options import check_level
 from cpdkit.intervals import bootstrap_weights, corrected_t
 
-__all__ = [
-    "NOTHING_LEFT",
-    "SCORES",
-    "HeldOut",
-    "Rows",
-    "Sums",
-    "summarise",
-    "weighted_total",
-]
+__all__ = ["NOTHING_LEFT", "SCORES", "HeldOut", "Rows", "Sums", "summarise", "weighted_total"]
 
 # Below this share of the variance, what composition leaves of a target is rounding.
 NOTHING_LEFT = 1e-10
@@ -48,8 +41,8 @@ class HeldOut:
     alphas : dict of str to ndarray of shape (n_targets,)
         Chosen penalty per training row, by input.
     aside : int
-        Rows of the fold that are set aside: they hold an element that the training rows lack, of
-        which no probe of these rows can know anything.
+        Rows of the fold that are set aside: they hold an element (or formula, or whatever columns
+        stand for) that the training rows lack, of which no probe of these rows can know anything.
     """
 
     repeat: int
@@ -273,10 +266,7 @@ class Rows:
     def _set_aside(self) -> str:
         if not self.aside:
             return ""
-        return (
-            f"{self.aside:,} of {self.tested:,} test rows set aside: their training rows lack an "
-            "element of theirs"
-        )
+        return f"{self.aside:,} of {self.tested:,} test rows set aside: {LACKING}"
 
     def constant_fold(self, t: int) -> int | None:
         """Number of the first fold in which target `t` is constant, or None."""

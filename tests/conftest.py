@@ -27,6 +27,14 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "cpdkit"))
 collect_ignore = ["device"]  # run by a test, in processes of their own
 
 
+@pytest.fixture(autouse=True)
+def _warned_anew() -> None:
+    """What one test was warned of is no reason to be silent in the next."""
+    from cpdkit.held_out.inputs import TOLD
+
+    TOLD.clear()
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The repository."""

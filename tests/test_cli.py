@@ -168,7 +168,22 @@ def test_a_missing_notebook_and_a_missing_book_are_named(
     assert "no book at" in said
 
 
-def test_a_failing_cell_is_told_with_its_traceback(
+@pytest.mark.parametrize("chapter", ["gradient", "inflation", "crystals"])
+def test_what_is_wrong_with_a_file_is_told_before_anything_runs(
+    chapter: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.xyz").write_text("1\nProperties=species:S:1:pos:R:3 y=soft\nH 0 0 0\n")
+    runs = tmp_path / "runs"
+    target = "target=y" if chapter == "inflation" else "targets=y"
+    given = ["-p", f"dataset={tmp_path / 'mine.xyz'}", "-p", target, "--runs-dir", str(runs)]
+    assert main(["run", chapter, *given]) == 2
+    said = capsys.readouterr().err
+    assert "target 'y' is 'soft' in frame 0" in said
+    assert said.count("\n") == 1
+    assert not runs.exists()
+
+
+def test_a_failing_cell_is_told_in_a_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cells = [new_code_cell(code) for code in ("open('kept', 'w')\nprint(3)", "1 / 0", "print(4)")]
@@ -176,9 +191,11 @@ def test_a_failing_cell_is_told_with_its_traceback(
     runs = tmp_path / "runs"
     assert main(["run", str(tmp_path / "broken.ipynb"), "--runs-dir", str(runs)]) == 1
     said = capsys.readouterr().err
-    assert "ZeroDivisionError" in said
+    assert "broken.ipynb failed: ZeroDivisionError: division by zero\n" in said
+    assert said.count("\n") == 2
     (kept,) = runs.glob("*-failed/broken.ipynb")
-    assert said.rstrip().endswith(f"Up to there: {kept}")
+    assert said.rstrip().endswith(f"Up to there, with the traceback: {kept}")
+    assert "---" in nbformat.read(kept, 4).cells[-2].outputs[0].traceback[0]
     ran = [cell for cell in nbformat.read(kept, 4).cells if cell.cell_type == "code"]
     assert ran[0].outputs[0].text == "3\n"
     assert ran[2].outputs == []

@@ -10,15 +10,14 @@ import sys
 import tomllib
 import zipfile
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
 
-# Installed by a step of its own, without what it asks for: see the Makefile.
-APART = "so3krates-torch"
+from cpdkit.zoo import ARCHITECTURES
+
 PIN = re.compile(r"([A-Za-z0-9_.-]+)==([^\s;+]+)")
 
 
@@ -78,19 +77,8 @@ def test_conda_takes_the_lock(root: Path) -> None:
     assert "python=3.11" in conda
 
 
-def test_what_is_installed_apart_has_one_version_everywhere(
-    root: Path, locked: dict[str, str]
-) -> None:
-    command = f"pip install --no-deps {APART}=={locked[APART]}"
-    for name in ("environment.yml", "README.md", "tests/encoders/test_so3lr.py"):
-        assert command in (root / name).read_text(), name
-    assert command.replace("install", "install $(PIP_ARGS)") in (root / "Makefile").read_text()
-
-
 def test_the_lock_is_complete_for_what_is_installed(locked: dict) -> None:
     """Whatever a locked package needs on this platform is locked, at the version that is here."""
-    if find_spec("so3krates_torch") is None:
-        locked = {name: version for name, version in locked.items() if name != APART}
     absent = {}
     for name in locked:
         for line in metadata.requires(name) or []:
@@ -115,8 +103,7 @@ def test_all_takes_every_extra(project: dict) -> None:
     named = set(re.fullmatch(r"cpdkit\[(.*)\]", reference)[1].split(","))
     # the model families bring the first, book and test the second, these others
     implied = {"torch", "run", "plot", "bonds", "experiments"}
-    apart = {"so3lr"}  # cannot be resolved together with the others
-    assert named == set(extras) - {"all"} - implied - apart
+    assert named == set(extras) - {"all"} - implied
 
 
 def test_make_synchronises_when_and_only_when_the_pins_change(root: Path, tmp_path: Path) -> None:
@@ -147,6 +134,10 @@ def wheel(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ignore = shutil.ignore_patterns("__pycache__", "_build", ".*", "tests", "*.egg-info")
     shutil.copytree(root, source, ignore=ignore)
     made.mkdir()
+    for name in ("gap-77", "dipole-0"):  # another seed, another task
+        for suffix in ("json", "safetensors"):
+            weights = source / "cpdkit/zoo/weights"
+            shutil.copy(weights / f"schnet-gap-0.{suffix}", weights / f"schnet-{name}.{suffix}")
     build = "from setuptools import build_meta; import sys; build_meta.build_{}(sys.argv[1])"
     quiet = {"check": True, "timeout": 300, "stdout": subprocess.DEVNULL}
     command = [sys.executable, "-W", "ignore", "-c"]
@@ -171,7 +162,10 @@ def test_a_wheel_carries_code_data_and_experiments(root: Path, wheel: Path) -> N
     expected |= {f"cpdkit/zoo/weights/painn-{t}-0.safetensors" for t in ("gap", "untrained")}
     assert expected - packed == set()
     assert wheel.stat().st_size <= 20e6
-    assert not [name for name in packed if "checkpoints.safetensors" in name]
+    weights = {name.rpartition("/")[2] for name in packed if name.endswith(".safetensors")}
+    kinds = ("gap-0", "energy-0", "untrained-0")
+    assert weights == {f"{a}-{kind}.safetensors" for a in ARCHITECTURES for kind in kinds}
+    assert "cpdkit/zoo/weights/schnet-gap-77.json" in packed
 
 
 def test_from_a_wheel_experiments_run_in_an_empty_folder(

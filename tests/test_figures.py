@@ -5,20 +5,54 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from cpdkit.figures import intervals, legend, levels, looks, name_rows, needs, panels
+from cpdkit.figures import (
+    WIDEST,
+    described,
+    intervals,
+    legend,
+    levels,
+    looks,
+    name_rows,
+    needs,
+    panels,
+)
 
 TABLE = pd.DataFrame({"name": ["b", "a"], "mean": [0.5, -1.0], "low": [0.4, -2.0], "high": 0.7})
 
 
-@pytest.mark.parametrize(("n", "columns", "down"), [(1, None, 1), (5, None, 1), (5, 3, 2)])
+@pytest.mark.parametrize(("n", "columns", "down"), [(1, None, 1), (4, None, 1), (5, 3, 2)])
 def test_there_are_as_many_panels_as_asked_for(n: int, columns: int | None, down: int) -> None:
     figure, axes = panels(n, width=2, height=1, left=0.5, top=0.25, columns=columns)
     assert figure.axes == axes
     assert len(axes) == n
     assert figure.get_size_inches() == pytest.approx([0.5 + 2 * min(n, columns or n), 0.25 + down])
     assert figure.get_facecolor()[:3] == (1, 1, 1)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 12), st.floats(0.5, 6), st.floats(0, 4))
+def test_panels_wrap_before_letters_get_too_small(n: int, width: float, left: float) -> None:
+    figure, axes = panels(n, width=width, height=0.1, left=left)
+    across = figure.axes[0].get_gridspec().ncols
+    assert len(axes) == n
+    assert left + width * across <= WIDEST + 1e-9 or across == 1
+    assert across == n or left + width * (across + 1) > WIDEST - 1e-9
+
+
+def test_a_description_names_what_is_written_in_a_figure() -> None:
+    figure, axes = panels(2)
+    axes[0].set(title="dipole moment", xlabel=r"$R^2_\mathrm{partial}$")
+    name_rows(axes, ["MACE, untrained", "SOAP"])
+    legend(figure, looks(["trained"]))
+    said = described(figure)
+    for text in ("dipole moment", "R^2_partial", "MACE, untrained; SOAP", "Legend: trained"):
+        assert text in said
+    name_rows(axes, [f"row {i}" for i in range(20)])
+    assert "20, from row 0 to row 19" in described(figure)
 
 
 @pytest.mark.parametrize("upright", [False, True])
@@ -36,7 +70,7 @@ def test_points_and_their_intervals_lie_where_the_table_says(upright: bool) -> N
 
 def test_rows_are_named_once_from_the_top() -> None:
     _, axes = panels(5, columns=2, sharey=False)
-    name_rows(axes, ["x", "y"], every=2)
+    name_rows(axes, ["x", "y"])
     shown = [a.yaxis.get_tick_params()["labelleft"] for a in axes]
     assert shown == [True, False, True, False, True]
     assert all(a.get_ylim()[0] > a.get_ylim()[1] for a in axes)

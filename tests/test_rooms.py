@@ -50,6 +50,14 @@ def test_the_core_needs_no_torch(root: Path) -> None:
     assert done.stdout.split() == ["False", "False"]
 
 
+def test_the_kernel_of_a_notebook_reads_no_notebook(root: Path) -> None:
+    code = "import sys, cpdkit.runs.page; print('nbformat' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False"]  # seconds for each of them
+
+
 @pytest.mark.parametrize(
     "code",
     ["cpdkit.extract", "cpdkit.load_encoder('soap')", "cpdkit.load_encoder('zoo/mace-gap-0')"],

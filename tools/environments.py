@@ -40,6 +40,8 @@ ENCODERS = {
     "soap": ["soap"],
     "torch": ["bond-counts", "random"],
 }
+# Files of others below $CPDKIT_DATA, where that is set.
+CHECKPOINTS = ["ani500k_small_CC.model", "MACE_SPICE.model"]
 IMPORTS = {
     "bonds": "import cpdkit; cpdkit.composition.composition_matrix("
     "cpdkit.load_dataset('xtb9', n=20), kind='bonds')",
@@ -48,6 +50,8 @@ IMPORTS = {
     "plot": "import cpdkit.figures",
     "run": "from cpdkit.runs import run_notebook",
 }
+# What both files above know the elements of.
+TEN = "import cpdkit; ds = cpdkit.load_dataset('xtb9', n=10, elements=['H', 'C', 'N', 'O'])"
 
 
 def main(asked: list[str]) -> int:
@@ -192,8 +196,11 @@ def _extra(uv: str, wheel: Path, home: Path, name: str) -> None:
         lowest = ["--extra", extra, "--resolution", "lowest-direct"]
         _run([*install, "-r", str(ROOT / "pyproject.toml"), *lowest])
         _run([*install, "--no-deps", str(wheel)])
-    code = IMPORTS.get(extra, "import cpdkit; ds = cpdkit.load_dataset('xtb9', n=6)")
-    for encoder in ENCODERS.get(extra, []):
+    code = IMPORTS.get(extra, TEN)
+    encoders = list(ENCODERS.get(extra, []))
+    if extra == "mace" and (data := os.environ.get("CPDKIT_DATA")):
+        encoders += [f"mace:{Path(data, 'checkpoints', file).resolve()}" for file in CHECKPOINTS]
+    for encoder in encoders:
         code += (
             f"\nrep = cpdkit.extract(cpdkit.load_encoder({encoder!r}), ds, progress=False)"
             f"\nprint({encoder!r}, rep.features.shape, f'{{abs(rep.features).mean():.7g}}')"

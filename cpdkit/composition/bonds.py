@@ -95,7 +95,7 @@ def bond_counts(data: Dataset | Iterable[ase.Atoms]) -> pd.DataFrame:
     Parameters
     ----------
     data : Dataset or iterable of ase.Atoms
-        As for `molecules`.
+        SMILES are used where the data set has them; else bonds are perceived from coordinates.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def bond_counts(data: Dataset | Iterable[ase.Atoms]) -> pd.DataFrame:
     Raises
     ------
     ImportError, ValueError
-        As for `molecules`.
+        If RDKit is not installed, or bonds or a SMILES string cannot be read.
     """
     counted = [_bonds(mol) for mol in molecules(data)]
     types = sorted({name for count in counted for name in count})
@@ -131,7 +131,7 @@ def morgan_counts(
     Parameters
     ----------
     data : Dataset or iterable of ase.Atoms
-        As for `molecules`.
+        SMILES are used where the data set has them; otherwise bonds are perceived from coordinates.
     radius : int, default 1
         Largest number of bonds from the central atom.
     n_bits : int, default 256
@@ -144,7 +144,7 @@ def morgan_counts(
     Raises
     ------
     ImportError, ValueError
-        As for `molecules`.
+        If RDKit is not installed, or bonds or a SMILES string cannot be read.
 
     References
     ----------

@@ -21,7 +21,7 @@ from ase.neighborlist import neighbor_list
 from cpdkit.datasets import AtomsSequence, Dataset
 from cpdkit.datasets._dataset import as_sequence
 
-__all__ = ["coordination", "prototypes", "space_groups"]
+__all__ = ["coordination", "names_types", "prototypes", "space_groups", "structure_types"]
 
 _FARTHEST = 15.0  # Angstrom; an atom with no neighbour within is alone
 _MOST = 12  # coordination numbers from here on share a column
@@ -86,6 +86,16 @@ def prototypes(data: Dataset | Iterable[ase.Atoms], *, tolerance: float = 0.01) 
     sequence = as_sequence(data)
     found = _symmetries(sequence, tolerance)
     return np.array([_name(atoms, one) for atoms, one in zip(sequence, found, strict=True)])
+
+
+def names_types(data: Any) -> bool:
+    """Whether these are a data set that names the structure type of each crystal."""
+    return isinstance(data, Dataset) and data.info is not None and "prototype" in data.info
+
+
+def structure_types(data: Any) -> np.ndarray:
+    """Types as a data set names them, else by `prototypes`."""
+    return data.info["prototype"].to_numpy() if names_types(data) else prototypes(data)
 
 
 def _name(atoms: ase.Atoms, found: Any) -> str:

@@ -14,7 +14,7 @@ from ase.data import chemical_symbols
 from cpdkit._messages import unknown
 from cpdkit.composition._inputs import in_order, rows_of
 from cpdkit.composition.bonds import bond_counts, morgan_counts
-from cpdkit.composition.crystals import check_crystals, coordination, prototypes, space_groups
+from cpdkit.composition.crystals import check_crystals, coordination, space_groups, structure_types
 from cpdkit.datasets import Dataset, canonical_formulas
 from cpdkit.datasets._dataset import as_sequence
 from cpdkit.datasets.formulas import formula_counts
@@ -25,7 +25,7 @@ LADDER = ("counts", "formula", "bonds", "morgan")
 """Nuisances from composition to constitution, each removing more than the one before."""
 
 CRYSTAL_LADDER = ("fractions", "formula", "space group", "prototype", "coordination")
-"""Nuisances of crystals. A prototype tells the space group; beside that none contains another."""
+"""Nuisances of crystals. Types found by symmetry tell the space group; else none holds another."""
 
 KINDS = tuple(dict.fromkeys(LADDER + CRYSTAL_LADDER))
 
@@ -65,7 +65,7 @@ def composition_matrix(
             these, and beside them `morgan_counts`.
         ``space group``, ``prototype``
             fractions, and beside them one for the space group of a crystal (`space_groups`) or for
-            its structure type (`prototypes`), else zero.
+            its type, else zero: ``info["prototype"]`` where a data set has it, or `prototypes`.
         ``coordination``
             fractions, and beside them coordination numbers (`coordination`).
 
@@ -88,7 +88,7 @@ def composition_matrix(
     ValueError
         If `kind` is not known or not of such structures, there is no structure, a structure has
         no atom or holds an element that `elements` lacks, a formula cannot be read, or `elements`
-        have no order or repeat; for bonds also as from `molecules`.
+        have no order or repeat; for bonds also as from `bond_counts`.
     TypeError
         If something is neither a structure nor a formula, or both are mixed.
     ImportError
@@ -141,7 +141,7 @@ def composition_matrix(
 def _beside(kind: str, data: Any) -> list[pd.DataFrame]:
     """What stands beside counts or fractions."""
     if kind in ("space group", "prototype"):
-        names = space_groups(data) if kind == "space group" else prototypes(data)
+        names = space_groups(data) if kind == "space group" else structure_types(data)
         return [pd.get_dummies(pd.Series(names.astype(str)), dtype=float)]
     if kind == "coordination":
         return [coordination(data)]

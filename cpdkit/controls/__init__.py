@@ -9,9 +9,15 @@ from cpdkit.controls.leak import (
     other_parametrisations,
 )
 from cpdkit.controls.nulls import formula_labels, null_scores, permuted_within, random_features
-from cpdkit.controls.targets import LINEAR_TARGETS, compositional_targets, control_scores
+from cpdkit.controls.targets import (
+    LINEAR_IN_FRACTIONS,
+    LINEAR_TARGETS,
+    compositional_targets,
+    control_scores,
+)
 
 __all__ = [
+    "LINEAR_IN_FRACTIONS",
     "LINEAR_TARGETS",
     "compositional_targets",
     "control_scores",

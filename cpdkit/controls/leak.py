@@ -89,8 +89,8 @@ def leak_targets(C: np.ndarray | None, labels: np.ndarray | None, *, n: int) -> 
 
 def formula_means(
     targets: pd.DataFrame, labels: np.ndarray | None, folds: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, str]:
-    """Mean of each target over its formula, for the rows whose formula has five members or more.
+) -> tuple[np.ndarray | None, np.ndarray, str]:
+    """Mean of each target over its formula, and the rows whose formula has five members or more.
 
     Parameters
     ----------
@@ -103,15 +103,15 @@ def formula_means(
 
     Returns
     -------
-    rows : ndarray of int, shape (n_rows,)
-        The rows.
-    means : ndarray of shape (n_rows, t)
-        Their means.
+    rows : ndarray of int, shape (n_rows,), or None
+        Those rows; None for all.
+    means : ndarray of shape (n, t)
+        The means, of all rows.
     note : str
         Why these rows do not suffice for a score; empty where they do.
     """
     if labels is None:
-        return np.empty(0, int), np.empty((0, 0)), "needs groups: the formula of each row"
+        return None, targets.to_numpy(), "needs groups: the formula of each row"
     _, inverse, members = np.unique(labels, return_inverse=True, return_counts=True)
     rows = np.flatnonzero(members[inverse] >= MIN_MEMBERS)
     kept = folds[:, rows]
@@ -122,4 +122,5 @@ def formula_means(
             f"only {len(rows)} of {len(labels)} structures share their formula with at least "
             f"{MIN_MEMBERS - 1} others"
         )
-    return rows, targets.groupby(labels).transform("mean").to_numpy()[rows], note
+    means = targets.groupby(labels).transform("mean").to_numpy()
+    return None if len(rows) == len(labels) else rows, means, note

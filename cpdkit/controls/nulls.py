@@ -165,7 +165,7 @@ def null_scores(
         parts = []
         for fold in given.folds:
             by_fold = FoldMoments.of_rows(features, given.C, Y, fold)
-            parts += [SCORES[score](sums)[0] for sums, _ in nested_sums(by_fold)]
+            parts += [SCORES[score](part.sums)[0] for part in nested_sums(by_fold)]
         return np.mean(parts, axis=0)
 
     X, values, labels = given.X, given.Y, np.asarray(given.groups)

@@ -17,10 +17,13 @@ from cpdkit.held_out.inputs import check_inputs
 from cpdkit.held_out.protocol import get_protocol
 from cpdkit.scores import Rows
 
-__all__ = ["LINEAR_TARGETS", "compositional_targets", "control_scores"]
+__all__ = ["LINEAR_IN_FRACTIONS", "LINEAR_TARGETS", "compositional_targets", "control_scores"]
 
 LINEAR_TARGETS = ("mass", "heavy_atoms", "unsaturation")
 """Of :func:`compositional_targets`, those that are linear in element counts."""
+
+LINEAR_IN_FRACTIONS = ("mean_Z", "x_H")
+"""Those that are linear in element fractions; the second is one of these."""
 
 _SCORES = ("r2_comp", "r2_geom", "ceiling", "crossing", "r2_comp_in_probe")
 _VALENCE_EXCESS = {"C": 2, "N": 1, "H": -1, "F": -1, "Cl": -1, "Br": -1, "I": -1}

@@ -7,9 +7,7 @@ solutions away. ``slideshow.slide_type`` says which cells are slides; others are
 from __future__ import annotations
 
 import copy
-import io
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +15,9 @@ import nbformat
 from nbconvert.exporters import SlidesExporter
 from nbconvert.preprocessors import ClearOutputPreprocessor, TagRemovePreprocessor
 from nbformat import NotebookNode
+
+from cpdkit._files import packed
+from cpdkit._version import WHEEL
 
 __all__ = ["instructor", "lesson_zip", "site", "slides", "student", "write_products"]
 
@@ -27,6 +28,7 @@ _WITHOUT_TORCH = (1, 2)
 _OFFERS = (
     "For students: {{download}}`notebook <files/{name}.ipynb>`, "
     "{{download}}`ZIP with what to install <files/{name}.zip>`. "
+    "How to: [Install](../install). "
     '<a href="../../slides/{name}.html">Slides</a>. For instructors: '
     "{{download}}`notebook with solutions and notes <files/{name}_instructor.ipynb>`."
 )
@@ -36,7 +38,9 @@ _README = """\
 {title}
 
 1. Python 3.11 or later, in an environment of your own.
-2. pip install '{what}'
+2. No package index has cpdkit: the site offers its wheel on the page Install. Put it beside this
+   file.
+   pip install './{wheel}[{extras}]'
    and something that opens notebooks: pip install jupyterlab, or VS Code.
 3. cpdkit doctor    says whether all is well.
 4. Open {name}, run it cell by cell, and replace None by your answers.
@@ -116,16 +120,13 @@ def lesson_zip(
     alone = lesson in _WITHOUT_TORCH
     readme = _README.format(
         title=_title(notebook),
-        what=f"cpdkit[plot{'' if alone else _EXTRAS}]",
+        wheel=WHEEL,
+        extras=f"plot{'' if alone else _EXTRAS}",
         name=f"{name}.ipynb",
     )
     files = {f"{name}.ipynb": nbformat.writes(student(notebook)).encode()}
     files |= {"README.txt": readme.encode(), **(beside or {})}
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file, content in files.items():  # a fixed time: the same lesson, the same bytes
-            archive.writestr(zipfile.ZipInfo(f"{name}/{file}", (1980, 1, 1, 0, 0, 0)), content)
-    return buffer.getvalue()
+    return packed({f"{name}/{file}": content for file, content in files.items()})
 
 
 def write_products(executed: NotebookNode, page: Path, slides_folder: Path) -> None:

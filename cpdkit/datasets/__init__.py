@@ -14,9 +14,10 @@ from cpdkit._options import check_count, check_seed
 from cpdkit.datasets._dataset import AtomsSequence, Dataset
 from cpdkit.datasets.crystal_files import DATABASES, check_crystals, read_cif_folder, read_database
 from cpdkit.datasets.extxyz import read_extxyz, target_names
-from cpdkit.datasets.formulas import atomic_number, canonical_formulas, hill_formula, parse_formula
+from cpdkit.datasets.formulas import canonical_formulas, hill_formula, numbers_of, parse_formula
 
 __all__ = [
+    "CRYSTALS",
     "DATASETS",
     "LIVE",
     "AtomsSequence",
@@ -41,6 +42,13 @@ DATASETS: Mapping[str, str] = {
 
 LIVE = "materials-project-live"
 """Of this one only what is drawn is fetched, by `cpdkit.datasets.materials_project_live`."""
+
+CRYSTALS: Mapping[str, tuple[str, ...]] = {
+    "prototypes": ("packing_fraction", "volume_per_atom", "ewald_energy"),
+    "materials-project": ("band_gap", "formation_energy_per_atom"),
+    LIVE: ("band_gap", "formation_energy_per_atom"),
+}
+"""Named data sets of crystals, and the targets that a chapter takes of each by default."""
 
 MISSING = ("raise", "drop")
 
@@ -121,7 +129,8 @@ def load_dataset(
         check_count(at_most, "at_most")
     if max_atoms is not None:
         check_count(max_atoms, "max_atoms")
-    inside = None if elements is None else _numbers(elements)
+    if elements is not None:
+        numbers_of(elements)  # asked for now, as what is read may be large
     check_seed(seed)
     if isinstance(name, str) and name in (*DATASETS, LIVE) and units is not None:
         raise ValueError(f"units are those of {name!r}; give them only for a file of your own.")
@@ -157,8 +166,8 @@ def load_dataset(
         )
     if max_atoms is not None:
         dataset = _small(dataset, max_atoms)
-    if inside is not None:
-        dataset = _made_of(dataset, inside)
+    if elements is not None:
+        dataset = dataset.made_of(elements)
     if at_most is not None:
         n = min(at_most, len(dataset))
     return dataset if n is None else dataset.sample(n, seed=seed)
@@ -180,20 +189,6 @@ def _small(dataset: Dataset, max_atoms: int) -> Dataset:
     return dataset if sizes.max() <= max_atoms else dataset.select(sizes <= max_atoms)
 
 
-def _numbers(elements: Sequence[str]) -> list[int]:
-    if isinstance(elements, str):
-        raise ValueError(f"elements={elements!r} must be a list of symbols, such as ['Li', 'O'].")
-    return [atomic_number(symbol) for symbol in elements]
-
-
-def _made_of(dataset: Dataset, numbers: Sequence[int]) -> Dataset:
-    strange = ~np.isin(dataset.atoms.numbers, list(numbers))
-    kept = np.add.reduceat(strange, dataset.atoms.offsets[:-1]) == 0
-    if not kept.any():
-        raise ValueError(f"no structure of {dataset.name!r} is made of these elements alone.")
-    return dataset if kept.all() else dataset.select(kept)
-
-
 def _keep_targets(dataset: Dataset, targets: Sequence[str] | None, missing: str) -> Dataset:
     if targets is None:
         if missing == "raise":
@@ -205,10 +200,12 @@ def _keep_targets(dataset: Dataset, targets: Sequence[str] | None, missing: str)
     chosen = dataset.targets[list(targets)]
     lacking = ~np.isfinite(chosen.to_numpy()).all(axis=1)
     if lacking.any() and missing == "raise":
-        counts = (~np.isfinite(chosen)).sum()
+        counts, first = (~np.isfinite(chosen)).sum(), int(lacking.argmax())
         raise ValueError(
             f"targets are NaN or infinite in some of the {len(dataset)} structures: "
-            f"{ {k: int(v) for k, v in counts.items() if v} }; missing='drop' leaves these out."
+            f"{ {k: int(v) for k, v in counts.items() if v} } (first: structure {first}, "
+            f"{str(dataset.ids[first])!r}); remove them from a file of your own, or let "
+            "load_dataset(..., missing='drop') leave them out."
         )
     if lacking.all():
         raise ValueError(f"no structure of {dataset.name!r} has all of the targets {targets}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -20,6 +20,7 @@ from cpdkit.datasets._parts import (
     target_frame,
     text_labels,
 )
+from cpdkit.datasets.formulas import numbers_of
 
 __all__ = ["AtomsSequence", "Dataset", "as_sequence"]
 
@@ -135,6 +136,25 @@ class Dataset:
             smiles=None if self.smiles is None else self.smiles[rows],
             info=None if self.info is None else self.info.iloc[rows].reset_index(drop=True),
         )
+
+    def made_of(self, elements: Sequence[str]) -> Dataset:
+        """The structures that hold no other elements than these.
+
+        Parameters
+        ----------
+        elements : sequence of str
+            Symbols, such as ``["H", "C", "N", "O"]``.
+
+        Raises
+        ------
+        ValueError
+            If a symbol is not known, or no structure is left.
+        """
+        strange = ~np.isin(self.atoms.numbers, numbers_of(elements))
+        kept = np.add.reduceat(strange, self.atoms.offsets[:-1]) == 0
+        if not kept.any():
+            raise ValueError(f"no structure of {self.name!r} is made of these elements alone.")
+        return self if kept.all() else self.select(kept)
 
     def sample(self, n: int, *, seed: int = 0) -> Dataset:
         """Draw `n` structures without replacement, kept in their stored order.

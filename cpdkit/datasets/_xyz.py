@@ -48,7 +48,8 @@ class Frame:
     line : int
         Where it begins, from 1.
     info : dict of str to str or None
-        Keys of the comment line and their text; None for a word without a value.
+        Keys of the comment line and their text; None for a word without a value. A column
+        ``occupancy`` of the atoms stands here too.
     numbers : list of int
         Atomic numbers.
     positions : list of list of float
@@ -127,6 +128,7 @@ def _frame(start: int, header: str, lines: Iterator[tuple[int, str]]) -> Frame:
     columns, exact = _columns(info, at)
     width = max(columns.values(), key=lambda part: part.stop).stop
     numbers, positions = [], []
+    shares: list[str] = []
     for done in range(n):  # by lines that are there: nothing is set aside for a count that lies
         at, line = next(lines, (at + 1, ""))
         if not line:
@@ -145,9 +147,12 @@ def _frame(start: int, header: str, lines: Iterator[tuple[int, str]]) -> Frame:
         try:
             numbers.append(_element(fields, columns))
             positions.append([_coordinate(field) for field in fields[columns["pos"]]])
+            shares.extend(fields[columns["occupancy"]] if "occupancy" in columns else ())
         except ValueError as error:
             raise _Problem(str(error).rstrip("."), at) from None
     cell, pbc = _periodic(info, start + 1)
+    if shares:
+        info.setdefault("occupancy", " ".join(shares))
     return Frame(start, info, numbers, positions, cell, pbc)
 
 

@@ -76,7 +76,7 @@ def read_arrays(
     Parameters
     ----------
     path : path
-        A file with one of `ENDINGS`. ``.npz`` and ``.h5`` hold ``features`` and ``composition`` or
+        ``.npz`` and ``.h5`` hold ``features`` and ``composition`` or
         ``formulas``, perhaps ``groups`` and ``ids``; ``targets`` with ``target_names``, and any
         other array, are targets. ``.csv`` and ``.parquet`` have columns ``feature_...``,
         ``composition_...``, ``formula``, ``group`` and ``id``; all others are targets. ``.npy``
@@ -93,10 +93,9 @@ def read_arrays(
 
     Raises
     ------
-    WrongCall
-        If there is no such file or target, a file is of another kind, or something is given twice.
     ValueError
-        If a file is damaged or too large, or lacks something; numbers are text, or the reverse;
+        If there is no such file or target, a file is of another kind, or something is given twice;
+        a file is damaged or too large, or lacks something; numbers are text, or the reverse;
         or arrays differ in their rows.
     RuntimeError
         If the library that reads the file is not installed.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ import pandas as pd
 from cpdkit._messages import unknown
 from cpdkit.datasets._dataset import AtomsSequence, Dataset
 from cpdkit.datasets._xyz import Frame, is_number, number, read_frames
+from cpdkit.datasets.crystal_files import check_crystals, check_occupied
 
 __all__ = ["read_extxyz", "target_names"]
 
@@ -49,9 +52,10 @@ def read_extxyz(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file does not follow the specification (`cpdkit.datasets._xyz`) or is empty, no
-        target is named, a chosen column is missing from a frame, a target is not a number, or
-        names of rows repeat.
+        If the file does not follow the specification (https://github.com/libAtoms/extxyz) or is
+        empty, no target is named, a chosen column is missing from a frame, a target is not a
+        number, or names of rows repeat. Where a frame is periodic, all are taken for crystals: also
+        for partly occupied sites, and for what `cpdkit.datasets.check_crystals` refuses.
     """
     path = Path(path)
     if not path.is_file():
@@ -85,10 +89,16 @@ def read_extxyz(
     written = None
     if smiles is not None and any(smiles in frame.info for frame in frames):
         written = np.array(_column(path, frames, smiles, "SMILES", []), dtype=str)
+    atoms = _sequence(frames)
+    if atoms.periodic.any():
+        for i, frame in enumerate(frames):
+            noted = None if "occupancy" in columns else frame.info.get("occupancy")
+            check_occupied(_shares(noted), f"{str(path)!r}, frame {i}")
+        check_crystals(atoms, lambda row: f"{str(path)!r}, frame {row}")
     return Dataset(
         name=path.stem,
         split="file",
-        atoms=_sequence(frames),
+        atoms=atoms,
         targets=pd.DataFrame({k: [number(text) for text in v] for k, v in columns.items()}),
         units={name: (units or {}).get(name, "") for name in columns},
         ids=np.array(names),
@@ -139,13 +149,22 @@ def _column(
     return [str(text) for text in column]
 
 
+def _shares(text: str | None) -> Any:
+    """Occupancy as ASE writes it, or as a number for each site; None for other words."""
+    try:
+        return json.loads((text or "null").removeprefix("_JSON"))
+    except ValueError:
+        words = (text or "").split()
+        return [number(word) for word in words] if all(map(is_number, words)) else None
+
+
 def _sequence(frames: Sequence[Frame]) -> AtomsSequence:
-    periodic = any(any(frame.pbc) for frame in frames)
+    boxed = any(frame.cell is not None for frame in frames)
     zeros = np.zeros((3, 3))
     return AtomsSequence(
         np.concatenate([frame.numbers for frame in frames]),
         np.concatenate([frame.positions for frame in frames]),
         np.array([len(frame.numbers) for frame in frames]),
-        cells=np.array([zeros if f.cell is None else f.cell for f in frames]) if periodic else None,
-        pbc=np.array([frame.pbc for frame in frames]) if periodic else None,
+        cells=np.array([zeros if f.cell is None else f.cell for f in frames]) if boxed else None,
+        pbc=np.array([frame.pbc for frame in frames]) if boxed else None,
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from ase.data import atomic_numbers, chemical_symbols
 from ase.formula import Formula
 
@@ -18,6 +19,7 @@ __all__ = [
     "formula_counts",
     "hill_formula",
     "listed_formulas",
+    "numbers_of",
     "parse_formula",
 ]
 
@@ -59,6 +61,13 @@ def atomic_number(symbol: str) -> int:
     raise ValueError(
         f"{symbol!r} is no symbol of an element" + (f"; did you mean {near!r}?" if near else "")
     )
+
+
+def numbers_of(elements: Sequence[str]) -> list[int]:
+    """Atomic numbers of a list of symbols; raise ValueError for one text or no symbol."""
+    if isinstance(elements, str):
+        raise ValueError(f"elements={elements!r} must be a list of symbols, such as ['Li', 'O'].")
+    return [atomic_number(symbol) for symbol in elements]
 
 
 def hill_formula(numbers: np.ndarray) -> str:
@@ -153,9 +162,8 @@ def canonical_formulas(formulas: Iterable[Any]) -> np.ndarray:
     ValueError
         If one cannot be read.
     """
-    given = listed_formulas(formulas)
-    spelled = {formula: _hill(parse_formula(formula)) for formula in dict.fromkeys(given)}
-    return np.array([spelled[formula] for formula in given], dtype=str)
+    number, given = pd.factorize(np.array(listed_formulas(formulas), dtype=object))
+    return np.array([_hill(parse_formula(formula)) for formula in given], dtype=str)[number]
 
 
 def listed_formulas(formulas: Iterable[Any]) -> list[str]:
@@ -169,7 +177,9 @@ def listed_formulas(formulas: Iterable[Any]) -> list[str]:
     if isinstance(formulas, str | bytes | set | frozenset) or not isinstance(formulas, Iterable):
         what = repr(formulas) if isinstance(formulas, str) else type(formulas).__name__
         raise ValueError(f"formulas must be a list, one formula for each row; got {what}.")
-    given = list(formulas)
+    given = formulas.tolist() if isinstance(formulas, np.ndarray) else list(formulas)
+    if set(map(type, given)) <= {str}:  # in a tenth of the time
+        return given
     for row, formula in enumerate(given):
         if not isinstance(formula, str):
             raise ValueError(f"row {row} has no chemical formula but {formula!r}.")
@@ -197,9 +207,10 @@ def canonical_groups(labels: Iterable[Any]) -> np.ndarray:
     except (ValueError, TypeError):
         return given
     text = given.astype(str)
-    pairs = set(zip(hill.tolist(), text.tolist(), strict=True))
-    times = Counter(formula for formula, _ in pairs)
-    return np.where([times[formula] > 1 for formula in hill.tolist()], hill, text)
+    number, spelled = pd.factorize(text.astype(object))
+    first = np.unique(number, return_index=True)[1]  # one row of each spelling
+    own = pd.Series(hill[first])
+    return np.where(own.duplicated(keep=False), own, spelled).astype(str)[number]
 
 
 def formula_counts(formulas: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -222,10 +233,9 @@ def formula_counts(formulas: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
     ValueError
         If a formula cannot be read.
     """
-    given = listed_formulas(formulas)
-    position = {formula: i for i, formula in enumerate(dict.fromkeys(given))}
-    counted = [parse_formula(formula) for formula in position]
+    number, given = pd.factorize(np.array(listed_formulas(formulas), dtype=object))
+    counted = [parse_formula(formula) for formula in given]
     present = sorted({atomic_number(symbol) for count in counted for symbol in count})
     symbols = [chemical_symbols[z] for z in present]
     table = np.array([[c.get(s, 0) for s in symbols] for c in counted], dtype=np.int64)
-    return table[[position[formula] for formula in given]], np.array(present)
+    return table[number], np.array(present)

@@ -6,7 +6,7 @@ The registry knows names only; a model's library is imported when its encoder is
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,8 @@ _REGISTRY: dict[str, str | Callable[..., Encoder]] = {
     "bond-counts": "cpdkit.encoders.baselines:BondCounts",
     "chgnet": "cpdkit.encoders.chgnet:CHGNet",
     "dimenet++-untrained": "cpdkit.encoders.dimenet:dimenet_untrained",
+    "mace-ani-cc": "cpdkit.encoders.mace:mace_ani_cc",
+    "mace-spice": "cpdkit.encoders.mace:mace_spice",
     "mace-untrained": "cpdkit.encoders.mace:mace_untrained",
     "mace:": "cpdkit.encoders.mace:mace_file",
     "painn-untrained": "cpdkit.encoders.graphpes:painn_untrained",
@@ -177,7 +179,7 @@ def encoder_info(name: str, *, load: bool = False) -> EncoderInfo | None:
     Returns
     -------
     EncoderInfo or None
-        None for an encoder that was registered without.
+        None for an encoder that was registered without, unless it is loaded.
 
     Raises
     ------
@@ -194,9 +196,64 @@ def encoder_info(name: str, *, load: bool = False) -> EncoderInfo | None:
         info = getattr(module, "ABOUT", {}).get(key)
     if callable(info):
         info = info(*arguments)
-    if load and info is not None and not info.missing and name[-1] not in ":/":
-        info = info.of(load_encoder(name))
+    if load and name[-1] not in ":/" and (info is None or not info.missing):
+        info = (info or _of_ones_own()).of(load_encoder(name))
     return info
+
+
+def _of_ones_own() -> EncoderInfo:
+    from cpdkit.encoders._info import EncoderInfo
+
+    said = "what its author says"
+    return EncoderInfo(
+        family="one of your own", trained_on=said, elements=(), weights=said, licence=said
+    )
+
+
+def encoder_options(name: str) -> list[str]:
+    """Options of an encoder that is registered under `name`; none for another name."""
+    if name not in _REGISTRY or name[-1] in ":/":
+        return []
+    return list(_builder(name, name, (), {})[1])
+
+
+def check_encoder_name(name: str) -> None:
+    """Refuse a name that :func:`load_encoder` would not take, without building the encoder.
+
+    Raises
+    ------
+    ValueError, TypeError, ImportError, FileNotFoundError
+        As :func:`load_encoder`.
+    """
+    key, _, written = found = _find(name)
+    if written or key not in _REGISTRY:  # else nothing needs to be imported
+        _builder(name, *found)
+
+
+def _builder(
+    name: str, key: str, arguments: tuple[str, ...], written: Mapping[str, str]
+) -> tuple[Callable[..., Any], Mapping[str, Any], Mapping[str, Any], dict[str, Any]]:
+    """What makes an encoder, its parameters, all that may be given, and options as typed."""
+    builder = _REGISTRY.get(key, key)
+    if isinstance(builder, str):
+        try:
+            builder = imported(builder)
+        except ModuleNotFoundError as error:
+            if key not in _REGISTRY and error.name == key.rpartition(":")[0]:
+                raise ValueError(
+                    f"encoder {name!r}: {error}. A module of your own is a file in the current "
+                    "folder, or installed."
+                ) from None
+            sentence = missing(error.name, what=f"encoder {name!r}")
+            raise ModuleNotFoundError(sentence, name=error.name) from error
+    if not callable(builder):
+        raise TypeError(
+            f"encoder {name!r}: {key.rpartition(':')[2]!r} is a {type(builder).__name__}; it must "
+            "be a function that returns an Encoder."
+        )
+    parameters = keyword_parameters(builder, len(arguments))
+    known = parameters | keyword_parameters(load_encoder, 1)
+    return builder, parameters, known, typed_options(key + "".join(arguments), written, known)
 
 
 def load_encoder(name: str, *, allow_unseen_elements: bool = False, **options: Any) -> Encoder:
@@ -236,22 +293,8 @@ def load_encoder(name: str, *, allow_unseen_elements: bool = False, **options: A
     >>> [str(layer.irreps) for layer in load_encoder("ani2x-aev").layers]
     ['1008x0e']
     """
-    key, arguments, written = _find(name)
-    builder = _REGISTRY.get(key, key)
-    if isinstance(builder, str):
-        try:
-            builder = imported(builder)
-        except ModuleNotFoundError as error:
-            sentence = missing(error.name, what=f"encoder {name!r}")
-            if key not in _REGISTRY:
-                sentence = (
-                    f"encoder {name!r}: {error}. A module of your own is a file in the current "
-                    "folder, or installed."
-                )
-            raise ModuleNotFoundError(sentence, name=error.name) from error
-    parameters = keyword_parameters(builder, len(arguments))
-    known = parameters | keyword_parameters(load_encoder, 1)
-    typed = typed_options(key + "".join(arguments), written, known)
+    key, arguments, written = found = _find(name)
+    builder, parameters, known, typed = _builder(name, *found)
     if twice := sorted(set(typed) & set(options)):
         raise TypeError(f"{name!r} has the option {twice[0]!r} in its name already.")
     allow_unseen_elements = typed.pop("allow_unseen_elements", allow_unseen_elements)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import Any
 
 from cpdkit.encoders._info import MPTRJ, RANDOM, UNTRAINED, EncoderInfo
 
-__all__ = ["ABOUT"]
+__all__ = ["ABOUT", "CHECKPOINTS", "checkpoint"]
 
 _FAMILY = "MACE, higher-order equivariant message passing, arXiv:2206.07697"
 _PACKAGES = ("torch", "vesin", "mace")
@@ -38,6 +40,60 @@ def _published(name: str, trained_on: str, first: str, licence: str) -> EncoderI
     )
 
 
+CHECKPOINTS = {
+    "mace-ani-cc": (
+        "ani500k_small_CC.model",
+        "40bc1105b41ef19496f8e6c875cec5ca21f9eacbb019906b2e1b51ab2949ab52",
+    ),
+    "mace-spice": (
+        "MACE_SPICE.model",
+        "ba43f51ff202b77d3cbae8c4fac1172e64b4e5cd564b670af6e1f158b82bd8df",
+    ),
+}
+"""Files that are looked for below ``$CPDKIT_DATA/checkpoints``, and their SHA-256."""
+
+
+def checkpoint(name: str) -> Path:
+    """Path of one of `CHECKPOINTS`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not there.
+    """
+    file, sha256 = CHECKPOINTS[name]
+    data = os.environ.get("CPDKIT_DATA")
+    path = Path(data or "$CPDKIT_DATA", "checkpoints", file)
+    if data and path.is_file():
+        return path
+    raise FileNotFoundError(
+        f"no file {path}. Set CPDKIT_DATA to a folder and put the file below it; it is that of "
+        f"github.com/openmm/openmm-ml, examples/mace, up to February 2024 (SHA-256 {sha256}). With "
+        f"the file elsewhere: 'mace:FOLDER/{file}'."
+    )
+
+
+def _of_openmm(name: str, *, paper: str, parameters: int, width: int, **about: Any) -> EncoderInfo:
+    def absent() -> str:
+        try:
+            checkpoint(name)
+        except FileNotFoundError as error:
+            return str(error)
+        return ""
+
+    return EncoderInfo(
+        family=f"{_FAMILY} ({paper})",
+        layers={f"interaction_{i}": f"{width}x0e" for i in (1, 2)},
+        parameters=parameters,
+        weights=f"{CHECKPOINTS[name][0]} of openmm-ml, below $CPDKIT_DATA/checkpoints",
+        licence="MIT",
+        packages=_PACKAGES,
+        extra="mace",
+        absent=absent,
+        **about,
+    )
+
+
 _CHOICES = {
     "mace-mp-0-small": (_MPTRJ, "128x0e", "MIT"),
     "mace-mp-0-medium": (_MPTRJ, "128x0e+128x1o", "MIT"),
@@ -49,6 +105,22 @@ _CHOICES = {
 }
 
 ABOUT = {name: _published(name, *rest) for name, rest in _CHOICES.items()} | {
+    "mace-ani-cc": _of_openmm(
+        "mace-ani-cc",
+        paper="MACE-ANI-CC, J. Chem. Phys. 159, 044118",
+        trained_on="energies of ANI-1ccx: about 500,000 conformations, coupled cluster",
+        elements=("H", "C", "N", "O"),
+        parameters=196_944,
+        width=64,
+    ),
+    "mace-spice": _of_openmm(
+        "mace-spice",
+        paper="an example of openmm-ml, 2022",
+        trained_on="SPICE: small molecules, dimers, peptides, ions, wB97M-D3; a model of energies",
+        elements=(*_ORGANIC, "Li", "Na", "Mg", "K", "Ca"),
+        parameters=150_800,
+        width=32,
+    ),
     "mace-untrained": EncoderInfo(
         family=_FAMILY,
         trained_on=UNTRAINED,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,6 +47,11 @@ def parse_elements(elements: Iterable[int | str]) -> list[int]:
     found = set()
     for element in elements:
         number = atomic_numbers.get(element, 0) if isinstance(element, str) else int(element)
+        if not number and len(symbols := re.findall("[A-Z][a-z]?", str(element))) > 1:
+            raise ValueError(
+                f"{element!r} is no element. In a name separate elements with spaces, "
+                f"elements={' '.join(symbols)}; in Python give a list of symbols."
+            )
         if not 0 < number < len(chemical_symbols):
             known = chemical_symbols[1:] if isinstance(element, str) else ["1", "...", "118"]
             raise ValueError(unknown("element", element, known))

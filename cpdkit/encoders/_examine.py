@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import permutations
 
 import ase
@@ -24,7 +25,8 @@ _TURN = Rotation.from_euler("zyx", [0.7, -1.1, 2.3]).as_matrix()
 def examine(encoder: Encoder, structures: Sequence[ase.Atoms]) -> None:
     """Turn small structures and see whether features turn as their irreps say.
 
-    Degrees 0 and 1 are compared by component (degree 1 as x, y, z), higher ones by norm.
+    Degrees 0 and 1 are compared by component (degree 1 as x, y, z), higher ones by norm. What a
+    layer's largest feature times 1e-3 (1e-6 in double precision) hides passes.
 
     Parameters
     ----------
@@ -42,7 +44,7 @@ def examine(encoder: Encoder, structures: Sequence[ase.Atoms]) -> None:
     Warns
     -----
     UserWarning
-        If features are zero throughout, or do not depend on where atoms are.
+        If features are zero throughout, do not depend on where atoms are, or have the other parity.
     """
     first = [structures[row] for row in range(min(len(structures), _CANDIDATES))]
     several = [atoms for atoms in first if len(atoms) > 2]
@@ -57,7 +59,7 @@ def examine(encoder: Encoder, structures: Sequence[ase.Atoms]) -> None:
     before = _features(encoder, [rattled])
     after = _features(encoder, [[atoms] for atoms in turned])
     wrong = _wrong(encoder, before, after)
-    if wrong:
+    if wrong and "not finite" not in wrong:
         alone = _features(encoder, [[atoms] for atoms in rattled])
         if not _same(encoder, before, _features(encoder, [rattled])):
             wrong = "features differ from pass to pass: by random numbers, or by what it keeps."
@@ -66,9 +68,14 @@ def examine(encoder: Encoder, structures: Sequence[ase.Atoms]) -> None:
                 "features of a structure depend on the others in its batch; batch.structure says "
                 "which atoms belong together."
             )
+    if wrong:
         raise ValueError(f"encoder {encoder.name!r}: {wrong} check=False leaves this test out.")
     if max(map(len, chosen)) > 1:
         _remark(encoder, before, _features(encoder, [chosen]))
+        for atoms in rattled:
+            atoms.positions *= -1
+            atoms.set_cell(-atoms.cell.array)
+        _remark_on_parity(encoder, before, _features(encoder, [rattled]))
 
 
 def _features(encoder: Encoder, batches: Sequence[Sequence[ase.Atoms]]) -> list[np.ndarray]:
@@ -78,10 +85,15 @@ def _features(encoder: Encoder, batches: Sequence[Sequence[ase.Atoms]]) -> list[
     layers = [torch.cat(parts).cpu().double().numpy() for parts in zip(*passes, strict=True)]
     for layer, values in zip(encoder.layers, layers, strict=True):
         if values.shape != (n_atoms, layer.irreps.dim):
+            flatten = (
+                " Flatten the last two axes to (channel, component): a copy's components together."
+                if values.ndim == 3
+                else ""
+            )
             raise ValueError(
                 f"encoder {encoder.name!r} gave features of shape {values.shape} for layer "
                 f"{layer.name!r}; {(n_atoms, layer.irreps.dim)} were expected for {n_atoms} atoms "
-                f"and irreps {layer.irreps}."
+                f"and irreps {layer.irreps}.{flatten}"
             )
     return layers
 
@@ -98,17 +110,20 @@ def _same(encoder: Encoder, a: list[np.ndarray], b: list[np.ndarray]) -> bool:
 def _wrong(encoder: Encoder, before: list[np.ndarray], after: list[np.ndarray]) -> str:
     """What does not turn as it should, in a sentence; empty if all does."""
     for layer, a, b in zip(encoder.layers, before, after, strict=True):
-        if not np.isfinite(a).all():
+        finite = np.isfinite(a).all(axis=1)
+        if not finite.any():
+            return f"layer {layer.name!r} is not finite for any atom; are all weights numbers?"
+        if not finite.all():
             continue  # extract names the structure
         for term, columns in layer.irreps.slices():
             x, y = a[:, columns], b[:, columns]
             # Where symmetry or cancellation leaves little, rounding of the whole layer decides.
             within = max(_tolerance(encoder, x), 1e-3 * _tolerance(encoder, a))
             if _apart(_split(x, term), _split(y, term), term.l) > within:
+                how = "changes when" if term.l == 0 else "does not turn as its label says when"
                 return (
-                    f"{term} of layer {layer.name!r} does not turn with the molecule as its label "
-                    f"says; {_reason(x, y, term, within)}. Compare hooks= with what the module "
-                    "returns."
+                    f"{term} of layer {layer.name!r} {how} the molecule is turned; "
+                    f"{_reason(x, y, term, within)} Compare hooks= with what the module returns."
                 )
     return ""
 
@@ -135,8 +150,11 @@ def _reason(x: np.ndarray, y: np.ndarray, term: Irrep, within: float) -> str:
                 u, v = (part.reshape(len(part), *shape) for part in (x, y))
                 u, v = (u, v) if shape[1] == 3 else (u.swapaxes(1, 2), v.swapaxes(1, 2))
                 if _apart(u, v, 1) <= within:
-                    return f"these are vectors, (atoms, {name}), and not scalars"
-        return "are there vectors or tensors among these scalars?"
+                    return f"these are vectors, (atoms, {name}), and not scalars."
+        return (
+            "are there vectors or tensors among these scalars, or does the model read positions "
+            "or axes of space directly?"
+        )
     layouts = {
         "": (_split(x, term), _split(y, term)),
         f"it looks like (atoms, {size}, channels), and each copy's {size} components must stand "
@@ -147,14 +165,14 @@ def _reason(x: np.ndarray, y: np.ndarray, term: Irrep, within: float) -> str:
     for advice, (u, v) in layouts.items():
         if term.l > 1:
             if _apart(u, v, term.l) <= within:
-                return advice
+                return f"{advice}."
             continue
         for order in permutations(range(3)):
             if _apart(u[..., order], v[..., order], 1) <= within:
                 names = ", ".join("xyz"[order.index(k)] for k in range(3))
                 reorder = "" if names == "x, y, z" else f"its components stand as {names}"
-                return "; ".join(part for part in (advice, reorder) if part)
-    return "it is of another degree, or its columns are others than the irreps say"
+                return f"{'; '.join(part for part in (advice, reorder) if part)}."
+    return "it is of another degree, or its columns are others than the irreps say."
 
 
 def _remark(encoder: Encoder, rattled: list[np.ndarray], plain: list[np.ndarray]) -> None:
@@ -176,3 +194,20 @@ def _remark(encoder: Encoder, rattled: list[np.ndarray], plain: list[np.ndarray]
             f"composition and no geometry ({reach}).",
             stacklevel=2,
         )
+
+
+def _remark_on_parity(
+    encoder: Encoder, plain: list[np.ndarray], mirrored: list[np.ndarray]
+) -> None:
+    """Point out what the other parity would fit; networks without parity fit neither."""
+    for layer, values, other in zip(encoder.layers, plain, mirrored, strict=True):
+        for term, columns in layer.irreps.slices():
+            x, y = values[:, columns], other[:, columns]
+            sign, within = (1 if term.p == "e" else -1), _tolerance(encoder, x)
+            if np.abs(x).max() > 0 and np.abs(y + sign * x).max() <= within < np.abs(x).max():
+                right = replace(term, p="o" if term.p == "e" else "e")
+                warnings.warn(
+                    f"encoder {encoder.name!r}: {term} of layer {layer.name!r} behaves as {right} "
+                    "when the molecule is mirrored at a point; is its parity written wrongly?",
+                    stacklevel=2,
+                )

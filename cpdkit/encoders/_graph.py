@@ -34,7 +34,7 @@ class Graph:
     numbers : ndarray of int64, shape (n_atoms,)
         Atomic numbers.
     positions : ndarray of float64, shape (n_atoms, 3)
-        Angstrom, as :func:`placed` gives them.
+        Angstrom; inside the cell along periodic directions, along others around zero.
     edges : ndarray of int64, shape (2, n_edges)
         Centre i and neighbour j; every pair occurs in both directions.
     vectors : ndarray of float64, shape (n_edges, 3)
@@ -170,7 +170,18 @@ def joined_edges(graphs: Sequence[Graph], n_atoms: np.ndarray) -> torch.Tensor:
 def collate(
     graphs: Sequence[Graph], *, dtype: torch.dtype, device: torch.device | str = "cpu"
 ) -> Batch:
-    """Join `graphs`; floating-point parts in `dtype`."""
+    """Join `graphs`; floating-point parts in `dtype`.
+
+    Raises
+    ------
+    TypeError
+        If something else than graphs is given.
+    """
+    if strange := [type(g).__name__ for g in graphs if not isinstance(g, Graph)]:
+        raise TypeError(
+            f"a list of graphs was expected, got {strange[0]}; encoder.graph(atoms) makes one of "
+            "ase.Atoms, for this encoder's cutoff."
+        )
     n_atoms = np.array([len(g.numbers) for g in graphs], dtype=np.int64)
     n_edges = np.array([g.edges.shape[1] for g in graphs], dtype=np.int64)
     if np.concatenate([g.pbc for g in graphs]).any():

@@ -24,6 +24,8 @@ def split_options(name: str) -> tuple[str, dict[str, str]]:
     """
     base, bracket, inside = name.removesuffix("]").rpartition("[")
     if not name.endswith("]") or not bracket:
+        if name.rfind("[") > name.rfind("]"):
+            raise ValueError(f"{name!r}: options stand in brackets at its end; ']' is missing.")
         return name, {}
     options: dict[str, str] = {}
     for part in inside.split(","):

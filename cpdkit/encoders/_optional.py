@@ -54,7 +54,8 @@ def require(module: str, *, encoder: str, extra: str) -> ModuleType:
     try:
         # Some libraries print or warn about accelerators they could have used.
         with undo_import_effects(), redirect_stdout(io.StringIO()):
-            warnings.filterwarnings("ignore", message="The extensions", category=UserWarning)
+            for said in ("The extensions", "Environment variable TORCH_FORCE"):
+                warnings.filterwarnings("ignore", message=said, category=UserWarning)
             return import_module(module)
     except ImportError as error:
         raise ImportError(

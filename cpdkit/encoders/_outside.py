@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -35,8 +35,11 @@ def imported(name: str) -> Any:
         If the module has nothing of that name, or another module of the file's name is loaded.
     """
     module_name, _, attribute = name.rpartition(":")
+    beside = Path(f"{module_name}.py")  # Python looks there only if it was started in a certain way
     if module_name.endswith(".py"):
         module = _from_file(Path(module_name).resolve())
+    elif "." not in module_name and beside.is_file() and find_spec(module_name) is None:
+        module = _from_file(beside.resolve())
     else:
         module = import_module(module_name)
     try:

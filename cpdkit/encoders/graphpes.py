@@ -80,7 +80,7 @@ class _GraphPES(Encoder):
         return self._run(graphs)[0]
 
     def energy(self, graphs: Sequence[Graph]) -> torch.Tensor:
-        """The model's own energies, shape (n_graphs,), from the pass that gives features."""
+        """The model's own energies, shape (n_graphs,), in the unit it was trained on."""
         return self._run(graphs)[1]
 
     @torch.no_grad()

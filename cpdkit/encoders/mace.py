@@ -6,6 +6,7 @@ and arXiv:2312.15211 (MACE-OFF23).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ import torch
 
 from cpdkit._messages import unknown
 from cpdkit.encoders._about_mace import ABOUT as ABOUT
+from cpdkit.encoders._about_mace import CHECKPOINTS, checkpoint
 from cpdkit.encoders._base import Encoder, Layer, parse_elements
 from cpdkit.encoders._e3nn import restore_couplings
 from cpdkit.encoders._graph import Batch, Graph, collate
@@ -23,7 +25,7 @@ from cpdkit.encoders._hooks import capture
 from cpdkit.encoders._optional import require, seeded, undo_import_effects
 from cpdkit.encoders.mace_file import read_mace
 
-__all__ = ["MACE", "mace_file", "mace_foundation", "mace_untrained"]
+__all__ = ["MACE", "mace_checkpoint", "mace_file", "mace_foundation", "mace_untrained"]
 
 # Key in mace-torch's own table of addresses, and SHA-256 of the published file.
 _FOUNDATION = {
@@ -150,6 +152,9 @@ class MACE(Encoder):
 
     def energy(self, graphs: Sequence[Graph]) -> torch.Tensor:
         """The model's own energies, shape (n_graphs,), from the pass that gives features.
+
+        In the unit of the data the model was trained on, eV as a rule. Graphs are made by
+        ``encoder.graph(atoms)``.
 
         Raises
         ------
@@ -278,6 +283,39 @@ mace_mpa_0_medium = partial(mace_foundation, "mace-mpa-0-medium")
 mace_off23_small = partial(mace_foundation, "mace-off23-small")
 mace_off23_medium = partial(mace_foundation, "mace-off23-medium")
 mace_off23_large = partial(mace_foundation, "mace-off23-large")
+
+
+def mace_checkpoint(name: str, *, dtype: str = "float32") -> MACE:
+    """A published model from ``$CPDKIT_DATA/checkpoints``, checked against its known SHA-256.
+
+    Parameters
+    ----------
+    name : str
+        ``"mace-ani-cc"`` (energies of coupled cluster; H, C, N, O) or ``"mace-spice"``.
+    dtype : {"float32", "float64"}
+        Precision.
+
+    Raises
+    ------
+    FileNotFoundError
+        If its file is not there.
+    ValueError
+        If the file is another one.
+    """
+    if name not in CHECKPOINTS:
+        raise ValueError(unknown("MACE checkpoint", name, CHECKPOINTS))
+    path, expected = checkpoint(name), CHECKPOINTS[name][1]
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != expected:
+        raise ValueError(
+            f"{path} has SHA-256 {found}, expected {expected}, so it is not the published file of "
+            f"{name!r}; copy that again, or load this one as 'mace:{path}'."
+        )
+    return mace_file(str(path), name=name, dtype=dtype)
+
+
+mace_ani_cc = partial(mace_checkpoint, "mace-ani-cc")
+mace_spice = partial(mace_checkpoint, "mace-spice")
 
 
 def mace_file(

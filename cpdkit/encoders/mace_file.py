@@ -7,6 +7,7 @@ these records, the library builds the model, and what it built is compared with 
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors
 import torch
 from safetensors.torch import load_file
@@ -26,6 +28,7 @@ from cpdkit.encoders.mace_settings import (
     numbers_of,
     settings_of_module,
     settings_of_text,
+    whole,
 )
 
 __all__ = ["Inert", "read_inert", "read_mace", "tensors"]
@@ -133,8 +136,9 @@ def read_mace(path: Path, modules: Any) -> Any:
     ----------
     path : Path
         A pickled MACE or ScaleShiftMACE; or its tensors, written by ``torch.save`` or safetensors,
-        with the settings in a file of the same name that ends in ``.json``, or under ``"config"``
-        in the same file. Settings are those of mace-torch's ``extract_config_mace_model``.
+        with the settings in a file of the same name that ends in ``.json``; or a dict with the
+        tensors under ``"state_dict"`` and the settings under ``"config"``. Settings are
+        those of mace-torch's ``extract_config_mace_model``.
     modules : module
         ``mace.modules``.
 
@@ -153,6 +157,11 @@ def read_mace(path: Path, modules: Any) -> Any:
     kind = type(record).__name__
     if isinstance(record, Mapping):
         return _build_from_tensors(path, record, modules)
+    if kind.startswith("LAMMPS"):
+        raise ValueError(
+            f"{path} holds a {kind}, a model wrapped for LAMMPS; give the .model that it was made "
+            "of, or save that where it was made: torch.save(wrapped.model, 'my.model')."
+        )
     if kind not in ("MACE", "ScaleShiftMACE"):
         raise ValueError(f"{path} holds a {kind}; expected a MACE or ScaleShiftMACE module.")
     try:
@@ -190,7 +199,10 @@ def _reason(record: Inert, error: Exception) -> str:
 def _build_from_tensors(path: Path, record: Mapping[str, Any], modules: Any) -> Any:
     state = next((record[key] for key in ("state_dict", "model") if key in record), record)
     if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise ValueError(f"{path} holds a {type(record).__name__} without a model's tensors.")
+        raise ValueError(
+            f"{path} holds a {type(record).__name__} without a model's tensors; they stand alone, "
+            "or under 'state_dict' beside 'config'."
+        )
     beside = path.with_suffix(".json")
     if "config" not in record and not beside.is_file():
         raise ValueError(
@@ -205,14 +217,31 @@ def _build_from_tensors(path: Path, record: Mapping[str, Any], modules: Any) -> 
             if key in settings:  # these are among the tensors, whose shape is needed
                 settings[key] = state[tensor].double().numpy()
         kind = modules.ScaleShiftMACE if "atomic_inter_scale" in settings else modules.MACE
+        _agree(settings, state, modules.MACE)
         return _build(kind, settings, dict(state))
     except (KeyError, RuntimeError, SyntaxError, TypeError, ValueError) as error:
         where = path if "config" in record else beside
         raise ValueError(f"no model can be built of {path} and {where}: {error}") from error
 
 
+def _agree(settings: Mapping[str, Any], state: Mapping[str, torch.Tensor], kind: Any) -> None:
+    """Refuse settings that lack what is needed, or say another thing than the tensors."""
+    known = inspect.signature(kind).parameters.values()
+    needed = {p.name for p in known if p.default is p.empty and p.kind is not p.VAR_KEYWORD}
+    if absent := sorted(needed - set(settings)):
+        raise ValueError(f"the settings lack {', '.join(absent)}")
+    for name in ("r_max", "num_interactions", "atomic_numbers"):
+        if name in state and not np.allclose(state[name].double().flatten(), settings[name]):
+            stored = state[name].tolist()
+            raise ValueError(
+                f"{name} is {settings[name]} in the settings and {stored} in the tensors"
+            )
+
+
 def _build(kind: Any, settings: dict[str, Any], state: dict[str, torch.Tensor]) -> Any:
     """A `kind` of these settings and tensors; tensors that follow from settings may be missing."""
+    if settings["num_interactions"] == 1:
+        settings = settings | {"hidden_irreps": whole(settings["hidden_irreps"])}
     with undo_import_effects(torch.float64):
         warnings.filterwarnings("ignore", message="The TorchScript type system")
         model = kind(**settings)

@@ -16,7 +16,7 @@ import torch
 
 from cpdkit._messages import unknown
 
-__all__ = ["irreps_of", "numbers_of", "settings_of_module", "settings_of_text"]
+__all__ = ["irreps_of", "numbers_of", "settings_of_module", "settings_of_text", "whole"]
 
 # Name of the class in the file: mace-torch's name, and how many functions it has.
 _RADIAL: dict[str, tuple[str, Callable[[Any], int]]] = {
@@ -156,6 +156,21 @@ def irreps_of(value: Any) -> Any:
         return o3.Irreps(value)
     terms = [(term._args[0][0], term._args[0][1]._args[0]) for term in value._args[0]]
     return o3.Irreps([(multiplicity, tuple(irrep)) for multiplicity, irrep in terms])
+
+
+def whole(irreps: Any) -> Any:
+    """`irreps` whose first term is all of them.
+
+    Of the features of a single interaction today's constructor keeps the first term; those of
+    earlier versions kept all.
+    """
+    from e3nn import o3
+
+    class Whole(o3.Irreps):
+        def __getitem__(self, index: Any) -> Any:
+            return o3.Irreps(self) if index == 0 else super().__getitem__(index)
+
+    return Whole(irreps)
 
 
 def numbers_of(value: Any) -> list[float]:

@@ -69,10 +69,10 @@ class ModuleEncoder(Encoder):
         order. Every one of these modules has to run exactly once in a forward pass.
     call : callable
         ``call(model, batch)`` runs the model it is given on a :class:`~cpdkit.encoders.Batch`;
-        what it returns is ignored. A batch holds `numbers`, `positions`, `edges` (2, n_edges),
-        `vectors` from ``edges[0]`` to ``edges[1]``, `shifts`, `cells` and `structure` (the graph
-        of each atom) as tensors. Positions are measured from the middle of each molecule, and lie
-        inside the cell of each crystal.
+        what it returns is ignored. A batch holds ``numbers``, ``positions``, ``edges``,
+        ``vectors`` from ``edges[0]`` to ``edges[1]``, ``shifts``, ``cells`` and ``structure`` (the
+        graph of each atom) as tensors. Positions are measured from the middle of each molecule, and
+        lie inside the cell of each crystal.
     name : str
         Name under which results are kept.
     cutoff : float, optional

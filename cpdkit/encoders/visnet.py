@@ -128,7 +128,7 @@ class ViSNet(Encoder):
         return self._run(graphs)[0]
 
     def energy(self, graphs: Sequence[Graph]) -> torch.Tensor:
-        """The model's own energies, shape (n_graphs,), from the pass that gives features."""
+        """The model's own energies, shape (n_graphs,), in the unit it was trained on."""
         return self._run(graphs)[1]
 
 

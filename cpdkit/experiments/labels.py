@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pandas as pd
 
-__all__ = ["in_words", "label", "labelled"]
+__all__ = ["header", "in_words", "label", "labelled"]
 
 _ARCHITECTURES = {
     "mace": "MACE",
@@ -29,6 +30,8 @@ _ENCODERS = {
     "sevennet-l3i5": "SevenNet-l3i5",
     "bond-counts": "near-pair counts",
     "so3lr": "SO3LR",
+    "mace-ani-cc": "MACE-ANI-CC",
+    "mace-spice": "MACE-SPICE",
     "random": "random features",
     **{
         f"mace-{family}-{size}": f"MACE-{family.upper()} ({size})"
@@ -39,6 +42,7 @@ _ENCODERS = {
 _TASKS = {
     "gap": "trained on the gap",
     "energy": "trained on energies",
+    "dipole": "trained on dipole moments",
     "energy elsewhere": "trained on energies elsewhere",
     "untrained": "untrained",
 }
@@ -92,6 +96,51 @@ _PROBES = {
     "knn": "nearest neighbours",
     "kernel": "kernel ridge",
 }
+_DATASETS = {
+    "qm9": "QM9",
+    "prototypes": "Ionic crystals of ours",
+    "materials-project": "2,000 Materials Project crystals",
+    "materials-project-all": "All 19,618 Materials Project crystals of at most 20 atoms",
+}
+_HEADERS = {
+    "r2": "R²",
+    "r2_partial": "R²partial",
+    "r2_partial_fixed": "R²partial against one yardstick",
+    "r2_geom": "R²geom",
+    "r2_comp": "R²comp",
+    "r2_full": "R²full",
+    "r2_leak": "R²leak",
+    "r2_composition": "R² of composition",
+    "r2_bonds": "R² of bond counts",
+    "mae": "mean absolute error",
+    "mae on the card": "error on the card",
+    "validation_mae": "validation error (eV)",
+    "level": "level (eV)",
+    "std": "standard deviation",
+    "rho": "rank correlation",
+    "p": "p-value",
+    "p_between": "p-value, between",
+    "p_within": "p-value, within",
+    "n_pairs": "pairs",
+    "n_formulas": "formulas",
+    "n_effective": "worth so many equal formulas",
+    "accuracy": "pairs in order",
+    "by_formula": "pairs in order, mean of formulas",
+    "low": "from",
+    "high": "to",
+    "l": "degree",
+    "name": "layer",
+    "matched": "channels",
+    "of": "correlated with the score",
+    "excess": "need over noise",
+    "subset": "random subset",
+    "pca": "principal components",
+    "above_ceiling": "above the ceiling",
+    "minus control": "minus the control's",
+    "a": "one",
+    "b": "other",
+    "random": "random",  # of folds; the encoder is meant nowhere in a header
+}
 _UNITS = {
     "Debye": "D", "Angstrom": "Å", "Angstrom^3": "Å³", "Bohr^2": "bohr²", "Bohr^3": "bohr³",
     "g/cm^3": "g/cm³", "cal/mol/K": "cal/(mol K)",
@@ -99,7 +148,7 @@ _UNITS = {
 
 _NETWORK = (
     r"(?:zoo/)?(?P<architecture>" + "|".join(map(re.escape, _ARCHITECTURES)) + ")"
-    r"-(?P<task>gap|energy|untrained)(?:-(?P<seed>\d+))?(?:@(?P<epochs>\d+(?:\.\d+)?))?"
+    r"-(?P<task>gap|energy|dipole|untrained)(?:-(?P<seed>\d+))?(?:@(?P<epochs>\d+(?:\.\d+)?))?"
 )
 _LAYER = r"(?P<layer>(?:[a-z]+_\d+|aev|output))"
 _WITH_LAYER = re.compile(rf"(?P<name>.+) / {_LAYER}")
@@ -129,6 +178,8 @@ def label(name: str, *, unit: str = "") -> str:
     --------
     >>> label("zoo/mace-energy-1@2")
     'MACE, trained on energies, after 2 epochs, seed 1'
+    >>> label("zoo/painn-gap-1"), label("visnet-dipole-0")
+    ('PaiNN, trained on the gap, seed 1', 'ViSNet, trained on dipole moments')
     >>> label("ani2x / hidden_3"), label("alpha", unit="Bohr^3")
     ('ANI-2x network, hidden 3', 'polarizability (bohr³)')
     >>> label("/home/me/my_module.py:make_encoder[weights=/home/me/w.pt]")
@@ -143,10 +194,24 @@ def label(name: str, *, unit: str = "") -> str:
     if network:
         words = [_ARCHITECTURES[network["architecture"]], _TASKS[network["task"]]]
         return ", ".join([*words, *_training(network)])
-    for known in (_ENCODERS, _ARCHITECTURES, _TARGETS, _REMOVED, _PROBES):
+    for known in (_ENCODERS, _ARCHITECTURES, _TARGETS, _REMOVED, _PROBES, _DATASETS):
         if name in known:
             return known[name]
     return _without_folders(name)
+
+
+def header(name: Any) -> Any:
+    """What the header of a shown column, or a cell that holds a name alone, says.
+
+    Examples
+    --------
+    >>> header("r2_partial"), header("left_out"), header("mlp"), header("seed")
+    ('R²partial', 'left out', 'neural network', 'seed')
+    """
+    if not isinstance(name, str):
+        return name
+    known = _HEADERS.get(name) or label(name)
+    return known.replace("_", " ") if re.fullmatch(r"\w+", known) else known
 
 
 def _without_folders(text: str) -> str:

@@ -130,8 +130,10 @@ def lacks(table: pd.DataFrame, columns: Collection[str]) -> str:
 _ENERGIES = {"energy", "atomization_energy", "formation_energy_per_atom"} | {
     f"{name}{temperature}" for name in ("u", "h", "g") for temperature in ("0", "298")
 }
-_ENERGIES_ELSEWHERE = re.compile(r"ani2x|chgnet|so3lr|sevennet-.+|mace-(?:mp|mpa|off23)-.+")
-_OTHERS_ELSEWHERE = {"so3lr": ("mu",)}
+_ENERGIES_ELSEWHERE = re.compile(
+    r"ani2x|chgnet|so3lr|sevennet-.+|mace-(?:(?:mp|mpa|off23)-.+|ani-cc|spice)"
+)
+_OTHERS_ELSEWHERE = {"so3lr": ("dipole",)}
 
 
 def saw_target(encoder: str, target: str) -> bool:
@@ -143,10 +145,14 @@ def saw_target(encoder: str, target: str) -> bool:
     --------
     >>> saw_target("zoo/painn-gap-0", "gap"), saw_target("zoo/painn-gap-0 / block_3", "mu")
     (True, False)
-    >>> saw_target("so3lr / interaction_3", "mu"), saw_target("zoo/mace-energy-0", "u0")
+    >>> saw_target("so3lr / interaction_3", "mu"), saw_target("mace-ani-cc", "u0")
     (True, True)
+    >>> saw_target("mace-spice", "gap"), saw_target("mace-spice", "mu")
+    (False, False)
+    >>> saw_target("zoo/painn-dipole-0", "mu"), saw_target("zoo/painn-dipole-0", "gap")
+    (True, False)
     """
-    asked = "energy" if target in _ENERGIES else target
+    asked = "energy" if target in _ENERGIES else "dipole" if target == "mu" else target
     name = encoder.partition(" / ")[0]
     if asked == "energy" and _ENERGIES_ELSEWHERE.fullmatch(name):
         return True

@@ -10,11 +10,12 @@ from matplotlib.figure import Figure
 from cpdkit.experiments.labels import label, labelled
 from cpdkit.experiments.verdict import listed, number
 from cpdkit.figures import levels, looks, panels
+from cpdkit.zoo.recipe import TASKS
 
 __all__ = ["exceptions_list", "learning_figure", "zoo_sentence"]
 
 
-def learning_figure(curves: pd.DataFrame, bonds: Mapping[str, float], unit: str = "eV") -> Figure:
+def learning_figure(curves: pd.DataFrame, bonds: Mapping[str, float]) -> Figure:
     """Mean absolute error against epochs of training, one panel per task, both axes logarithmic."""
     tasks = levels(curves, "task")
     titles = levels(labelled(curves), "task")
@@ -22,17 +23,18 @@ def learning_figure(curves: pd.DataFrame, bonds: Mapping[str, float], unit: str 
     figure, axes = panels(len(tasks), width=4.2, height=4, left=1, top=0, sharey=False)
     for axis, task, title in zip(axes, tasks, titles, strict=True):
         rows = curves[curves["task"] == task]
-        for (architecture, _), line in rows.groupby(["architecture", "seed"]):
+        for (architecture, seed), line in rows.groupby(["architecture", "seed"]):
             line = line.sort_values("epoch")
             colour, marker = look[architecture]
+            first = seed == rows.loc[rows["architecture"] == architecture, "seed"].min()
             axis.plot(
-                line["epoch"], line["mae"], marker=marker, label=label(architecture),
-                color=colour, linewidth=1.5, markersize=5,
+                line["epoch"], line["mae"], marker=marker, color=colour, linewidth=1.5,
+                markersize=5, label=label(architecture) if first else None,
             )  # fmt: skip
         axis.axhline(bonds[task], color="0.3", linestyle="--", label="bond counts, ridge")
         axis.set(
             xscale="log", yscale="log", title=title, xlabel="epochs",
-            ylabel=f"mean absolute error on probe ({unit})",
+            ylabel=f"mean absolute error on probe ({TASKS[task].unit})",
         )  # fmt: skip
     axes[-1].legend(frameon=True, fontsize=8)
     return figure

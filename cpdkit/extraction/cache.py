@@ -18,7 +18,7 @@ import numpy as np
 from cpdkit.datasets._dataset import AtomsSequence
 from cpdkit.encoders._base import Encoder
 from cpdkit.encoders.module import ModuleEncoder
-from cpdkit.extraction.job import ShardJob
+from cpdkit.extraction.job import ShardJob, batches_of
 from cpdkit.extraction.kept import KeptFeatures, cache_folder
 from cpdkit.extraction.pooling import blocks_of
 
@@ -28,6 +28,7 @@ used: dict[str, dict[str, Any]] = {}
 """By encoder: how many structures came from a cache and how many were computed; for manifests."""
 
 _PART = 1.0  # seconds of work that an interruption may cost
+_TOGETHER = 4  # batches to compute before looking again what others have kept
 _CODE = ("encoders", "extraction", "zoo")
 
 
@@ -58,8 +59,8 @@ def features_key(encoder: Encoder, fingerprint: str, versions: Mapping[str, str]
 class CachedJob:
     """A job that looks into a cache first.
 
-    Kept are the sums over atoms, from which means follow bit by bit, and means of norms and of
-    elements where they were asked for; each in a row for all layers.
+    Kept are the sums over atoms, from which means follow bit by bit, means of norms where there
+    are vectors, and means of elements where they were asked for; each in a row for all layers.
 
     Attributes
     ----------
@@ -80,29 +81,57 @@ class CachedJob:
         digests = _digests(atoms)
         keys, found = self._look_up(atoms, digests, labels)
         first = {digest: row for row, digest in reversed(list(enumerate(digests)))}
-        missing = np.array(
-            sorted(row for row in first.values() if not found.keys() >= set(keys[row])), dtype=int
-        )
+        missing = self._missing(sorted(first.values()), keys, found)
         if bar is not None:
             bar.update(len(atoms) - len(missing))
-        if len(missing):
-            found |= self._compute(
-                atoms.select(missing),
-                [labels[row] for row in missing],
-                [keys[row] for row in missing],
-                bar,
-            )
+        computed = 0
+        # Another process may be at the same structures: each in its own order, the one soon finds
+        # what the other has kept.
+        parts = self._parts(atoms.n_atoms, np.array(missing, dtype=int))
+        for number in np.random.default_rng(os.getpid()).permutation(len(parts)):
+            part = parts[number]
+            if computed:
+                found |= self.kept.read([key for row in part for key in self._asked(keys[row])])
+            rows = self._missing(part, keys, found)
+            if bar is not None:
+                bar.update(len(part) - len(rows))
+            if rows:
+                here = atoms.select(np.array(rows))
+                texts = [labels[row] for row in rows]
+                found |= self._compute(here, texts, [keys[row] for row in rows], bar)
+            computed += len(rows)
         encoder = self.job.encoder
         tally = used.setdefault(encoder.name, {"from_cache": 0, "computed": 0})
-        tally["from_cache"] += len(atoms) - len(missing)
-        tally["computed"] += len(missing)
+        tally["from_cache"] += len(atoms) - computed
+        tally["computed"] += computed
         tally["libraries"] = sorted(encoder.versions)
         return self._put_together(atoms, keys, found)
 
     @property
     def _poolings(self) -> tuple[str, ...]:
-        """What is kept of each structure."""
-        return tuple(dict.fromkeys("sum" if p == "mean" else p for p in self.job.poolings))
+        """What is kept of each structure: what is asked for, then what costs next to nothing."""
+        asked = tuple(dict.fromkeys("sum" if p == "mean" else p for p in self.job.poolings))
+        vectors = any(t.l for layer in self.job.encoder.layers for t in layer.irreps.terms)
+        return tuple(dict.fromkeys((*asked, "mean_norm"))) if vectors else asked
+
+    def _asked(self, keys: Sequence[bytes]) -> Sequence[bytes]:
+        """Of the keys of a structure those that this job needs."""
+        needed = {"sum" if p == "mean" else p for p in self.job.poolings}
+        return keys[: len(needed)]
+
+    def _parts(self, sizes: np.ndarray, missing: np.ndarray) -> list[list[int]]:
+        """Whole batches of one pass over all that is missing, so that the bits are its bits."""
+        given = sizes[missing], self.job.batch_size, self.job.max_atoms
+        batches = list(batches_of(*given))
+        return [
+            missing[np.concatenate(batches[start : start + _TOGETHER])].tolist()
+            for start in range(0, len(batches), _TOGETHER)
+        ]
+
+    def _missing(
+        self, rows: Sequence[int], keys: Sequence[Sequence[bytes]], found: Mapping[bytes, bytes]
+    ) -> list[int]:
+        return [row for row in rows if not found.keys() >= set(self._asked(keys[row]))]
 
     def _look_up(
         self, atoms: AtomsSequence, digests: Sequence[bytes], labels: list[str]
@@ -118,8 +147,9 @@ class CachedJob:
                 [hashlib.sha256(f"{start} {p} ".encode() + d).digest() for p in self._poolings]
                 for d in digests
             ]
-            found = self.kept.read(list({key: None for row in keys for key in row}))
-            there = np.array([row for row, k in enumerate(keys) if found.keys() >= set(k)], int)
+            found = self.kept.read(list({k: None for row in keys for k in self._asked(row)}))
+            lacking = self._missing(range(len(keys)), keys, found)
+            there = np.setdiff1d(np.arange(len(keys)), lacking)
             if not len(there) or _known(self.job.encoder):
                 return keys, found
             row = int(there[np.argmax(atoms.n_atoms[there])])

@@ -19,7 +19,6 @@ from tqdm.auto import tqdm
 
 from cpdkit._version import __version__
 from cpdkit.datasets._dataset import AtomsSequence, Dataset, as_sequence
-from cpdkit.encoders import load_encoder
 from cpdkit.encoders._base import Encoder
 from cpdkit.extraction.cache import CachedJob, features_key, kept_features
 from cpdkit.extraction.job import ShardJob, check, labels_of
@@ -30,7 +29,7 @@ from cpdkit.representation import Representation
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["check_encoders", "extract"]
+__all__ = ["extract"]
 
 ACCELERATOR_ATOMS = 4096
 
@@ -208,48 +207,6 @@ def extract(  # type: ignore[misc]  # the overloads leave the other options to t
         if not collect:
             return done
     return Representation(values, blocks, atoms.n_atoms.copy(), metadata)
-
-
-def check_encoders(
-    encoders: Iterable[Encoder | str], structures: Dataset | Iterable[ase.Atoms] | ase.Atoms
-) -> list[Encoder]:
-    """Load encoders and see that all of them can take the structures, before any is run.
-
-    Parameters
-    ----------
-    encoders : iterable of Encoder or str
-        Encoders, or names for :func:`cpdkit.load_encoder`.
-    structures : Dataset, iterable of ase.Atoms, or ase.Atoms
-        What is going to be encoded.
-
-    Returns
-    -------
-    list of Encoder
-        Loaded, in the order given.
-
-    Raises
-    ------
-    ValueError
-        If there are no structures, or some encoder cannot take one: a structure without atoms,
-        with an element it does not know or was not trained on, or periodic where it takes
-        molecules only. Says so of every such encoder.
-    ImportError
-        If the library of an encoder is not installed.
-    """
-    if isinstance(encoders, (Encoder, str)):
-        encoders = [encoders]
-    dataset = structures if isinstance(structures, Dataset) else None
-    atoms = _sequence(structures)
-    loaded = [load_encoder(e) if isinstance(e, str) else e for e in encoders]
-    wrong = []
-    for encoder in loaded:
-        try:
-            check(encoder, atoms, dataset)
-        except ValueError as error:
-            wrong.append(str(error))
-    if wrong:
-        raise ValueError("\n".join(wrong))
-    return loaded
 
 
 def _look_up(

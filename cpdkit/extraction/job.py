@@ -13,11 +13,12 @@ import torch
 from ase.data import chemical_symbols
 
 from cpdkit.datasets._dataset import AtomsSequence, Dataset
+from cpdkit.encoders import encoder_options
 from cpdkit.encoders._base import Encoder
 from cpdkit.encoders._optional import undo_import_effects
 from cpdkit.extraction.pooling import blocks_of, pool
 
-__all__ = ["ShardJob", "check", "labels_of"]
+__all__ = ["ShardJob", "batches_of", "check", "labels_of"]
 
 # Hooks on one model see the passes of all threads, and a Dask worker may have several.
 _FORWARD = threading.RLock()
@@ -62,7 +63,7 @@ class ShardJob:
         self, atoms: AtomsSequence, labels: list[str]
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Rows of each batch and their pooled features, in double precision."""
-        for rows in _batches(atoms.n_atoms, self.batch_size, self.max_atoms):
+        for rows in batches_of(atoms.n_atoms, self.batch_size, self.max_atoms):
             graphs = []
             for row in rows:
                 structure = atoms[int(row)]
@@ -150,7 +151,11 @@ class ShardJob:
             row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
             raise ValueError(
                 f"encoder {encoder.name!r} gave a feature that is not finite for {labels[row]}; "
-                "look for atoms that almost coincide, or remove the structure."
+                + (
+                    "look for atoms that almost coincide, or remove the structure."
+                    if all(p.isfinite().all() for p in encoder.model.parameters())
+                    else "the model has weights that are not finite."
+                )
             )
         return values
 
@@ -194,11 +199,20 @@ def check(encoder: Encoder, atoms: AtomsSequence, dataset: Dataset | None) -> No
             row = first(strange)
             absent = set(atoms[row].numbers.tolist()) - known
             text = f"{at(row)} has {_symbols(absent)}, which encoder {encoder.name!r}"
+            rows = len(set(np.searchsorted(atoms.offsets, np.flatnonzero(strange), side="right")))
+            keep = _symbols(known).replace(" ", "") if len(known) < 20 else "..."
+            without = (
+                f" {rows:,} of {len(atoms):,} structures hold such elements; elements= of "
+                f"load_dataset, or -p elements={keep}, leaves them out."
+            )
             if encoder.elements is not None and absent - encoder.elements:
-                raise ValueError(f"{text} does not know. It knows {_symbols(known)}.")
+                name = encoder.name.partition("[")[0]
+                if "elements" in encoder_options(name):
+                    without += f" Or name all there are: {name}[elements=H C ...]."
+                raise ValueError(f"{text} does not know. It knows {_symbols(known)}.{without}")
             raise ValueError(
                 f"{text} never saw in training. It was trained on {_symbols(known)}; "
-                "load_encoder(..., allow_unseen_elements=True) encodes them all the same."
+                f"load_encoder(..., allow_unseen_elements=True) encodes them all the same.{without}"
             )
     if not encoder.periodic and atoms.pbc is not None and atoms.pbc.any():
         row = int(np.flatnonzero(atoms.pbc.any(axis=1))[0])
@@ -209,7 +223,7 @@ def _symbols(numbers: Iterable[int]) -> str:
     return ", ".join(chemical_symbols[z] for z in sorted(numbers))
 
 
-def _batches(sizes: np.ndarray, batch_size: int, max_atoms: int) -> Iterator[np.ndarray]:
+def batches_of(sizes: np.ndarray, batch_size: int, max_atoms: int) -> Iterator[np.ndarray]:
     """Rows of each batch, largest structures first so that memory peaks at the start."""
     batch: list[int] = []
     total = 0

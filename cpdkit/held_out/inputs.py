@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,13 +25,15 @@ from cpdkit.composition.matrix import composition_matrix
 from cpdkit.datasets.formulas import canonical_formulas, canonical_groups
 from cpdkit.folds import make_folds
 from cpdkit.projection.linear import CompositionProjector
-from cpdkit.projection.rank import RANK_TOLERANCE
+from cpdkit.projection.rank import RANK_TOLERANCE, untold
 from cpdkit.scores import Rows
 
 __all__ = ["CompositionWarning", "Inputs", "check_inputs", "fold_labels", "tested"]
 
 ROWS_PER_COLUMN = 5
 """Training rows for each independent column of composition, below which `cpd` warns."""
+TOLD: set[tuple[str, tuple[int, ...], bytes]] = set()
+"""Compositions that were warned of in this process; clear it to be warned again."""
 _SHOWN = 6
 
 
@@ -55,7 +58,9 @@ class Inputs:
     folds : ndarray of int, shape (repeats, n)
         Fold labels; -1 for rows that are never tested.
     about : dict
-        Sizes and settings of the split, as the ``attrs`` of a table hold them.
+        Sizes and settings of the split, as the ``attrs`` of a table hold them: also the number of
+        ``columns`` of composition, ``columns_dropped`` of each training fold since they do not vary
+        there, and ``rows_set_aside``, the test rows that differ in such a column.
     """
 
     X: np.ndarray
@@ -138,42 +143,82 @@ def check_inputs(
         "n_folds": len(sizes[0]),
         "repeats": len(split),
         "seed": seed,
+        **_untold(C, split),
     }
     return Inputs(X, C, frame, labels, split, about)
 
 
+def _untold(C: np.ndarray | None, folds: np.ndarray) -> dict[str, Any]:
+    """Columns of composition, how many each training fold lacks, and the test rows this costs."""
+    if C is None:
+        return {"columns": 0, "columns_dropped": [], "rows_set_aside": 0}
+    parts = [
+        (dropped, int(unseen[fold == k].sum()))
+        for fold in folds
+        for k in np.unique(tested(fold))
+        for dropped, unseen in [untold(C, fold != k)]
+    ]
+    dropped, aside = zip(*parts, strict=True)
+    return {"columns": C.shape[1], "columns_dropped": list(dropped), "rows_set_aside": sum(aside)}
+
+
 def _warn_rank(C: np.ndarray, folds: np.ndarray, names: Sequence[str] | None) -> None:
     """Warn where training rows cannot tell what single columns of composition do."""
-    trained = [fold != k for fold in folds for k in np.unique(tested(fold))]
-    least = min(int(train.sum()) for train in trained)
-    everything = CompositionProjector().fit(C, composition=C)
-    if least < ROWS_PER_COLUMN * (everything.rank_ - 1):
-        warnings.warn(
-            f"{everything.rank_ - 1} columns of composition stand against {least} training rows: "
+    splits = [(k, fold != k) for fold in folds for k in np.unique(tested(fold))]
+    least = min(int(train.sum()) for _, train in splits)
+    rank = C.shape[1]
+    if least < ROWS_PER_COLUMN * rank:
+        rank = CompositionProjector().fit(C, composition=C).rank_ - 1
+    if least < ROWS_PER_COLUMN * rank:
+        _warn_once(
+            "few rows", C,
+            f"{rank} columns of composition stand against {least} training rows: "
             "least squares on so many is ill determined, and what it leaves of features and "
             "targets is too; give more structures or fewer columns.",
-            CompositionWarning,
-            stacklevel=4,
-        )
-    for train in trained:
+        )  # fmt: skip
+    worst: list[int] = []
+    for k, train in splits:
+        if _independent(C[train]):
+            continue
         fit = CompositionProjector().fit(C[train], composition=C[train])
+        test = ~train & ~fit.unseen(C)  # rows with an unknown element are set aside
+        if not test.any():
+            continue
         varying = np.setdiff1d(np.arange(C.shape[1]), fit.dropped_)
-        residual = fit.transform(C[~train], composition=C[~train])[:, varying]
+        residual = C[test][:, varying] - fit.explained(C[test])[:, varying]
         off = np.abs(residual).max(axis=0, initial=0) > RANK_TOLERANCE * np.ptp(C, axis=0)[varying]
-        if off.any():
-            columns = varying[off].tolist()
-            shown = [repr(column if names is None else names[column]) for column in columns]
-            if len(shown) > _SHOWN:
-                shown[_SHOWN:] = [f"and {len(shown) - _SHOWN} more"]
-            warnings.warn(
-                f"columns {', '.join(shown)} of composition vary only together with others in a "
-                f"training fold (rank {fit.rank_ - 1} of {len(varying)} columns), but not in its "
-                "test fold: what each does alone is taken from the solution of minimum norm; give "
-                "more structures or fewer columns.",
-                CompositionWarning,
-                stacklevel=4,
-            )
-            return
+        if off.sum() > len(worst):
+            worst = varying[off].tolist()
+            where = f"fold {k} (rank {fit.rank_ - 1} of {len(varying)} columns)"
+    if worst:
+        shown = [repr(column if names is None else names[column]) for column in worst]
+        if len(shown) > _SHOWN:
+            shown[_SHOWN:] = [f"and {len(shown) - _SHOWN} more"]
+        _warn_once(
+            "dependent", C,
+            f"columns {', '.join(shown)} of composition vary only together with others in the "
+            f"training rows of {where}, but not in its test rows: what each does alone is taken "
+            "from the solution of minimum norm; give more structures or fewer columns.",
+        )  # fmt: skip
+
+
+def _warn_once(what: str, C: np.ndarray, text: str) -> None:
+    """Warn once for each composition: a chapter asks the same of every encoder and target."""
+    key = (what, C.shape, hashlib.sha256(C.tobytes()).digest())
+    if key not in TOLD:
+        warnings.warn(text, CompositionWarning, stacklevel=5)
+        TOLD.add(key)
+
+
+def _independent(C: np.ndarray) -> bool:
+    """Whether the varying columns are far from dependent, so that least squares needs no rank."""
+    scatter = np.cov(C, rowvar=False).reshape(C.shape[1], -1)
+    varying = np.ptp(C, axis=0) > 0
+    spread = np.sqrt(np.diag(scatter)[varying])
+    if not (spread > RANK_TOLERANCE * np.abs(C[:, varying]).max(axis=0, initial=0)).all():
+        return False
+    correlation = scatter[np.ix_(varying, varying)] / spread / spread[:, None]
+    return bool(np.linalg.eigvalsh(correlation).min(initial=1) > RANK_TOLERANCE)
 
 
 def _are_formulas(composition: Any) -> bool:

@@ -8,15 +8,15 @@ import numpy as np
 
 from cpdkit.held_out.protocol import INPUTS, PROTOCOLS, Protocol
 from cpdkit.held_out.rows import ALL_ASIDE, held_out
-from cpdkit.moments.folds import FoldMoments, rare_rows
+from cpdkit.moments.folds import FoldMoments, rare_rows, row_classes
 from cpdkit.moments.ridge import FoldRidge, choose_alphas
 from cpdkit.moments.sources import moments_from_arrays
 from cpdkit.scores import HeldOut
 
-__all__ = ["held_out_moments"]
+__all__ = ["MAX_CLASSES", "held_out_moments", "kinds_of_rows"]
 
 # Folds that are unions of hash buckets give at most 50 classes of rows that are always together.
-_MAX_CLASSES = 64
+MAX_CLASSES = 64
 _MAX_KINDS = 16  # of rows that are set aside together
 _ROWS = 1024
 
@@ -47,31 +47,27 @@ def held_out_moments(
     HeldOut
         One for each repeat and fold.
     """
-    never = bool(folds.min() < 0)
-    plain = never or protocol.plain or protocol.transductive or _wide(X, folds)
-    rare = None if plain else rare_rows(C, folds)
-    if rare is None or rare.max() >= _MAX_KINDS or protocol.alphas is None:
+    rare = kinds_of_rows(C, folds, width=X.shape[1], protocol=protocol)
+    if rare is None or protocol.alphas is None:
         yield from held_out(X, C, Y, folds, protocol=protocol, inputs=inputs, only=only)
         return
-    classes, buckets = np.unique(np.vstack([folds, rare]), axis=1, return_inverse=True)
-    one_pass = classes.shape[1] <= _MAX_CLASSES  # otherwise one for each repeat
+    classes, buckets = row_classes(*folds, rare)
+    one_pass = classes.shape[1] <= MAX_CLASSES  # otherwise one for each repeat
     if one_pass:
-        moments = moments_from_arrays(X, C, Y, buckets=buckets.ravel(), n_buckets=classes.shape[1])
+        moments = moments_from_arrays(X, C, Y, buckets=buckets, n_buckets=classes.shape[1])
     for repeat, fold in enumerate(folds):
         labels = np.unique(fold)
         if one_pass:
-            number, kind = np.searchsorted(labels, classes[repeat]), classes[-1]
-            own, group = np.unique(np.stack([number, kind]), axis=1, return_inverse=True)
-            by_fold = FoldMoments(moments.regroup(group.ravel()), own[0], apart=True)
+            by_fold = FoldMoments.of_classes(moments, classes[repeat], classes[-1])
         else:
             by_fold = FoldMoments.of_rows(X, C, Y, np.searchsorted(labels, fold))
-        full = "full" in inputs
+        n_full = None if "full" in inputs else 0
         asked = [i for i, k in enumerate(labels.tolist()) if only in (None, k)]
         outer = None if only is None else asked[0]
-        chosen = choose_alphas(by_fold, protocol.alphas, full=full, outer=outer)
+        chosen = choose_alphas(by_fold, protocol.alphas, n_full=n_full, outer=outer)
         for i in asked:
             k = int(labels[i])
-            fit = FoldRidge(by_fold.without([i]), full=full)
+            fit = FoldRidge(by_fold.without([i]), n_full=n_full)
             rows = np.flatnonzero(fold == k)
             aside = 0
             if C is not None:
@@ -95,10 +91,30 @@ def held_out_moments(
             )
 
 
-def _wide(X: np.ndarray, folds: np.ndarray) -> bool:
-    """Whether the smallest inner training set has fewer rows than X has columns."""
+def kinds_of_rows(
+    C: np.ndarray | None, folds: np.ndarray, *, width: int, protocol: Protocol
+) -> np.ndarray | None:
+    """Number rows that are set aside together, or None where moments lack the digits or the point.
+
+    Parameters
+    ----------
+    C, folds, protocol
+        As in `cpdkit.held_out.rows.held_out`.
+    width : int
+        Number of features.
+
+    Returns
+    -------
+    ndarray of int, shape (n,), or None
+        As from `cpdkit.moments.folds.rare_rows`.
+    """
+    if folds.min() < 0 or protocol.plain or protocol.transductive or protocol.alphas is None:
+        return None
     largest = max(np.sort(np.unique(fold, return_counts=True)[1])[-2:].sum() for fold in folds)
-    return len(X) - largest < X.shape[1]
+    if folds.shape[1] - largest < width:  # the smallest inner training set
+        return None
+    rare = rare_rows(C, folds)
+    return rare if rare.max() < _MAX_KINDS else None
 
 
 def _predict(

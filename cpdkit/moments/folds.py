@@ -8,12 +8,13 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from cpdkit.moments.moments import Moments, Pooled
 from cpdkit.moments.sources import moments_from_arrays
 from cpdkit.projection.rank import RANK_TOLERANCE
 
-__all__ = ["FoldMoments", "constant_columns", "rare_rows"]
+__all__ = ["FoldMoments", "constant_columns", "rare_rows", "row_classes"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +58,32 @@ class FoldMoments:
     ) -> FoldMoments:
         """Accumulate rows by their fold, shape (n,), numbered from 0."""
         rare = rare_rows(C, fold[None])
-        classes, buckets = np.unique(np.stack([fold, rare]), axis=1, return_inverse=True)
+        classes, buckets = row_classes(fold, rare)
         n = classes.shape[1]
-        moments = moments_from_arrays(
-            X, C, Y, buckets=buckets.ravel(), n_buckets=n, targets=targets
-        )
+        moments = moments_from_arrays(X, C, Y, buckets=buckets, n_buckets=n, targets=targets)
         return cls(moments, classes[0], apart=True)
+
+    @classmethod
+    def of_classes(cls, moments: Moments, fold: np.ndarray, kind: np.ndarray) -> FoldMoments:
+        """Put classes of rows together, by fold.
+
+        Parameters
+        ----------
+        moments : Moments
+            With a bucket for each class.
+        fold, kind : ndarray of int, shape (n_buckets,)
+            Fold of each class, and the number from `rare_rows`; -1 for classes to leave out.
+
+        Returns
+        -------
+        FoldMoments
+        """
+        kept = kind >= 0
+        number = np.unique(fold[kept], return_inverse=True)[1]
+        own, group = np.unique(np.stack([number, kind[kept]]), axis=1, return_inverse=True)
+        label = np.full(len(fold), -1)
+        label[kept] = group.ravel()
+        return cls(moments.regroup(label), own[0], apart=True)
 
     def select(self, **columns: Any) -> FoldMoments:
         """Keep some columns, as `Moments.select`."""
@@ -97,6 +118,29 @@ class FoldMoments:
             )
         aside = int(self.moments.counts[buckets[~known]].sum())
         return self.moments.pool(buckets[known]), aside
+
+
+def row_classes(*keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number rows so that those which agree in all keys have one number.
+
+    Parameters
+    ----------
+    *keys : ndarray of int, shape (n,)
+        Such as fold labels and the numbers from `rare_rows`.
+
+    Returns
+    -------
+    classes : ndarray of int, shape (n_keys, n_classes)
+        The keys of each class.
+    number : ndarray of int, shape (n,)
+        The class of each row.
+    """
+    number = np.zeros(len(keys[0]), dtype=np.int64)
+    for key in keys:  # pair by pair: a product of many keys would overflow
+        codes, values = pd.factorize(key)
+        number = pd.factorize(number * len(values) + codes)[0]
+    first = np.unique(number, return_index=True)[1]
+    return np.stack(keys)[:, first], number
 
 
 def constant_columns(train: Pooled) -> np.ndarray:

@@ -71,8 +71,9 @@ class Pooled:
 class Moments:
     """Count, mean and scatter of [C, X, Y] in each bucket.
 
-    Made by the functions of `cpdkit.moments.sources`. Moments of disjoint rows add up, in any
-    order and to rounding; a subset of features, of nuisance columns or of targets is a slice.
+    Made by `cpdkit.moments.sources.moments_from_arrays` and its like. Moments of disjoint rows add
+    up, in any order and to rounding; a subset of features, of nuisance columns or of targets is a
+    slice.
 
     Attributes
     ----------

@@ -65,9 +65,9 @@ class ShiftedSolves:
                 gram, lower=1, lwork=64 * d
             )
             self._reflectors = np.asfortranarray(reduced[1:, :-1])
-            largest = eigvalsh_tridiagonal(
-                self._diagonal, self._beside, lapack_driver="sterf", check_finite=False
-            )[-1]
+            # All of them: LAPACK's search for one alone fails where eigenvalues crowd or are tiny.
+            both = self._diagonal, self._beside
+            largest = eigvalsh_tridiagonal(*both, lapack_driver="sterf", check_finite=False)[-1]
         # One at least: where G is zero so is F, and any penalty gives the weights zero.
         self._floor = SPECTRUM_FLOOR * largest if largest > 0 else 1.0
         self._load = self._rotate(load, transpose=True)
@@ -128,8 +128,8 @@ class FoldRidge:
     ----------
     train : Pooled
         Moments of the training rows.
-    full : bool, default True
-        Also fit the probe of X itself.
+    n_full : int, optional
+        Of how many targets, from the first, the probe of X itself is fitted too; all by default.
 
     Attributes
     ----------
@@ -139,9 +139,10 @@ class FoldRidge:
         Rank of Z, intercept included.
     """
 
-    def __init__(self, train: Pooled, *, full: bool = True) -> None:
+    def __init__(self, train: Pooled, *, n_full: int | None = None) -> None:
         self.train = train
-        self.n_targets = train.scatter[train.y].shape[0]
+        n_targets = train.scatter[train.y].shape[0]
+        self.n_full = n_targets if n_full is None else n_full
         basis, halves = _regress_out(train)
         x, y = train.x, train.y
         half_x, half_y = halves[:, : train.n_features], halves[:, train.n_features :]
@@ -153,9 +154,9 @@ class FoldRidge:
         self._geom, self._geom_scale = _path(
             residual, train.scatter[x, y] - half_x.T @ half_y, variance, train.n
         )
-        if full:
+        if self.n_full:
             self._full, self._full_scale = _path(
-                train.scatter[x, x], train.scatter[x, y], variance, train.n
+                train.scatter[x, x], train.scatter[x, y][:, : self.n_full], variance, train.n
             )
 
     def unseen(self, C: np.ndarray) -> np.ndarray:
@@ -187,13 +188,13 @@ class FoldRidge:
         Returns
         -------
         ndarray of shape (n_composition + n_features, n_alphas, n_targets)
-            Weights.
+            Weights; of ``"full"`` for the first `n_full` targets.
         """
         path, scale = (
             (self._full, self._full_scale) if probe == "full" else (self._geom, self._geom_scale)
         )
         on_x = path.weights(alphas) / scale[:, None, None]
-        k, t = self.comp.shape
+        k, t = len(self.comp), on_x.shape[2]
         on_c = np.zeros((k, len(alphas), t))
         if probe != "full" and k:
             on_c = -(self._removed @ on_x.reshape(len(on_x), -1)).reshape(on_c.shape)
@@ -215,7 +216,7 @@ class FoldRidge:
             Weights.
         """
         unique, inverse = np.unique(alphas, return_inverse=True)
-        return self.weights(probe, unique.tolist())[:, inverse, np.arange(self.n_targets)]
+        return self.weights(probe, unique.tolist())[:, inverse, np.arange(len(alphas))]
 
 
 def _path(
@@ -266,7 +267,7 @@ def held_out_sums(fit: FoldRidge, weights: np.ndarray, test: Pooled) -> Sums:
     fit : FoldRidge
         Fitted on the training rows.
     weights : ndarray of shape (n_composition + n_features, n_alphas, n_targets)
-        As from `FoldRidge.weights`.
+        As from `FoldRidge.weights`, for all targets or the first of them.
     test : Pooled
         Moments of the held-out rows.
 
@@ -280,26 +281,26 @@ def held_out_sums(fit: FoldRidge, weights: np.ndarray, test: Pooled) -> Sums:
     k = test.n_composition
     flat = weights.reshape(len(weights), -1)
     shift = test.mean - fit.train.mean
-    n, S, y = test.n, test.scatter, test.y
-    inside = len(weights)
+    n, S, inside = test.n, test.scatter, len(weights)
+    y = slice(inside, inside + shape[1])
+    least = fit.comp[:, : shape[1]]
 
     total = np.diag(S)[y].copy()
     yy = total + n * shift[y] ** 2
     # Least squares on Z.
-    comp_mean = shift[:k] @ fit.comp
-    comp_cross = S[:, :k] @ fit.comp
-    comp_spread = (fit.comp * comp_cross[:k]).sum(axis=0)
+    comp_mean = shift[:k] @ least
+    comp_cross = S[:, :k] @ least
+    comp_spread = (least * comp_cross[:k]).sum(axis=0)
     comp_squared = comp_spread + n * comp_mean**2
     comp_y = np.diag(comp_cross[y]) + n * comp_mean * shift[y]
     comp_error = yy - 2 * comp_y + comp_squared
     # The probe.
-    cross = S[:, :inside] @ flat
+    cross = S[:inside, :inside] @ flat
     mean = (shift[:inside] @ flat).reshape(shape)
     spread = (flat * cross[:inside]).sum(axis=0).reshape(shape)
     squared = spread + n * mean**2
-    targets = np.arange(shape[1])
-    with_y = cross[y].reshape(-1, *shape)[targets, :, targets].T + n * mean * shift[y]
-    both = np.einsum("ct,cat->at", fit.comp, cross[:k].reshape(k, *shape))
+    with_y = np.einsum("ti,iat->at", S[y, :inside], weights) + n * mean * shift[y]
+    both = np.einsum("ct,cat->at", least, cross[:k].reshape(k, *shape))
     with_comp = both + n * mean * comp_mean
     variances = spread * comp_spread
     size = np.maximum(np.abs(test.mean[y]), np.abs(fit.train.mean[y]))
@@ -319,7 +320,7 @@ def choose_alphas(
     folds: FoldMoments,
     alphas: Sequence[float],
     *,
-    full: bool = True,
+    n_full: int | None = None,
     outer: int | None = None,
     progress: Callable[[Iterable], Iterable] = iter,
 ) -> list[Alphas]:
@@ -331,8 +332,8 @@ def choose_alphas(
         Moments by fold.
     alphas : sequence of float
         Penalties per training row.
-    full : bool, default True
-        Also for the probe of X itself.
+    n_full : int, optional
+        As in `FoldRidge`.
     outer : int, optional
         As in `cpdkit.folds.inner_errors`.
     progress : callable, optional
@@ -341,7 +342,8 @@ def choose_alphas(
     Returns
     -------
     list of dict of str to ndarray of shape (n_targets,)
-        Chosen penalties of ``"geom"``, ``"joint"`` and ``"full"``, fold by fold.
+        Chosen penalties of ``"geom"``, ``"joint"`` and, of shape (n_full,), ``"full"``, fold by
+        fold.
 
     Raises
     ------
@@ -349,13 +351,14 @@ def choose_alphas(
         As from `cpdkit.folds.inner_errors`, where there are several penalties.
     """
     n, t = folds.n_folds, len(folds.moments.targets)
+    of_x = t if n_full is None else n_full
     if len(alphas) == 1:
-        names = ("geom", "joint", "full") if full else ("geom", "joint")
-        return [dict.fromkeys(names, np.full(t, float(alphas[0]))) for _ in range(n)]
+        sizes = {"geom": t, "joint": t} | ({"full": of_x} if of_x else {})
+        return [{k: np.full(size, float(alphas[0])) for k, size in sizes.items()}] * n
 
     def fit(left_out: tuple[int, int]) -> tuple[FoldRidge, np.ndarray, np.ndarray | None]:
-        ridge = FoldRidge(folds.without(left_out), full=full)
-        raw = ridge.weights("full", alphas) if full else None
+        ridge = FoldRidge(folds.without(left_out), n_full=of_x)
+        raw = ridge.weights("full", alphas) if of_x else None
         return ridge, ridge.weights("geom", alphas), raw
 
     def error(

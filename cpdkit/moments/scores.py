@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,12 +11,12 @@ import pandas as pd
 from cpdkit._options import check_alphas, check_count, check_level, check_seed, warn_few_rows
 from cpdkit.folds import assign_folds
 from cpdkit.moments.folds import FoldMoments
-from cpdkit.moments.moments import Moments
+from cpdkit.moments.moments import Moments, Pooled
 from cpdkit.moments.ridge import Alphas, FoldRidge, choose_alphas, held_out_sums
 from cpdkit.projection.conditioned import DEFAULT_ALPHAS
 from cpdkit.scores import SCORES, Rows, Sums
 
-__all__ = ["cpd_from_moments", "nested_sums"]
+__all__ = ["FoldSums", "cpd_from_moments", "nested_sums", "rows_of_sums"]
 
 
 def cpd_from_moments(
@@ -54,7 +54,7 @@ def cpd_from_moments(
     ------
     ValueError
         If fewer buckets are filled than there are folds, a target is constant within a fold, or
-        rows must be set aside because their training rows lack an element of theirs.
+        rows must be set aside, such as those with an element that training lacks.
     """
     check_level(level)
     check_count(n_folds, "n_folds", least=2)
@@ -71,10 +71,7 @@ def cpd_from_moments(
     parts = [
         part for by_fold in folds for part in nested_sums(FoldMoments.of_buckets(by_fold), alphas)
     ]
-    rows = Rows(
-        [sums for sums, _ in parts],
-        n_folds=n_folds, alphas=[chosen for _, chosen in parts], level=level,
-    )  # fmt: skip
+    rows = rows_of_sums(parts, n_folds=n_folds, level=level)
     for t, target in enumerate(moments.targets):
         if rows.constant_fold(t) is not None:
             raise ValueError(
@@ -98,9 +95,36 @@ def cpd_from_moments(
     return table
 
 
+@dataclass(frozen=True, eq=False)
+class FoldSums:
+    """What the moments of a test fold say of the probes that were trained on the other folds.
+
+    Attributes
+    ----------
+    sums : Sums
+        Of shape (1, n_targets).
+    alphas : dict of str to ndarray
+        Chosen penalties, as from `cpdkit.moments.ridge.choose_alphas`.
+    tested, aside : int
+        Rows of the fold that are tested, and that are set aside.
+    rounding : float
+        About what rounding of the moments can change in a score: the squares of single terms of a
+        prediction cancel, and what is left of them may be small.
+    """
+
+    sums: Sums
+    alphas: Alphas
+    tested: int
+    aside: int
+    rounding: float
+
+
 def nested_sums(
-    folds: FoldMoments, alphas: Sequence[float] = DEFAULT_ALPHAS
-) -> list[tuple[Sums, Alphas]]:
+    folds: FoldMoments,
+    alphas: Sequence[float] = DEFAULT_ALPHAS,
+    *,
+    n_full: int | None = None,
+) -> list[FoldSums]:
     """Sums over each fold, from which every score follows, at the penalty that inner folds choose.
 
     Parameters
@@ -109,23 +133,51 @@ def nested_sums(
         Moments by fold.
     alphas : sequence of float
         Penalties per training row.
+    n_full : int, optional
+        As in `cpdkit.moments.ridge.FoldRidge`; `full` of the other targets is NaN.
 
     Returns
     -------
-    list of tuple
-        For each fold its sums, of shape (1, n_targets), and the penalties as from
-        `cpdkit.moments.ridge.choose_alphas`.
+    list of FoldSums
+        One for each fold.
     """
     parts = []
-    for fold, chosen in enumerate(choose_alphas(folds, alphas)):
-        fit = FoldRidge(folds.without([fold]))
-        test, _ = folds.test(fold, fit.train)
-        geom, joint, full = (
-            held_out_sums(fit, fit.chosen_weights(name, chosen[name])[:, None], test)
-            for name in ("geom", "joint", "full")
-        )
-        parts.append((replace(geom, joint=joint.joint, full=full.geom), chosen))
+    for fold, chosen in enumerate(choose_alphas(folds, alphas, n_full=n_full)):
+        fit = FoldRidge(folds.without([fold]), n_full=n_full)
+        test, aside = folds.test(fold, fit.train)
+        weights = {name: fit.chosen_weights(name, alpha)[:, None] for name, alpha in chosen.items()}
+        found = {name: held_out_sums(fit, w, test) for name, w in weights.items()}
+        full = np.full_like(found["geom"].geom, np.nan)
+        if "full" in found:
+            full[:, : fit.n_full] = found["full"].geom
+        sums = replace(found["geom"], joint=found["joint"].joint, full=full)
+        rounding = _rounding(fit, weights, test, sums)
+        parts.append(FoldSums(sums, chosen, test.n, aside, rounding))
     return parts
+
+
+def rows_of_sums(parts: Sequence[FoldSums], *, n_folds: float, level: float) -> Rows:
+    """What writes the rows of a table from the sums of every repeat and fold."""
+    aside = sum(part.aside for part in parts)
+    return Rows(
+        [part.sums for part in parts],
+        n_folds=n_folds, level=level, alphas=[part.alphas for part in parts],
+        aside=aside, tested=aside + sum(part.tested for part in parts),
+    )  # fmt: skip
+
+
+def _rounding(fit: FoldRidge, weights: Mapping[str, np.ndarray], test: Pooled, sums: Sums) -> float:
+    """Squares of the single terms of predictions over what they are compared with, times epsilon.
+
+    That is all of the variance for ``"geom"``, and for targets with all scores what Z leaves of it.
+    """
+    squares = np.diag(test.scatter) + test.n * (test.mean - fit.train.mean) ** 2
+    terms = [squares[: len(w)] @ w**2 for w in (fit.comp, *(w[:, 0] for w in weights.values()))]
+    geom = squares[: test.y.start] @ weights["geom"][:, 0] ** 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = [t[: fit.n_full] / sums.comp[: fit.n_full] for t in terms]
+        worst = np.concatenate([geom / sums.total, *shares]).max()
+    return float(np.finfo(float).eps * worst)
 
 
 def _deal(moments: Moments, n_folds: int, seed: list[int]) -> Moments:

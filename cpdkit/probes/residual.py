@@ -141,8 +141,7 @@ class RidgeProbe(_Probe):
     Parameters
     ----------
     alpha : float, default 1e-4
-        Penalty per training row; raised where it is below what double precision carries
-        (`cpdkit.probes.ridge.RidgePath`).
+        Penalty per training row; raised where it is below what double precision carries.
     residual_floor, spread_floor : float
         Passed to `ConditionedResidual`.
 

@@ -95,7 +95,7 @@ def partial_scores(
     def fit(left_out: tuple[int, ...]) -> tuple[FoldRidge, np.ndarray | None]:
         train = folds.without(left_out)
         directions = None if components is None else _directions(train, components)
-        return FoldRidge(_turned(train, directions), full=False), directions
+        return FoldRidge(_turned(train, directions), n_full=0), directions
 
     def sums(model: tuple[FoldRidge, np.ndarray | None], weights: np.ndarray, fold: int) -> Sums:
         test, _ = folds.test(fold, model[0].train)

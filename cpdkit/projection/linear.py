@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from cpdkit._checks import CONSTANT, check_columns, column_names, nuisance_array, validate_rows
-from cpdkit.projection.rank import RANK_TOLERANCE, differs, ranked_qr
+from cpdkit._checks import check_columns, column_names, nuisance_array, validate_rows
+from cpdkit.projection.rank import RANK_TOLERANCE, differs, ranked_qr, varying
 
 __all__ = ["CompositionProjector"]
 
@@ -17,7 +17,8 @@ __all__ = ["CompositionProjector"]
 class CompositionProjector(TransformerMixin, BaseEstimator):
     r"""Residual of features after least squares on an intercept and composition.
 
-    With :math:`Z = [1, C]` on the training rows, :math:`B = \arg\min_B \|X - Z B\|`, and for any
+    With :math:`Z = [1, C]` on the training rows,
+    :math:`B = \operatorname{arg\,min}_B \|X - Z B\|`, and for any
     rows :math:`X_\text{geom} = X - Z B` [1]_.
 
     Columns of C are centred (which accounts for the intercept) and scaled to unit length, then
@@ -91,8 +92,7 @@ class CompositionProjector(TransformerMixin, BaseEstimator):
         self.mean_ = X.mean(axis=0)
         self.coef_ = np.zeros((C.shape[1], X.shape[1]))
         centred = C - self.composition_mean_
-        norm = np.linalg.norm(centred, axis=0)
-        varies = norm > CONSTANT * np.linalg.norm(C, axis=0)
+        norm, varies = varying(C, centred)
         self.dropped_ = np.flatnonzero(~varies)
         self.rank_ = 1
         if varies.any():

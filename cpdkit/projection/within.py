@@ -107,7 +107,8 @@ class WithinGroups(TransformerMixin, BaseEstimator):
         y : ignored
             For scikit-learn's sake.
         composition : sequence of str or array of shape (n, n_elements), optional
-            As in `group_index`. Without it only the mean is removed.
+            Formulas in any spelling, other labels, or element counts whose distinct rows are the
+            formulas. Without it only the mean is removed.
 
         Returns
         -------

@@ -15,14 +15,19 @@ from pathlib import Path
 import nbformat
 
 from cpdkit._files import replace_folder, scratch_folder
+from cpdkit.experiments.headlines import NAMES
 from cpdkit.runs.key import PACKAGE, file_hash
+from cpdkit.runs.record import recorded_tables
 from cpdkit.runs.run import MANIFEST, Run, read_notebook, run_notebook
 from cpdkit.runs.shipped import originals
+from cpdkit.runs.take_away import write_chapter
+from cpdkit.runs.wheel import offer_wheel
 
-__all__ = ["build_book", "stage_book"]
+__all__ = ["build_book", "first_screen", "stage_book"]
 
 _STAMP = "cpdkit-source.txt"
 _AT_ONCE = 4  # notebooks, at most, each with a kernel of about 1.5 GB and one thread
+_FIRST = ("xtb9", "qm9")  # data sets of the first screen
 COURSE = "book/course"
 
 
@@ -92,7 +97,8 @@ def build_book(
 def stage_book(root: Path, source: Path, *, runs_dir: Path, profile: str = "default") -> None:
     """Lay out what Jupyter Book reads: prose as it is, notebooks executed, their files beside.
 
-    Lessons of the course become what their products are; slides are pages as they are.
+    Lessons of the course become what their products are, slides are pages as they are, and chapters
+    get their answers and what a reader takes away. Beside the pages lies the wheel of the package.
     """
     shutil.rmtree(source, ignore_errors=True)
     source.mkdir(parents=True)
@@ -115,6 +121,28 @@ def stage_book(root: Path, source: Path, *, runs_dir: Path, profile: str = "defa
             from cpdkit.course.products import write_products
 
             write_products(nbformat.read(target, as_version=4), target, slides)
+        elif "name" in read_notebook(notebook).metadata.get("cpdkit", {}):
+            write_chapter(notebook, run, target, root=root)
+    if (source / "notebooks").is_dir():
+        (source / "notebooks/first_screen.svg").write_text(first_screen(), encoding="utf-8")
+    if (root / "pyproject.toml").is_file():
+        offer_wheel(root, slides.parent)
+
+
+def first_screen() -> str:
+    """What the long runs of chapter 1 found, by what a network has seen: a figure, as SVG."""
+    from cpdkit.experiments.gradient.figures import kinds_figure
+    from cpdkit.runs.page import as_svg
+
+    records = {d: recorded_tables("01_disentanglement_gradient", dataset=d) for d in _FIRST}
+    known = {NAMES[name]: record for name, record in records.items() if record}
+    asked = next(iter(known.values())).manifest["parameters"]
+    drawn = {}
+    for name, record in known.items():
+        table = record["gradient"]
+        drawn[name] = table[(table["protocol"] == "sound") & (table["depth"] == 1)]
+    figure = kinds_figure(drawn, target=asked["targets"][0], handcrafted=asked["handcrafted"])
+    return as_svg(figure)
 
 
 def _runs(notebooks: list[Path], profile: str, runs_dir: Path) -> Iterator[Run]:
@@ -143,8 +171,8 @@ def _never_execute(path: Path) -> None:
 
 
 def _notebooks(root: Path) -> Iterator[Path]:
-    """The experiments, the lessons, and pages of prose whose code runs (MyST notebooks)."""
-    for folder in ("notebooks", COURSE):
+    """The experiments, the lessons, and pages whose code runs, some of them MyST notebooks."""
+    for folder in ("notebooks", "book", COURSE):
         yield from originals(root / folder)
     from myst_nb.core.read import is_myst_markdown_notebook
 

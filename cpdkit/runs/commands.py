@@ -106,6 +106,7 @@ def _run(options: argparse.Namespace) -> None:
     from cpdkit.runs.run import (
         MANIFEST,
         default_runs_dir,
+        given_by_data,
         notebook_parameters,
         profile_parameters,
         read_notebook,
@@ -121,9 +122,14 @@ def _run(options: argparse.Namespace) -> None:
             _show_parameters(declared, as_json=options.json)
             return
         given = given_parameters(path, options.parameter)
-        check_parameters(declared, profile_parameters(notebook, options.profile) | given)
+        taken = given_by_data(notebook, given, options.profile)
+        check_parameters(declared, profile_parameters(notebook, options.profile) | taken | given)
         runs_dir = options.runs_dir or default_runs_dir()
         _check_output(path, options.output, runs_dir)
+    if taken:
+        words = {k: v if isinstance(v, str) else ",".join(v) for k, v in taken.items()}
+        told = " ".join(f"-p {k}={v!r}" for k, v in words.items())
+        print(f"for {given['dataset']}, unless you say otherwise: {told}", file=sys.stderr)
     run = run_notebook(
         path, given, profile=options.profile, runs_dir=runs_dir, force=options.force,
         progress=sys.stderr.isatty(),

@@ -50,7 +50,7 @@ def _versions() -> Iterator[Finding]:
     try:
         own, python = metadata.version("cpdkit"), metadata.metadata("cpdkit")["Requires-Python"]
     except metadata.PackageNotFoundError:
-        yield Finding("cpdkit is not installed; pip install 'cpdkit[plot]'.", False)
+        yield Finding("cpdkit is not installed; the page Install of the book says how.", False)
         return
     well = platform.python_version() in SpecifierSet(python)
     wanted = "" if well else f"; cpdkit needs {python}"
@@ -58,8 +58,8 @@ def _versions() -> Iterator[Finding]:
     wrong = list(_other_versions())
     if wrong:
         yield Finding(
-            f"cpdkit {own} wants {', '.join(wrong)}; pip install 'cpdkit[plot]' in an environment "
-            "of its own brings them.",
+            f"cpdkit {own} wants {', '.join(wrong)}; an environment of its own brings them, "
+            "as the page Install of the book says.",
             False,
         )
     else:

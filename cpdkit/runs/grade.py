@@ -73,8 +73,9 @@ def grade(
     Returns
     -------
     DataFrame
-        One row for each submission: ``submission``, a column for each exercise with one of
-        `STATES`, ``right`` (how many), ``seconds`` and ``note``.
+        One row for each submission: ``submission``, a column for each exercise with *right*,
+        *not yet*, *no answer*, *error* or *out of time*, ``right`` (how many), ``seconds`` and
+        ``note``.
 
     Raises
     ------

@@ -23,7 +23,8 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-__all__ = ["file_hash", "hardware", "notebook_hash", "recorded_dependencies", "revision", "stale"]
+__all__ = ["code_hash", "file_hash", "hardware", "notebook_hash", "recorded_dependencies"]
+__all__ += ["revision", "stale"]
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -75,11 +76,17 @@ def file_hash(path: str | Path) -> str | None:
 
 def notebook_hash(notebook: NotebookNode) -> str:
     """SHA-256 of a notebook's cells, without outputs, counters and other things a run changes."""
-    cells = [
-        [cell.cell_type, cell.source, sorted(cell.metadata.get("tags", []))]
-        for cell in notebook.cells
-    ]
-    return hashlib.sha256(json.dumps(cells).encode()).hexdigest()
+    return _cells_hash(notebook.cells)
+
+
+def code_hash(notebook: NotebookNode) -> str:
+    """The same of its code cells: whoever mends a sentence has not changed what was computed."""
+    return _cells_hash(cell for cell in notebook.cells if cell.cell_type == "code")
+
+
+def _cells_hash(cells: Iterable[NotebookNode]) -> str:
+    content = [[c.cell_type, c.source, sorted(c.metadata.get("tags", []))] for c in cells]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _short(path: Path) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
+import matplotlib
 import matplotlib_inline.backend_inline
 import pandas as pd
 from IPython import get_ipython
@@ -15,21 +18,19 @@ from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 from myst_nb import glue as glue_text
 
+from cpdkit.experiments.badges import badge_of, labelled_badges
 from cpdkit.experiments.headlines import HEADLINES, headline
-from cpdkit.experiments.labels import in_words, labelled
-from cpdkit.experiments.verdict import STYLES, Verdict, badge, with_interval
+from cpdkit.experiments.labels import in_words, label, labelled
+from cpdkit.experiments.verdict import STYLES, Verdict, with_interval
+from cpdkit.figures import described
 from cpdkit.runs.record import Recorded, bundle, recorded_outcomes, recorded_tables
 from cpdkit.runs.shipped import checkout
+from cpdkit.runs.shown import as_html
 from cpdkit.runs.tables import FOLDS
 
-__all__ = ["Page", "RecordOnPage"]
+__all__ = ["Page", "RecordOnPage", "as_svg"]
 
-_COLOURS = {
-    "reproduced": "success",
-    "partly": "warning",
-    "not reproduced": "danger",
-    "open": "secondary",
-}
+_drawn: WeakKeyDictionary[Figure, str] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,13 @@ class RecordOnPage:
         The data set.
     recorded : Recorded
         Its tables, manifest and note.
-    figures : dict of str to Figure
-        What was drawn from it, by name in the archive.
+    figures : dict of str to str
+        What was drawn from it as SVG, by name in the archive.
     """
 
     name: str
     recorded: Recorded
-    figures: dict[str, Figure] = field(default_factory=dict)
+    figures: dict[str, str] = field(default_factory=dict)
 
     def __getitem__(self, table: str) -> pd.DataFrame:
         return self.recorded[table]
@@ -63,7 +64,7 @@ class RecordOnPage:
 
     def figure(self, name: str, figure: Figure) -> None:
         """Show a figure and put it into the archive as ``figures/DATASET_NAME.svg``."""
-        self.figures[f"{self.name}_{name}"] = figure
+        self.figures[f"{self.name}_{name}"] = as_svg(figure)
         display(figure)
 
 
@@ -95,8 +96,13 @@ class Page:
         self.number = notebook.partition("_")[0]
         self.folder = _folder(notebook)
         self._of_ours = False  # whether records stand on the page
-        if get_ipython() is not None:
+        shell = get_ipython()
+        if shell is not None:
             matplotlib_inline.backend_inline.set_matplotlib_formats("svg")
+            formatters = shell.display_formatter.formatters
+            formatters["image/svg+xml"].for_type(Figure, as_svg)
+            for kind in (pd.DataFrame, pd.Series):
+                formatters["text/html"].for_type(kind, as_html)
 
     def path(self, name: str, ending: str) -> Path:
         """``NUMBER_NAME.ENDING``."""
@@ -152,7 +158,7 @@ class Page:
 
     def figure(self, name: str, figure: Figure) -> Figure:
         """Write a figure as SVG and give it back, to be the last value of its cell."""
-        figure.savefig(self.path(name, "svg"))
+        self.path(name, "svg").write_text(as_svg(figure), encoding="utf-8")
         return figure
 
     def show(
@@ -229,14 +235,14 @@ class Page:
             Its tables; what :meth:`RecordOnPage.figure` draws goes into the archive, which is
             written after the last one.
         """
-        figures: dict[str, Figure] = {}
+        figures: dict[str, str] = {}
         self._of_ours = True
         for name in self.datasets if datasets is None else datasets:
             recorded = recorded_tables(self.notebook, dataset=name)
             if recorded is None:
-                display(Markdown(f"Nothing recorded yet of {name}."))
+                display(Markdown(f"Nothing recorded yet of {label(name)}."))
                 continue
-            shown = f"**{name}.** {recorded.note}"
+            shown = f"**{label(name)}.** {recorded.note}"
             if sentences:
                 said = map(in_words, recorded["verdict"]["sentence"])
                 shown += "\n\n> " + "\n>\n> ".join(said)
@@ -275,8 +281,10 @@ class Page:
 
         Writes ``NUMBER_verdict.csv`` with names as they are, and with labels
         ``NUMBER_sentence.txt`` and ``NUMBER_outcome.txt``; on a page with records also
-        ``NUMBER_recorded.txt``, ``NUMBER_badge.txt``, the word for all that is recorded, and for
-        the claims of the paper ``NUMBER_headline.txt``, the number behind it.
+        ``NUMBER_recorded.txt``, ``NUMBER_badge.txt``, the word for all that is recorded,
+        ``NUMBER_badges.txt``, all badges of the page with their labels, and for the claims of the
+        paper ``NUMBER_headline.txt``, the numbers behind it, and ``NUMBER_number.txt``, one of
+        them for each data set.
 
         Parameters
         ----------
@@ -294,21 +302,43 @@ class Page:
         rows = pd.DataFrame([asdict(one) for one, _ in every.values()])
         self.table("verdict", rows)
         shown = []
+        outcomes: dict[str, dict[str, str]] = {}
         for i, (before, (one, key)) in enumerate(every.items()):
             shown.append(self.sentence(one.sentence, glue=key, file=f"{before}sentence").data)
             self.path(f"{before}outcome", "txt").write_text(one.outcome)
             if not self._of_ours and recorded is None:
                 continue
             found = recorded_outcomes(self.notebook, datasets=self.datasets, row=i)
-            text = "; ".join(f"{k}: {v}" for k, v in found.items()) or "not recorded"
+            text = "; ".join(f"{label(k)}: {v}" for k, v in found.items()) or "not recorded"
             self.path(f"{before}recorded", "txt").write_text(text if recorded is None else recorded)
-            word = badge(found.values())
-            self.path(f"{before}badge", "txt").write_text(f"{{bdg-{_COLOURS[word]}}}`{word}`")
-        if self._of_ours and self.notebook in HEADLINES:
-            known = {name: recorded_tables(self.notebook, dataset=name) for name in self.datasets}
-            said = headline(self.notebook, {k: v for k, v in known.items() if v is not None})
-            self.path("headline", "txt").write_text(in_words(said))
+            outcomes[before] = found
+            said = badge_of(self.notebook, found, verdict=before)
+            self.path(f"{before}badge", "txt").write_text(said)
+        if outcomes:
+            said = labelled_badges(self.notebook, outcomes)
+            self.path("badges", "txt").write_text(said)
+        known = {name: recorded_tables(self.notebook, dataset=name) for name in self.datasets}
+        claims = [key for key in HEADLINES if key.partition("/")[0] == self.notebook]
+        for claim in claims if self._of_ours else []:
+            records = {k: v for k, v in known.items() if v is not None}
+            for file in ("headline", "number"):
+                said = headline(claim, records, short=file == "number")
+                self.path("_".join([*claim.split("/")[1:], file]), "txt").write_text(in_words(said))
         return Markdown("\n\n".join(shown))
+
+
+def as_svg(figure: Figure) -> str:
+    """A figure as SVG with its description, for readers who do not see it.
+
+    The same bytes for the same figure; drawn once, so when it is finished.
+    """
+    if figure not in _drawn:
+        written = io.StringIO()
+        about = {"Date": None, "Description": described(figure)}
+        with matplotlib.rc_context({"svg.hashsalt": "cpdkit"}):
+            figure.savefig(written, format="svg", metadata=about)
+        _drawn[figure] = written.getvalue()
+    return _drawn[figure]
 
 
 def _folder(notebook: str) -> Path:

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
+from importlib import import_module
 from operator import or_
 from pathlib import Path
 from types import UnionType
@@ -27,6 +28,8 @@ from cpdkit._messages import unknown
 __all__ = [
     "Parameter",
     "absolute_files",
+    "check_data",
+    "check_encoders",
     "check_parameters",
     "current_names",
     "declared_parameters",
@@ -287,6 +290,38 @@ def _file_in(value: str, *, any_name: bool = False) -> tuple[str, str, str] | No
         if likely and "\0" not in name and os.path.isfile(name):
             return before, name, behind
     return None
+
+
+def check_data(values: Mapping[str, Any]) -> None:
+    """Read a file of one's own that ``dataset`` names, so that what is wrong with it is told now.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        As `cpdkit.load_dataset`.
+    """
+    from cpdkit.datasets import DATASETS, LIVE, load_dataset
+
+    name = values.get("dataset")
+    if isinstance(name, str) and name not in {*DATASETS, LIVE}:
+        asked = {key: values[key] for key in ("targets", "max_atoms") if key in values}
+        load_dataset(
+            name, **({"targets": [values["target"]]} if "target" in values else {}) | asked
+        )
+
+
+def check_encoders(values: Mapping[str, Any]) -> None:
+    """Refuse names in ``encoders`` that no encoder has, and options that it does not take.
+
+    Raises
+    ------
+    ValueError, TypeError, ImportError, FileNotFoundError
+        As `cpdkit.load_encoder`.
+    """
+    # By name: this room is without torch, and so is what is called, but for options and modules.
+    check = import_module("cpdkit.encoders").check_encoder_name
+    for name in values.get("encoders") or []:
+        check(name)
 
 
 def absolute_files(declared: Mapping[str, Parameter], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -102,10 +102,9 @@ def probe_arrays(
 
     Raises
     ------
-    WrongCall
-        If formula folds are asked for and there are neither formulas nor groups.
     ValueError
-        As from `cpdkit.cpd`.
+        If formula folds are asked for and there are neither formulas nor groups, and as from
+        `cpdkit.cpd`.
     """
     formulas = None if arrays.formulas is None else canonical_formulas(arrays.formulas)
     groups: Any = formulas if arrays.groups is None else canonical_groups(arrays.groups)
@@ -288,7 +287,7 @@ def scores_figure(findings: Findings) -> Figure:
     from cpdkit.figures import intervals, looks, name_rows, panels
 
     names = findings.targets
-    figure, axes = panels(len(names), columns=4, height=2.2, left=1.4, top=0.3)
+    figure, axes = panels(len(names), height=2.2, left=1.4, top=0.3)
     (look,) = looks(["scores"]).values()
     for axis, name in zip(axes, names, strict=True):
         table = findings.table[findings.table.target == name].set_index("score")
@@ -296,5 +295,5 @@ def scores_figure(findings: Findings) -> Figure:
         axis.axvline(0, color="0.4", linewidth=1)
         axis.set_title(name).set_parse_math(False)
         axis.set_xlabel("R²")
-    name_rows(axes, DRAWN, every=4)
+    name_rows(axes, DRAWN)
     return figure

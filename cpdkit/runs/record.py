@@ -9,21 +9,16 @@ import datetime
 import io
 import json
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import matplotlib
 import pandas as pd
 
-from cpdkit._files import replace_folder, replacing, scratch_folder
+from cpdkit._files import packed, replace_folder, replacing, scratch_folder
 from cpdkit._messages import unknown
 from cpdkit.runs.shipped import checkout, find_notebook
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = ["Recorded", "bundle", "check_home", "record", "recorded_outcomes"]
 __all__ += ["recorded_tables", "rounded"]
@@ -33,8 +28,8 @@ METHOD_CHANGED = "2026-11-28"
 
 _HOME = Path(__file__).parents[1] / "recorded_data"
 _KEPT = (
-    "notebook", "notebook_sha256", "parameters", "library", "data", "packages", "features",
-    "cpdkit", "python", "hardware", "revision", "wall_seconds",
+    "notebook", "notebook_sha256", "code_sha256", "parameters", "library", "data", "packages",
+    "features", "cpdkit", "python", "hardware", "revision", "wall_seconds",
 )  # fmt: skip
 
 
@@ -119,7 +114,7 @@ def recorded_outcomes(
     datasets : sequence of str
         Which records, in this order; those that do not exist are left out.
     row : int, default 0
-        Which verdict, where the notebook has several.
+        Which verdict, where the notebook has several; records without it are left out.
 
     Returns
     -------
@@ -131,11 +126,11 @@ def recorded_outcomes(
     return {
         name: record.tables[verdict].iloc[row]["outcome"]
         for name, record in found.items()
-        if record is not None
+        if record is not None and row < len(record.tables[verdict])
     }
 
 
-def bundle(notebook: str, path: str | Path, *, figures: Mapping[str, Figure] | None = None) -> Path:
+def bundle(notebook: str, path: str | Path, *, figures: Mapping[str, str] | None = None) -> Path:
     """One ZIP of all that is recorded of a notebook, for the reader to download.
 
     Parameters
@@ -145,8 +140,8 @@ def bundle(notebook: str, path: str | Path, *, figures: Mapping[str, Figure] | N
     path : path
         Of the archive. It holds ``DATASET/TABLE.csv``, ``DATASET/manifest.json`` and
         ``figures/NAME.svg``; without a record it is empty.
-    figures : mapping of str to Figure, optional
-        Figures drawn from the tables, by name.
+    figures : mapping of str to str, optional
+        Figures drawn from the tables, as SVG, by name.
 
     Returns
     -------
@@ -158,15 +153,9 @@ def bundle(notebook: str, path: str | Path, *, figures: Mapping[str, Figure] | N
         f"{file.parent.name}/{file.name}": file.read_bytes()
         for file in sorted(home.glob("[!.]*/*"))
     }
-    for name, figure in (figures or {}).items():
-        drawn = io.BytesIO()
-        with matplotlib.rc_context({"svg.hashsalt": name}):
-            figure.savefig(drawn, format="svg", metadata={"Date": None})
-        content[f"figures/{name}.svg"] = drawn.getvalue()
-    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
-        for name, data in content.items():
-            about = zipfile.ZipInfo(name)  # dated 1980: the archive does not change by itself
-            archive.writestr(about, data, compress_type=zipfile.ZIP_DEFLATED)
+    content |= {f"figures/{name}.svg": svg.encode() for name, svg in (figures or {}).items()}
+    with replacing(path) as file:
+        file.write(packed(content))
     return Path(path)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 import cpdkit
-from cpdkit.runs.key import PACKAGE, file_hash, hardware, notebook_hash
+from cpdkit.runs.key import PACKAGE, code_hash, file_hash, hardware, notebook_hash
 from cpdkit.runs.record import rounded
 from cpdkit.runs.run import read_notebook, run_notebook
 from cpdkit.runs.shipped import experiments
@@ -85,7 +85,7 @@ def rerun(given: str | Path, *, progress: bool = False) -> Again:
     run = find_run(given)
     inputs = changed_inputs(run.manifest)
     notebook = _notebook(run)
-    if notebook_hash(read_notebook(notebook)) != run.manifest.get("notebook_sha256"):
+    if not _was_run(notebook, run.manifest):
         inputs.insert(0, f"the notebook: {notebook} is not what was run")
     with tempfile.TemporaryDirectory() as folder:
         again = run_notebook(
@@ -101,7 +101,7 @@ def _notebook(run: FinishedRun) -> Path:
     shipped = [e.path for e in experiments().values() if e.path.stem == stem]
     there = [path for path in (*shipped, run.notebook) if path.is_file()]
     for path in there:
-        if notebook_hash(read_notebook(path)) == run.manifest.get("notebook_sha256"):
+        if _was_run(path, run.manifest):
             return path
     if not there:
         raise FileNotFoundError(
@@ -109,6 +109,14 @@ def _notebook(run: FinishedRun) -> Path:
             "`cpdkit list`; put it there."
         )
     return there[0]
+
+
+def _was_run(path: Path, manifest: Mapping[str, Any]) -> bool:
+    """Whether a notebook has the code of a run; older manifests know it with its prose only."""
+    notebook = read_notebook(path)
+    if "code_sha256" in manifest:
+        return code_hash(notebook) == manifest["code_sha256"]
+    return notebook_hash(notebook) == manifest.get("notebook_sha256")
 
 
 def changed_inputs(manifest: Mapping[str, Any]) -> list[str]:

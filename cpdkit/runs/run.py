@@ -26,10 +26,12 @@ from papermill.exceptions import PapermillExecutionError
 
 import cpdkit
 from cpdkit._files import locked, replace_folder, scratch_folder
+from cpdkit._messages import asked as called_with
 from cpdkit._messages import unknown
-from cpdkit.datasets import DATASETS
+from cpdkit.datasets import CRYSTALS, DATASETS
 from cpdkit.runs.execute import INJECTED, execute, tags
 from cpdkit.runs.key import (
+    code_hash,
     file_hash,
     hardware,
     notebook_hash,
@@ -37,9 +39,12 @@ from cpdkit.runs.key import (
     revision,
     stale,
 )
+from cpdkit.runs.of_data import defaults_of_data
 from cpdkit.runs.parameters import (
     Parameter,
     absolute_files,
+    check_data,
+    check_encoders,
     check_parameters,
     current_names,
     declared_parameters,
@@ -50,7 +55,9 @@ from cpdkit.runs.shipped import checkout, find_notebook
 __all__ = [
     "NotebookError",
     "Run",
+    "check_inputs",
     "default_runs_dir",
+    "given_by_data",
     "notebook_aliases",
     "notebook_parameters",
     "profile_parameters",
@@ -65,12 +72,12 @@ RECORDED = "recorded"
 
 
 class NotebookError(RuntimeError):
-    """A cell raised an exception; the message holds its traceback.
+    """A cell raised an exception, which the message repeats.
 
     Attributes
     ----------
     notebook : Path
-        The notebook as far as it ran.
+        The notebook as far as it ran, with the traceback.
     """
 
     def __init__(self, message: str, notebook: Path) -> None:
@@ -197,6 +204,22 @@ def profile_parameters(notebook: NotebookNode, profile: str) -> dict[str, Any]:
     return dict(profiles[profile])
 
 
+def given_by_data(
+    notebook: NotebookNode, parameters: Mapping[str, Any], profile: str
+) -> dict[str, Any]:
+    """What a named data set of crystals changes of a notebook's defaults and its profile.
+
+    Raises
+    ------
+    ValueError
+        If the notebook does not apply to crystals.
+    """
+    asked = current_names(notebook_aliases(notebook), parameters)
+    own = notebook.metadata.get("cpdkit", {})
+    declared, values = notebook_parameters(notebook), profile_parameters(notebook, profile)
+    return defaults_of_data(own.get("name"), declared, values, asked)
+
+
 def run_notebook(
     path: str | Path,
     parameters: Mapping[str, Any] | None = None,
@@ -218,7 +241,10 @@ def run_notebook(
         names a file, with its folder or extension, is taken relative to the current directory and
         handed on as an absolute path; so are those in lists, and whatever is declared as Path.
     profile : str
-        A named set of parameters from the notebook's metadata; `parameters` come on top.
+        A named set of parameters from the notebook's metadata; `parameters` come on top. Where
+        another data set of crystals is named than that of the notebook or profile, its targets
+        (`cpdkit.datasets.CRYSTALS`) are taken, fractions, and encoders of every element, unless
+        `parameters` say otherwise.
     runs_dir : str or Path, optional
         Where runs are kept, one directory for each notebook and set of parameters; by default
         ``_build/runs`` of the current folder, or of the repository where that is in it.
@@ -246,11 +272,15 @@ def run_notebook(
     notebook = read_notebook(path)
     declared = notebook_parameters(notebook)
     asked = current_names(notebook_aliases(notebook), parameters or {})
-    given = profile_parameters(notebook, profile) | asked
+    given = profile_parameters(notebook, profile)
+    given |= given_by_data(notebook, asked, profile) | asked
     effective = absolute_files(declared, check_parameters(declared, given))
-    source = notebook_hash(notebook)
-    if "dataset" in effective and str(effective["dataset"]) not in DATASETS:
-        # What was recorded of our data has no place in a notebook on data of one's own.
+    check_inputs(notebook, effective)
+    source, code = notebook_hash(notebook), code_hash(notebook)
+    if "dataset" in effective and _elsewhere(
+        str(effective["dataset"]), declared["dataset"].default
+    ):
+        # What was recorded of our data has no place in a notebook on others.
         notebook.cells = [cell for cell in notebook.cells if RECORDED not in tags(cell)]
 
     home = os.path.relpath(path.resolve().parent, runs_dir)  # two folders may have one name each
@@ -279,12 +309,16 @@ def run_notebook(
             kept = failed / f"{path.stem}.ipynb"
             shutil.copy(scratch / "part.ipynb", work / kept.name)
             replace_folder(work, failed, aside=scratch / "old")
-            raise NotebookError(f"{path} failed: {error}\nUp to there: {kept}", kept) from error
+            said = (
+                f"{path} failed: {error.ename}: {error.evalue}\nUp to there, with the traceback: "
+            )
+            raise NotebookError(f"{said}{kept}", kept) from error
         seconds = time.perf_counter() - clock
         nbformat.write(executed, work / f"{path.stem}.ipynb")
         manifest = {
             "notebook": path.name,
             "notebook_sha256": source,
+            "code_sha256": code,
             "parameters": json.loads(json.dumps(effective)),
             **recorded_dependencies(
                 json.loads(record.read_text()),
@@ -310,6 +344,27 @@ def default_runs_dir() -> Path:
     """``_build/runs`` of the current folder, or of the repository where that is in it."""
     root, here = checkout(), Path.cwd()
     return (root if root is not None and here.is_relative_to(root) else here) / "_build/runs"
+
+
+def check_inputs(notebook: NotebookNode, values: Mapping[str, Any]) -> None:
+    """Refuse what a chapter of ours could not load: encoders by name, and a data file.
+
+    What parameters of another notebook mean is its own affair; it may register encoders.
+
+    Raises
+    ------
+    WrongCall, ImportError
+        Where `cpdkit.load_encoder` or `cpdkit.load_dataset` would raise.
+    """
+    if "name" in notebook.metadata.get("cpdkit", {}):
+        with called_with():  # what is wrong is wrong with the call
+            check_encoders(values)
+            check_data(values)
+
+
+def _elsewhere(dataset: str, usual: Any) -> bool:
+    """Whether it is a file of one's own, or of crystals in a chapter on molecules."""
+    return dataset not in DATASETS or (dataset in CRYSTALS) != (usual in CRYSTALS)
 
 
 def _short_hash(values: Any) -> str:

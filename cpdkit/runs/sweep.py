@@ -18,12 +18,14 @@ from cpdkit._files import replacing
 from cpdkit._messages import unknown
 from cpdkit.runs.parameters import (
     Parameter,
+    absolute_files,
     check_parameters,
     current_names,
     parse_value,
 )
 from cpdkit.runs.run import (
     NotebookError,
+    check_inputs,
     notebook_aliases,
     notebook_parameters,
     profile_parameters,
@@ -140,7 +142,7 @@ def sweep(
     notebook : Path
         The notebook.
     varied : mapping of str to str
-        Alternatives by parameter, as in `alternatives`.
+        Alternatives by parameter: ``0..4``, ``a,b``, or ``a,b;c`` where values are lists.
     fixed : mapping
         Values that all runs have.
     profile : str
@@ -164,7 +166,8 @@ def sweep(
     varied = current_names(notebook_aliases(read), varied)
     cases = grid(declared, varied, fixed)
     for case in cases:
-        check_parameters(declared, profile_parameters(read, profile) | case)
+        asked = check_parameters(declared, profile_parameters(read, profile) | case)
+        check_inputs(read, absolute_files(declared, asked))
     found: dict[int, dict[str, Any]] = {}
     clock = time.perf_counter()
     with _client(workers, scheduler) as client:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pandas as pd
 
 from cpdkit._messages import unknown
@@ -68,6 +67,8 @@ class FinishedRun:
     @property
     def headline(self) -> Headline:
         """What to look at first."""
+        import nbformat  # takes two seconds, which the kernel of every notebook would spend
+
         own = nbformat.read(self.notebook, as_version=4).metadata.get("cpdkit", {})
         return Headline(**own.get("headline", {}))
 

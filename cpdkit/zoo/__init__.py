@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cpdkit.zoo.checkpoints import absent_names as absent_names
     from cpdkit.zoo.checkpoints import load_model as load_model
     from cpdkit.zoo.checkpoints import model_names as model_names
     from cpdkit.zoo.checkpoints import read_card as read_card
@@ -26,6 +27,7 @@ _LAZY = {  # what needs torch is imported when asked for
     "TASKS": "cpdkit.zoo.recipe",
     "Recipe": "cpdkit.zoo.recipe",
     "ZooModel": "cpdkit.zoo.model",
+    "absent_names": "cpdkit.zoo.checkpoints",
     "load_model": "cpdkit.zoo.checkpoints",
     "model_names": "cpdkit.zoo.checkpoints",
     "read_card": "cpdkit.zoo.checkpoints",
@@ -39,6 +41,7 @@ __all__ = [
     "TASKS",
     "Recipe",
     "ZooModel",
+    "absent_names",
     "load_model",
     "model_names",
     "read_card",

@@ -21,6 +21,7 @@ from cpdkit.composition import bond_counts
 from cpdkit.datasets import Dataset
 from cpdkit.zoo.checkpoints import write_model
 from cpdkit.zoo.loop import Trained, Training
+from cpdkit.zoo.model import length
 from cpdkit.zoo.recipe import ARCHITECTURES, CUTOFF, TASKS, Task
 
 __all__ = ["N_SAMPLE", "baselines", "card_header", "finish", "hardware"]
@@ -53,6 +54,13 @@ def scores(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     error = predicted - truth
     r2 = 1 - float((error**2).sum() / ((truth - truth.mean()) ** 2).sum())
     return {"mae": round(float(np.abs(error).mean()), 6), "r2": round(r2, 6)}
+
+
+def vector_scores(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Mean length of the error of vectors, and R2 against predicting none."""
+    error = predicted - truth
+    r2 = 1 - float((error**2).sum() / (truth**2).sum())
+    return {"vector_mae": round(float(length(error).mean()), 6), "vector_r2": round(r2, 6)}
 
 
 def baselines(train: Dataset, probe: Dataset, task: Task) -> dict[str, dict[str, float]]:
@@ -169,7 +177,8 @@ def finish(
         with torch.no_grad():
             for key, value in weights.items():
                 places[key].copy_(value)
-        predicted = model.predict(probe.atoms)
+        vectors = model.predict_vectors(probe.atoms) if task.components else None
+        predicted = model.predict(probe.atoms) if vectors is None else length(vectors)
         constants = {key: value.clone() for key, value in model.named_buffers(recurse=False)}
         kept[f"{epoch:g}"] = weights | constants
         rows.append(
@@ -177,6 +186,7 @@ def finish(
                 "epoch": epoch,
                 "validation_mae": validation[training.step_of(epoch)],
                 **scores(truth, predicted),
+                **({} if vectors is None else vector_scores(task.labels(probe), vectors)),
             }
         )
         sample = float(np.abs(predicted - truth)[:N_SAMPLE].mean())
@@ -201,7 +211,10 @@ def finish(
         "recipe": identity["recipe"],
         "epochs": training.recipe.epochs if stopped is None else stopped,
         "validation_curve": trained.history,
-        "probe": {**{k: rows[-1][k] for k in ("mae", "r2")}, "mae_first_200": round(sample, 6)},
+        "probe": {
+            **{key: rows[-1][key] for key in rows[-1] if key not in ("epoch", "validation_mae")},
+            "mae_first_200": round(sample, 6),
+        },
         "baselines": compared,
         "checkpoints": rows[:-1] if stopped is None else rows,
         "hardware": hardware(training.model.encoder.device),

@@ -26,11 +26,13 @@ from cpdkit.zoo.recipe import TASKS, build_encoder
 __all__ = [
     "ABOUT",
     "Name",
+    "absent_names",
     "load_model",
     "model_names",
     "own_directory",
     "read_card",
     "stopped_names",
+    "way_is_here",
     "write_model",
     "zoo_encoder",
 ]
@@ -85,6 +87,11 @@ class Name:
         return f"{self.architecture}-{self.task}-{self.seed}"
 
     @property
+    def file(self) -> str:
+        """The file that holds the weights."""
+        return f"{self.model}{'.checkpoints' if self.epoch else ''}.safetensors"
+
+    @property
     def command(self) -> str:
         """What makes the model."""
         if self.task == UNTRAINED:
@@ -107,9 +114,29 @@ def _stopped() -> tuple[Path, ...]:
     return tuple(folder / STOPPED for folder in _finished())
 
 
+def _known() -> dict[str, bool]:
+    """Finished models by name, sorted, and whether their weights are here."""
+    stems = sorted({path.stem for folder in _finished() for path in folder.glob("*.json")})
+    return {stem: _found(Name.parse(stem)) is not None for stem in stems}
+
+
 def model_names() -> list[str]:
-    """Names of all finished models, without ``"zoo/"``, sorted."""
-    return sorted({path.stem for folder in _finished() for path in folder.glob("*.json")})
+    """Names of all finished models with weights here, without ``"zoo/"``, sorted."""
+    return [name for name, here in _known().items() if here]
+
+
+def absent_names() -> list[str]:
+    """Names of finished models of which a card is here and the weights are not.
+
+    An installed package holds the weights of seed 0 of the gap, the energy and no training. A
+    clone of the repository has them all in ``cpdkit/zoo/weights``, which `CPDKIT_ZOO` may name.
+    """
+    return [name for name, here in _known().items() if not here]
+
+
+def way_is_here(text: str) -> bool:
+    """Whether the weights on the way to a finished model are here, such as ``painn-gap-0@1``."""
+    return _found(replace(Name.parse(text), epoch="any")) is not None
 
 
 def stopped_names() -> list[str]:
@@ -120,11 +147,12 @@ def stopped_names() -> list[str]:
 
 
 def _folder(name: Name, text: str) -> Path:
-    for folder in (*_finished(), *_stopped()):
-        if (folder / f"{name.model}.json").is_file():
-            return folder
+    every = (*_finished(), *_stopped())
+    cards = [folder for folder in every if (folder / f"{name.model}.json").is_file()]
+    if cards:  # that of the weights there are: a finished training may stand beside a stopped one
+        return next((folder for folder in cards if (folder / name.file).is_file()), cards[0])
     verb = "Make" if name.task == UNTRAINED else "Train"
-    known = model_names()
+    known = list(_known())
     raise ValueError(f"{unknown('zoo model', text, known)} {verb} it with: {name.command}")
 
 
@@ -176,7 +204,7 @@ def _about(text: str = "") -> EncoderInfo:
 
         return EncoderInfo(
             family=f"the zoo: small {', '.join(ARCHITECTURES)}, trained alike",
-            trained_on="xtb9/train: 20,500 molecules, GFN2-xTB; gap or energy",
+            trained_on="xtb9/train: 20,500 molecules, GFN2-xTB; gap, energy or dipole",
             elements=_ELEMENTS,
             weights=f"in this package: {len(model_names())} models, see cpdkit zoo list",
             licence="CC-BY-4.0",
@@ -205,8 +233,8 @@ def _about(text: str = "") -> EncoderInfo:
 ABOUT = {"zoo/": _about}
 
 
-def _weights(name: Name, text: str) -> dict[str, torch.Tensor]:
-    """Tensors of a model, checked against the card."""
+def _weights(name: Name, text: str, file: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
+    """Tensors of a model, from a file or from where they are, checked against the card."""
     folder, card = _folder(name, text), read_card(text)
     if folder.name == STOPPED and not name.epoch:
         kept = ", ".join(f"{name.model}@{row['epoch']:g}" for row in card["checkpoints"])
@@ -215,39 +243,40 @@ def _weights(name: Name, text: str) -> dict[str, torch.Tensor]:
             f"{card['recipe']['epochs']} epochs; load {kept}, or train on with: "
             f"{name.command}"
         )
-    suffix = ".checkpoints" if name.epoch else ""
     if name.epoch:
         epochs = [f"{c['epoch']:g}" for c in card.get("checkpoints", [])]
         if name.epoch not in epochs:
             raise ValueError(unknown(f"epoch of {name.model!r}:", name.epoch, epochs))
-    path = _existing(folder, f"{name.model}{suffix}.safetensors", name)
+    path = Path(file) if file else _found(name, folder)
+    if path is None or not path.is_file():
+        raise ValueError(
+            f"{name.file} is not {'at ' + str(path) if path else 'here'}: an installed package "
+            "holds the final weights of seed 0 for the gap and the energy; a clone of the "
+            "repository has all. Let CPDKIT_ZOO name its folder cpdkit/zoo/weights, put the file "
+            f"into {own_directory()}, name it as in zoo/{text}[weights=FILE], or make it again "
+            f"with: {name.command}"
+        )
     content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != card["sha256"].get(path.name):
+    if hashlib.sha256(content).hexdigest() != card["sha256"].get(name.file):
         raise ValueError(
             f"{path} is damaged: its SHA-256 is not the one in its card; install cpdkit again, "
             f"or make it again with: {name.command}"
         )
     if not name.epoch:
         return load(content)
-    with safe_open(path, framework="pt") as file:
+    with safe_open(path, framework="pt") as stored:
         prefix = f"{name.epoch}/"
         return {
-            key.removeprefix(prefix): file.get_tensor(key)
-            for key in file.keys()  # noqa: SIM118, the file itself is no mapping
+            key.removeprefix(prefix): stored.get_tensor(key)
+            for key in stored.keys()  # noqa: SIM118, the file itself is no mapping
             if key.startswith(prefix)
         }
 
 
-def _existing(folder: Path, file: str, name: Name) -> Path:
+def _found(name: Name, folder: Path | None = None) -> Path | None:
     """A file of weights: beside its card, or, as a wheel does not have all, elsewhere."""
-    for home in (folder, own_directory(), own_directory() / STOPPED):
-        if (home / file).is_file():
-            return home / file
-    raise ValueError(
-        f"{file} is not here: an installed package holds the final weights of seed 0. Let "
-        f"CPDKIT_ZOO name the folder cpdkit/zoo/weights of a clone, put the file into "
-        f"{own_directory()}, or make it again with: {name.command}"
-    )
+    homes = (folder or _PACKAGED, own_directory(), own_directory() / STOPPED)
+    return next((home / name.file for home in homes if (home / name.file).is_file()), None)
 
 
 def _fill(module: torch.nn.Module, weights: Mapping[str, torch.Tensor], text: str) -> None:
@@ -269,7 +298,9 @@ def _fill(module: torch.nn.Module, weights: Mapping[str, torch.Tensor], text: st
             places[key].copy_(value)
 
 
-def load_model(text: str, *, dtype: str = "float32") -> ZooModel:
+def load_model(
+    text: str, *, dtype: str = "float32", weights: str | os.PathLike[str] = ""
+) -> ZooModel:
     """A trained model with its readout.
 
     Parameters
@@ -278,6 +309,9 @@ def load_model(text: str, *, dtype: str = "float32") -> ZooModel:
         Name such as ``"painn-gap-0"``; with ``"@1"`` its weights after one epoch.
     dtype : {"float32", "float64"}
         Precision.
+    weights : path, optional
+        The file of its weights, where it lies neither in the package nor in ``$CPDKIT_ZOO``. It
+        is checked against the card.
 
     Returns
     -------
@@ -294,10 +328,10 @@ def load_model(text: str, *, dtype: str = "float32") -> ZooModel:
         raise ValueError(
             f"{text!r} was not trained to predict anything; use load_encoder('zoo/{text}')."
         )
-    weights = _weights(name, text)
+    tensors = _weights(name, text, weights)
     encoder = build_encoder(name.architecture, seed=name.seed, dtype=dtype)
     model = ZooModel(encoder, TASKS[name.task], seed=name.seed)
-    _fill(model, weights, text)
+    _fill(model, tensors, text)
     model.requires_grad_(False)
     # Composition was fitted to the training molecules: others than theirs have no offset.
     encoder.trained_elements = frozenset(model.offsets.nonzero().flatten().tolist())
@@ -305,7 +339,7 @@ def load_model(text: str, *, dtype: str = "float32") -> ZooModel:
     return model
 
 
-def zoo_encoder(text: str, *, dtype: str = "float32") -> Encoder:
+def zoo_encoder(text: str, *, dtype: str = "float32", weights: str = "") -> Encoder:
     """The encoder of a zoo model, as ``load_encoder("zoo/painn-gap-0")`` gives it.
 
     Parameters
@@ -314,18 +348,20 @@ def zoo_encoder(text: str, *, dtype: str = "float32") -> Encoder:
         Name without ``"zoo/"``; the task may be ``untrained``.
     dtype : {"float32", "float64"}
         Precision.
+    weights : str, optional
+        The file of its weights, as for :func:`load_model`.
 
     Raises
     ------
     ValueError
-        If there is no such model or its file is damaged.
+        If there is no such model, its weights are not here, or their file is damaged.
     """
     name = Name.parse(text)
     if name.task != UNTRAINED:
-        return load_model(text, dtype=dtype).encoder
-    weights = _weights(name, text)
+        return load_model(text, dtype=dtype, weights=weights).encoder
+    tensors = _weights(name, text, weights)
     encoder = build_encoder(name.architecture, seed=name.seed, dtype=dtype)
-    _fill(encoder.model, weights, text)
+    _fill(encoder.model, tensors, text)
     _name_and_silence(encoder, text)
     return encoder
 

@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 
 from cpdkit.datasets import Dataset
-from cpdkit.zoo.checkpoints import UNTRAINED, load_model, model_names, read_card
+from cpdkit.zoo.checkpoints import (
+    UNTRAINED,
+    Name,
+    load_model,
+    model_names,
+    read_card,
+    way_is_here,
+)
 from cpdkit.zoo.recipe import ARCHITECTURES, TASKS
 
 __all__ = ["at_equal_error", "bond_errors", "errors_on", "learning_curves", "overview"]
@@ -144,7 +151,7 @@ def learning_curves(names: Sequence[str] | None = None) -> pd.DataFrame:
     -------
     DataFrame
         Columns ``model, architecture, task, seed, epoch, validation_mae, mae, r2``; the model is
-        the name it is loaded by.
+        the name it is loaded by, if its weights are here.
     """
     rows = []
     for card in _cards(names):
@@ -162,7 +169,7 @@ def learning_curves(names: Sequence[str] | None = None) -> pd.DataFrame:
                 **about,
                 "epoch": float(card["epochs"]),
                 "validation_mae": card["validation_curve"][-1]["validation_mae"],
-                **{key: card["probe"][key] for key in ("mae", "r2")},
+                **{k: v for k, v in card["probe"].items() if k != "mae_first_200"},
             }
         )
     return pd.DataFrame(rows)
@@ -178,7 +185,8 @@ def at_equal_error(
     task : str
         Of :data:`TASKS`.
     names : sequence of str, optional
-        Models; all by default.
+        Models; all by default. Those whose weights on the way are not here are left out, but where
+        none has them (an installed package) the cards alone speak.
     level : float, optional
         Validation error in the target's unit; by default the final one of the worst model, which
         all others pass on their way.
@@ -194,8 +202,8 @@ def at_equal_error(
     ValueError
         If no model was trained for the task.
     """
-    curves = learning_curves(names)
-    curves = curves[curves["task"] == task] if len(curves) else curves
+    asked = [n for n in (model_names() if names is None else names) if Name.parse(n).task == task]
+    curves = learning_curves([name for name in asked if way_is_here(name)] or asked)
     if curves.empty:
         raise ValueError(f"no model was trained for task {task!r}; see `cpdkit zoo list`.")
     last = curves.loc[curves.groupby(["architecture", "seed"])["epoch"].idxmax()]

@@ -21,7 +21,7 @@ from cpdkit._messages import unknown
 from cpdkit._options import check_seed
 from cpdkit.datasets import Dataset
 from cpdkit.zoo.flat_graphs import FlatGraphs
-from cpdkit.zoo.model import ZooModel, composition_offsets
+from cpdkit.zoo.model import ZooModel, composition_offsets, length
 from cpdkit.zoo.recipe import ARCHITECTURES, TASKS, Recipe
 
 __all__ = ["Training", "Trained"]
@@ -92,9 +92,7 @@ class Training:
             raise ValueError(unknown("architecture", architecture, ARCHITECTURES))
         if task not in TASKS:
             raise ValueError(unknown("task", task, TASKS))
-        target = TASKS[task].target
-        if target not in dataset.targets:
-            raise ValueError(unknown("target", target, dataset.targets.columns))
+        self._y = TASKS[task].labels(dataset)
         if len(dataset) < 2 * recipe.n_validation:
             raise ValueError(
                 f"{len(dataset)} molecules are too few to hold {recipe.n_validation} out; "
@@ -115,9 +113,6 @@ class Training:
         order = np.random.default_rng([seed, 1]).permutation(len(dataset))
         self._validation = np.sort(order[: recipe.n_validation])
         self._train = np.sort(order[recipe.n_validation :])
-        self._y = dataset.targets[target].to_numpy(dtype=float)
-        if not np.isfinite(self._y).all():
-            raise ValueError(f"target {target!r} has missing values; drop these molecules.")
         self.model = ZooModel.untrained(architecture, task, seed=seed).to_device(device)
         self._graphs = FlatGraphs(dataset.atoms, self.model.encoder)
         self._prepare(dataset)
@@ -154,18 +149,18 @@ class Training:
     def _prepare(self, dataset: Dataset) -> None:
         """Offsets, scales, and which weights the loss depends on."""
         model, rows = self.model, self._train
-        offsets, spread = composition_offsets(
-            dataset.atoms.select(rows), self._y[rows], model.task.pooling
-        )
+        atoms = dataset.atoms.select(rows)
+        offsets, self._spread = composition_offsets(atoms, self._y[rows], model.task.pooling)
         model.offsets.copy_(torch.from_numpy(offsets))
-        model.scale.fill_(spread)
-        self._spread = float(
-            np.std(self._y[rows] - _baseline(dataset, rows, offsets, model.task.pooling))
-        )
+        per_atom = 1.0 if model.task.pooling == "mean" else float(atoms.n_atoms.mean()) ** 0.5
+        model.scale.fill_(self._spread / per_atom)
         model.requires_grad_(True)
         batch = self._graphs.batch(self._epoch_order(0)[: self.recipe.batch_size])
         with torch.no_grad():
-            model.unit.fill_(float(model.scalars(batch).double().pow(2).mean().sqrt()))
+            scalars, vectors = model.parts(batch)
+            model.unit.fill_(float(scalars.double().pow(2).mean().sqrt()))
+            if vectors is not None:
+                model.vector_unit.fill_(float(vectors.double().pow(2).sum(-1).mean().sqrt()))
         weights = dict(model.named_parameters())
         found = torch.autograd.grad(model(batch).sum(), list(weights.values()), allow_unused=True)
         # A model's own readout is not used; these weights stay as they are.
@@ -254,7 +249,9 @@ class Training:
     ) -> float:
         batch = self._graphs.batch(rows)
         truth = torch.from_numpy(self._y[rows]).to(self.model.encoder.device)
-        loss = (self.model(batch) - truth).abs().mean() / self._spread
+        error = self.model(batch) - truth
+        size = error.abs() if error.ndim == 1 else torch.linalg.vector_norm(error, dim=1)
+        loss = size.mean() / self._spread
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward(inputs=weights)
         torch.nn.utils.clip_grad_norm_(weights, self.recipe.clip)
@@ -273,7 +270,10 @@ class Training:
 
     @torch.no_grad()
     def _validate(self) -> float:
-        """Mean absolute error of the averaged weights on the held-out molecules."""
+        """Mean absolute error of the averaged weights on the held-out molecules.
+
+        Of vectors that of their lengths, which is the data set's target.
+        """
         return self._with_average(lambda: float(np.abs(self._errors(self._validation)).mean()))
 
     def _errors(self, rows: np.ndarray) -> np.ndarray:
@@ -282,7 +282,7 @@ class Training:
             self.model(self._graphs.batch(rows[i : i + size])).cpu().numpy()
             for i in range(0, len(rows), size)
         ]
-        return np.concatenate(parts) - self._y[rows]
+        return length(np.concatenate(parts)) - length(self._y[rows])
 
     def _with_average(self, action: Callable[[], Any]) -> Any:
         current = {name: weight.detach().clone() for name, weight in self._trained.items()}
@@ -353,11 +353,3 @@ class Training:
         self._optimizer.load_state_dict({"state": adam, "param_groups": groups})
         self.step, self.seconds = state["step"], state["seconds"]
         self.history, self._losses = state["history"], state["losses"]
-
-
-def _baseline(dataset: Dataset, rows: np.ndarray, offsets: np.ndarray, pooling: str) -> np.ndarray:
-    """What the offsets alone predict."""
-    atoms = dataset.atoms.select(rows)
-    counts, elements = atoms.element_counts()
-    total = counts @ offsets[elements]
-    return total / atoms.n_atoms if pooling == "mean" else total

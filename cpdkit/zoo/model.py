@@ -15,14 +15,14 @@ from cpdkit.encoders._optional import seeded, undo_import_effects
 from cpdkit.extraction.job import check
 from cpdkit.zoo.recipe import TASKS, Task, build_encoder
 
-__all__ = ["ZooModel", "composition_offsets"]
+__all__ = ["ZooModel", "composition_offsets", "length"]
 
 _HIDDEN = 32
 _N_ELEMENTS = 119
 
 
 class ZooModel(torch.nn.Module):
-    r"""One encoder, and a readout of the scalars of its last layer.
+    r"""One encoder, and a readout of its last layer.
 
     .. math:: \hat y = \mathrm{pool}_i\,\bigl[ b_{Z_i}
               + s\, w_2^\top \mathrm{SiLU}(W_1 h_i / r + b_1) + s\, b_2 \bigr]
@@ -30,6 +30,15 @@ class ZooModel(torch.nn.Module):
     with h_i the l=0 channels of atom i in the last layer, b the least-squares fit of the target
     on composition alone (so that training is about what composition leaves), s the spread it
     leaves, r the root mean square of the untrained features, and pool a sum or a mean.
+
+    A dipole moment is a vector. Where a layer holds vectors :math:`v_{ic}` (l=1, odd; the last such
+    layer is taken, and :math:`r'` is their root mean square), the readout has one output for each
+    of them, and otherwise one charge; in both cases b are charges of the elements, and positions
+    count from their mean, so that the origin does not matter:
+
+    .. math:: \hat\mu = \sum_i b_{Z_i} (x_i - \bar x)
+              + s \sum_{ic} w_c(h_i / r)\, v_{ic} / r'
+              \quad\text{or}\quad \sum_i \bigl[b_{Z_i} + s\, w(h_i / r)\bigr] (x_i - \bar x)
 
     Parameters
     ----------
@@ -44,23 +53,29 @@ class ZooModel(torch.nn.Module):
     scale: torch.Tensor
     offsets: torch.Tensor
     unit: torch.Tensor
+    vector_unit: torch.Tensor
 
     def __init__(self, encoder: Encoder, task: Task, *, seed: int = 0) -> None:
         super().__init__()
         self._encoder = (encoder,)  # not a module: its weights are those of self.network
         self.network = encoder.model
         self.task = task
-        columns = [
-            np.arange(part.start, part.stop)
-            for term, part in encoder.layers[-1].irreps.slices()
-            if term.l == 0
-        ]
-        self._columns = torch.from_numpy(np.concatenate(columns))
+        self._columns = torch.from_numpy(_columns(encoder, -1, l=0))
+        self._vectors: tuple[int, torch.Tensor] | None = None  # layer and columns, if they are read
+        n_outputs = 1
+        if task.pooling == "vector":
+            layers = range(len(encoder.layers))
+            with_vectors = [i for i in layers if len(_columns(encoder, i, l=1))]
+            if with_vectors:
+                columns = _columns(encoder, with_vectors[-1], l=1)
+                self._vectors = with_vectors[-1], torch.from_numpy(columns)
+                n_outputs = len(columns) // 3
+                self.register_buffer("vector_unit", torch.ones((), dtype=torch.float64))
         with undo_import_effects(torch.float64), seeded(seed):
             readout = torch.nn.Sequential(
                 torch.nn.Linear(len(self._columns), _HIDDEN),
                 torch.nn.SiLU(),
-                torch.nn.Linear(_HIDDEN, 1),
+                torch.nn.Linear(_HIDDEN, n_outputs),
             )
         self.readout = readout.to(encoder.dtype)
         self.register_buffer("offsets", torch.zeros(_N_ELEMENTS, dtype=torch.float64))
@@ -83,13 +98,31 @@ class ZooModel(torch.nn.Module):
         """Move to `device`, encoder included, and return the model."""
         self.encoder.to(device)
         self._columns = self._columns.to(device)
+        if self._vectors is not None:
+            self._vectors = self._vectors[0], self._vectors[1].to(device)
         self.to(device)
         return self
 
+    @property
+    def reads_vectors(self) -> bool:
+        """Whether the readout sees vectors beside the scalars of the last layer."""
+        return self._vectors is not None
+
+    def parts(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """What the readout sees: l=0 channels, shape (n_atoms, n_channels), and vectors if any.
+
+        The vectors have shape (n_atoms, n_vectors, 3).
+        """
+        features, _ = self.encoder.evaluate(batch)  # type: ignore[attr-defined]
+        vectors = None
+        if self._vectors is not None:
+            layer, columns = self._vectors
+            vectors = features[layer][:, columns].unflatten(1, (-1, 3))
+        return features[-1][:, self._columns], vectors
+
     def scalars(self, batch: Batch) -> torch.Tensor:
         """The l=0 channels of the last layer, shape (n_atoms, n_channels)."""
-        features, _ = self.encoder.evaluate(batch)  # type: ignore[attr-defined]
-        return features[-1][:, self._columns]
+        return self.parts(batch)[0]
 
     def pool(self, scalars: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Mean of the scalars over the atoms of each molecule, shape (n_molecules, n_channels)."""
@@ -97,29 +130,59 @@ class ZooModel(torch.nn.Module):
         return total.index_add_(0, batch.structure, scalars) / batch.n_atoms[:, None]
 
     def forward(self, batch: Batch) -> torch.Tensor:
-        """Predictions in the target's unit, shape (n_molecules,), in double precision."""
-        return self.read(self.scalars(batch), batch)
+        """Predictions in the target's unit, in double precision.
 
-    def read(self, scalars: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """What the readout makes of the last layer's scalars."""
-        atomic = (
-            self.readout(scalars / self.unit.to(self.encoder.dtype))[:, 0].double() * self.scale
-            + self.offsets[batch.numbers]
-        )
-        total = atomic.new_zeros(len(batch)).index_add_(0, batch.structure, atomic)
+        Shape (n_molecules,), and (n_molecules, 3) of a vector.
+        """
+        return self.read(*self.parts(batch), batch)
+
+    def read(
+        self, scalars: torch.Tensor, vectors: torch.Tensor | None, batch: Batch
+    ) -> torch.Tensor:
+        """What the readout makes of :meth:`parts`."""
+        read = self.readout(scalars / self.unit.to(self.encoder.dtype)).double() * self.scale
+        atomic = self.offsets[batch.numbers]
+        if vectors is None:
+            atomic = atomic + read[:, 0]
+        if self.task.pooling == "vector":
+            atomic = atomic[:, None] * _centred(batch)
+        if vectors is not None:
+            atomic = atomic + (read[:, :, None] * vectors.double() / self.vector_unit).sum(1)
+        total = atomic.new_zeros(len(batch), *atomic.shape[1:])
+        total = total.index_add(0, batch.structure, atomic)
         return total / batch.n_atoms if self.task.pooling == "mean" else total
 
-    @torch.no_grad()
     def predict(
         self, atoms: AtomsSequence | Iterable[ase.Atoms], *, batch_size: int = 32
     ) -> np.ndarray:
-        """Predictions for molecules, shape (n_molecules,), in the target's unit.
+        """Predictions of the target for molecules, shape (n_molecules,), in its unit.
+
+        Of a vector its length: see :meth:`predict_vectors`.
 
         Raises
         ------
         ValueError
             If a structure is no molecule or has an element the model was not trained on.
         """
+        return length(self._predict(atoms, batch_size))
+
+    def predict_vectors(
+        self, atoms: AtomsSequence | Iterable[ase.Atoms], *, batch_size: int = 32
+    ) -> np.ndarray:
+        """Predicted vectors of molecules, shape (n_molecules, 3), in the frame of the coordinates.
+
+        Raises
+        ------
+        ValueError
+            If the model predicts no vector, a structure is no molecule, or has an element the model
+            was not trained on.
+        """
+        if self.task.pooling != "vector":
+            raise ValueError(f"{self.task.target!r} is no vector; use predict.")
+        return self._predict(atoms, batch_size)
+
+    @torch.no_grad()
+    def _predict(self, atoms: AtomsSequence | Iterable[ase.Atoms], batch_size: int) -> np.ndarray:
         molecules = atoms if isinstance(atoms, AtomsSequence) else AtomsSequence.from_atoms(atoms)
         check(self.encoder, molecules, None)
         graphs = [self.encoder.graph(molecule) for molecule in molecules]
@@ -128,26 +191,66 @@ class ZooModel(torch.nn.Module):
             part: Sequence[object] = graphs[start : start + batch_size]
             batch = collate(part, dtype=self.encoder.dtype, device=self.encoder.device)  # type: ignore[arg-type]
             parts.append(self(batch).cpu().numpy())
-        return np.concatenate(parts) if parts else np.empty(0)
+        shape = (0, 3) if self.task.pooling == "vector" else 0
+        return np.concatenate(parts) if parts else np.empty(shape)
+
+
+def length(values: np.ndarray) -> np.ndarray:
+    """Lengths of vectors, shape (n,); numbers stay as they are."""
+    return np.linalg.norm(values, axis=1) if values.ndim == 2 else values
+
+
+def _columns(encoder: Encoder, layer: int, *, l: int) -> np.ndarray:  # noqa: E741
+    """Columns of a layer's scalars (0e) or vectors (1o), component by component."""
+    parity = {0: "e", 1: "o"}[l]
+    found = [
+        np.arange(part.start, part.stop)
+        for term, part in encoder.layers[layer].irreps.slices()
+        if term.l == l and term.p == parity
+    ]
+    return np.concatenate(found) if found else np.empty(0, dtype=int)
+
+
+def _centred(batch: Batch) -> torch.Tensor:
+    """Positions from the mean of their molecule, in double precision, shape (n_atoms, 3)."""
+    positions = batch.positions.double()
+    mean = positions.new_zeros(len(batch), 3).index_add(0, batch.structure, positions)
+    return positions - (mean / batch.n_atoms[:, None])[batch.structure]
+
+
+def _design(atoms: AtomsSequence, pooling: str) -> tuple[np.ndarray, np.ndarray]:
+    """What the offsets multiply, elements last, and the atomic numbers of its columns."""
+    counts, elements = atoms.element_counts()
+    if pooling == "vector":
+        of = np.repeat(np.arange(len(atoms)), atoms.n_atoms)
+        mean = np.add.reduceat(atoms.positions, atoms.offsets[:-1]) / atoms.n_atoms[:, None]
+        summed = np.zeros((len(atoms), len(elements), 3))
+        places = of, np.searchsorted(elements, atoms.numbers)
+        np.add.at(summed, places, atoms.positions - mean[of])
+        return summed.swapaxes(1, 2), elements
+    return (counts / atoms.n_atoms[:, None] if pooling == "mean" else counts), elements
 
 
 def composition_offsets(
     atoms: AtomsSequence, target: np.ndarray, pooling: str
 ) -> tuple[np.ndarray, float]:
-    """Least squares of the target on counts (sum) or fractions (mean), and what it leaves.
+    """Least squares of the target on composition, and what it leaves.
+
+    Composition are the counts of the elements for ``"sum"``, their fractions for ``"mean"``, and
+    for ``"vector"`` the positions from the molecule's mean, summed by element: b are charges then.
 
     Returns
     -------
     offsets : ndarray, shape (119,)
         By atomic number; zero for elements that do not occur.
     spread : float
-        Standard deviation of the residual per atom's contribution: of the residual itself for
-        ``"mean"``, divided by the square root of the mean number of atoms for ``"sum"``.
+        Standard deviation of the residual, of vectors the root mean square of its length.
     """
-    counts, elements = atoms.element_counts()
-    design = counts / atoms.n_atoms[:, None] if pooling == "mean" else counts.astype(float)
-    solution = np.linalg.lstsq(design, target, rcond=None)[0]
+    design, elements = _design(atoms, pooling)
+    rows = design.reshape(-1, len(elements))
+    solution = np.linalg.lstsq(rows, target.ravel(), rcond=None)[0]
     offsets = np.zeros(_N_ELEMENTS)
     offsets[elements] = solution
-    spread = float((target - design @ solution).std())
-    return offsets, spread if pooling == "mean" else spread / float(atoms.n_atoms.mean()) ** 0.5
+    residual = target - design @ solution
+    spread = residual.std() if residual.ndim == 1 else (residual**2).sum(1).mean() ** 0.5
+    return offsets, float(spread)

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from cpdkit._messages import unknown
 
 if TYPE_CHECKING:
+    from cpdkit.datasets import Dataset
     from cpdkit.encoders._base import Encoder
 
 __all__ = ["ARCHITECTURES", "CUTOFF", "TASKS", "Recipe", "Task", "build_encoder"]
@@ -36,21 +39,47 @@ class Task:
     ----------
     target : str
         Column of the data set.
-    pooling : {"sum", "mean"}
-        Whether the target grows with the molecule.
+    pooling : {"sum", "mean", "vector"}
+        Whether the target grows with the molecule, or is the length of a sum of vectors.
     unit : str
         Of the target.
+    components : tuple of str
+        Columns of ``Dataset.info`` with the vector, where `target` is its length.
     """
 
     target: str
     pooling: str
     unit: str
+    components: tuple[str, ...] = ()
+
+    def labels(self, dataset: Dataset) -> np.ndarray:
+        """What is learned: the target, shape (n,), or the vectors, shape (n, 3).
+
+        Raises
+        ------
+        ValueError
+            If the data set lacks the target or its vector, or has not all of their values.
+        """
+        if self.target not in dataset.targets:
+            raise ValueError(unknown("target", self.target, dataset.targets.columns))
+        info = dataset.targets.iloc[:, :0] if dataset.info is None else dataset.info
+        if missing := [name for name in self.components if name not in info]:
+            raise ValueError(
+                f"the vector of target {self.target!r} is learned, which the data set lacks: its "
+                f"info needs the columns {missing} (in {self.unit}, in the frame of the positions)."
+            )
+        of = info[[*self.components]] if self.components else dataset.targets[self.target]
+        values = of.to_numpy(dtype=float)
+        if not np.isfinite(values).all():
+            raise ValueError(f"target {self.target!r} has missing values; drop these molecules.")
+        return values
 
 
 TASKS: Mapping[str, Task] = MappingProxyType(
     {
         "gap": Task(target="gap", pooling="mean", unit="eV"),
         "energy": Task(target="atomization_energy", pooling="sum", unit="eV"),
+        "dipole": Task("mu", "vector", "Debye", components=("dipole_x", "dipole_y", "dipole_z")),
     }
 )
 """What a model of the zoo may be trained for."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -91,8 +93,27 @@ def test_the_types_of_the_embedded_crystals_are_found_again():
     ]
 
 
+def test_strained_crystals_keep_the_name_that_the_data_set_gives():
+    ds = load_dataset("prototypes").select(slice(None, None, 8))
+    strained = ds.info["strained"].to_numpy(bool)
+    assert 30 < strained.sum() < len(ds)
+    matrix = composition_matrix(ds, kind="prototype", as_frame=True)
+    named = matrix.loc[:, sorted(set(ds.info["prototype"]))]
+    assert (named.idxmax(axis=1) == ds.info["prototype"]).all()
+    assert (named.sum(axis=1) == 1).all()
+    found = pd.Series(prototypes(ds))
+    types = ds.info["prototype"]
+    usual = found[~strained].groupby(types).agg(set)
+    known = [name in usual.get(kind, ()) for name, kind in zip(found, types, strict=True)]
+    assert not any(np.array(known)[strained])  # which is why the names are taken
+    unnamed = dataclasses.replace(ds, info=None)
+    by_symmetry = composition_matrix(unnamed, kind="prototype", as_frame=True)
+    assert set(found) <= set(by_symmetry)
+
+
 def test_rungs_hold_what_stands_below_them():
     ds = load_dataset("prototypes", n=60, seed=0)
+    ds = dataclasses.replace(ds, info=None)  # types found by symmetry
     by_group = composition_matrix(ds, kind="space group")
     by_type = composition_matrix(ds, kind="prototype")
     rank = np.linalg.matrix_rank

@@ -8,6 +8,7 @@ from toy import planted
 
 from cpdkit.composition import composition_matrix
 from cpdkit.controls import (
+    LINEAR_IN_FRACTIONS,
     LINEAR_TARGETS,
     compositional_targets,
     control_scores,
@@ -25,13 +26,16 @@ def test_targets_of_known_molecules():
     assert np.allclose(table.mean_Z, [10 / 5, 42 / 12, 22 / 3, 42 / 11, 34 / 5])
 
 
-def test_exactly_the_targets_said_to_be_linear_are():
+@pytest.mark.parametrize(
+    ("kind", "said"), [("counts", LINEAR_TARGETS), ("fractions", LINEAR_IN_FRACTIONS)]
+)
+def test_exactly_the_targets_said_to_be_linear_are(kind, said):
     ds = load_dataset("xtb9", n=400, seed=0)
-    Z = np.column_stack([np.ones(len(ds)), composition_matrix(ds.atoms)])
+    Z = np.column_stack([np.ones(len(ds)), composition_matrix(ds.atoms, kind=kind)])
     targets = compositional_targets(ds.formulas)
     left = targets - Z @ np.linalg.lstsq(Z, targets.to_numpy(), rcond=None)[0]
     linear = left.std() < 1e-9 * targets.std()
-    assert set(targets.columns[linear]) == set(LINEAR_TARGETS)
+    assert set(targets.columns[linear]) == set(said)
 
 
 def test_what_is_linear_in_counts_is_gone_for_ridge_and_not_for_trees():

@@ -151,7 +151,8 @@ def test_bad_files_are_answered(tmp_path, frames):
     with pytest.raises(ValueError, match="missing from 1 of 10 frames .first: frame 3"):
         load_dataset(write(tmp_path / "gaps.xyz", frames), targets=["gap"])
     frames[3].info["gap"] = float("nan")
-    with pytest.raises(ValueError, match="missing='drop'"):
+    said = "'gap': 1} .first: structure 3, '3'.; remove them from a file .*missing='drop'"
+    with pytest.raises(ValueError, match=said):
         load_dataset(write(tmp_path / "nan.xyz", frames), targets=["gap"])
     assert len(load_dataset(tmp_path / "nan.xyz", targets=["gap"], missing="drop")) == 9
     with pytest.raises(FileNotFoundError, match="no file"):
@@ -384,3 +385,17 @@ def test_a_data_set_is_shown_in_a_line() -> None:
     shown = repr(load_dataset("xtb9", n=7, targets=["gap", "mu"]))
     assert shown.startswith("xtb9 (probe): 7 structures, ")
     assert shown.endswith(" formulas, targets gap, mu")
+
+
+def test_what_is_left_out_after_a_draw_changes_no_other_row():
+    drawn = load_dataset("xtb9", n=300, seed=1)
+    kept = drawn.made_of(["H", "C", "N", "O"])
+    fluorine = np.array(["F" in formula for formula in drawn.formulas])
+    assert 0 < fluorine.sum() < 60
+    assert kept.ids.tolist() == drawn.ids[~fluorine].tolist()
+    assert kept.targets.equals(drawn.targets[~fluorine].reset_index(drop=True))
+    assert kept.made_of(["O", "N", "C", "H", "F"]) is kept
+    with pytest.raises(ValueError, match="made of these elements alone"):
+        drawn.made_of(["Na"])
+    with pytest.raises(ValueError, match="must be a list of symbols"):
+        drawn.made_of("HCNO")

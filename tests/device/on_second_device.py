@@ -57,8 +57,10 @@ def encode(name: str, folder: Path) -> dict:
     else:
         dtype = "float32" if name == "chgnet" else "float64"
         encoder = load_encoder(name, dtype=dtype)
-    seen = frozenset({1, 6, 7, 8, 9})  # by the zoo
-    mols = molecules(6, elements=seen) if name.startswith("zoo/") else molecules(6)
+    zoo, small = frozenset({1, 6, 7, 8, 9}), frozenset({1, 6, 7, 8})
+    seen = {"mace-ani-cc": small, "mace-spice": small}
+    seen = zoo if name.startswith("zoo/") else seen.get(name)
+    mols = molecules(6, elements=seen) if seen else molecules(6)
     forward, places, structures = encoder.forward, [], []
 
     def watched(graphs):

@@ -115,7 +115,31 @@ def test_your_own_encoder_may_say_what_it_is(monkeypatch, capsys):
     assert main(["encoders", "mine[width=4]", "silent"]) == 0
     said = capsys.readouterr().out
     assert "random 4x0e" in said
-    assert "nothing is known of it" in said
+    assert "one of your own" in said
+    assert "random 128x0e" in said
+    assert main(["encoders"]) == 0
+    assert "nothing is known of it" in capsys.readouterr().out
+
+
+def test_one_of_your_own_is_loaded_and_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine_of_this_test.py").write_text(
+        "from cpdkit import load_encoder\ndef make(*, width=7):\n"
+        "    return load_encoder('random', width=width)\nnumber = 3\n"
+    )
+    assert main(["encoders", "mine_of_this_test:make[width=5]"]) == 0
+    assert "random 5x0e" in capsys.readouterr().out
+    for wrong, message in {
+        "mine_of_this_test:mak": "did you mean 'make'",
+        "mine_of_this_test:number": "'number' is a int; it must be a function",
+        "mine_of_this_tset:make": "No module named 'mine_of_this_tset'",
+        "mine_of_this_test:make[wdith=5]": "did you mean 'width'",
+        "soap[n_max=6": "']' is missing",
+    }.items():
+        for command in (["encoders"], ["run", "gradient", "-p", "encoders"]):
+            given = [*command[:-1], f"encoders={wrong}"] if len(command) > 1 else [*command, wrong]
+            assert main(given) == 2
+            assert message in capsys.readouterr().err
 
 
 SAME = [
@@ -151,6 +175,8 @@ def test_options_in_a_name_are_those_of_the_call(name, base, options):
         ("soap[n_max=4.5]", ValueError, "'4.5' is no whole number"),
         ("soap[cutoff=far]", ValueError, "'far' is no number"),
         ("soap[elements=H Xx]", ValueError, "unknown element 'Xx'"),
+        ("soap[elements=H+C+Cl]", ValueError, "separate elements with spaces, elements=H C Cl;"),
+        ("soap[elements=HCN]", ValueError, "'HCN' is no element.*elements=H C N;"),
         ("soap[mu2]", ValueError, "as key=value with commas between them.*'mu2' is none"),
         ("soap[]", ValueError, "'' is none"),
         ("soap[n_max=]", ValueError, "'n_max=' is none"),

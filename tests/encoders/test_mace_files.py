@@ -117,6 +117,34 @@ def test_mace_files_of_other_kinds_equal_the_model(like, tmp_path):
     same_model(tmp_path / "published.model", model)
 
 
+@pytest.mark.parametrize(
+    ("kind", "form"),
+    [("MACE", "module"), ("ScaleShiftMACE", "module"), ("ScaleShiftMACE", "tensors")],
+)
+def test_one_interaction_keeps_its_vectors(kind, form, tmp_path):
+    # Earlier versions built this; of today's two interactions the first is the same.
+    model = build(kind, hidden_irreps="8x0e+8x1o", correlation=2)
+    for part in ("interactions", "products", "readouts"):
+        setattr(model, part, getattr(model, part)[:1])
+    model.num_interactions.fill_(1)
+    if form == "module":
+        torch.save(model, tmp_path / "one.model")
+    else:
+        utils = require("mace.tools.scripts_utils", encoder="mace", extra="mace")
+        config = utils.extract_config_mace_model(build(kind, hidden_irreps="8x0e+8x1o"))
+        config |= {"num_interactions": 1, "correlation": 2}
+        torch.save({"state_dict": model.state_dict(), "config": config}, tmp_path / "one.model")
+    same_model(tmp_path / "one.model", model)
+    encoder = load_encoder(f"mace:{tmp_path / 'one.model'}")
+    assert [str(layer.irreps) for layer in encoder.layers] == ["8x0e+8x1o"]
+
+
+def test_one_interaction_of_today_has_scalars(tmp_path):
+    model = build(num_interactions=1, hidden_irreps="8x0e+8x1o")
+    torch.save(model, tmp_path / "one.model")
+    same_model(tmp_path / "one.model", model)
+
+
 def test_a_mace_file_that_would_run_code_does_not(tmp_path):
     class Evil(torch.nn.Module):
         def __reduce__(self):
@@ -308,11 +336,17 @@ def test_tensors_without_settings_are_refused(settings, tmp_path):
     for wrong, reason in [
         ({"hidden_irreps": "8x0e"}, "places without a tensor|size mismatch"),
         ({"gate": "sine"}, "unknown activation 'sine'"),
+        ({"r_max": 6.0}, "r_max is 6.0 in the settings and .* in the tensors"),
+        ({"avg_num_neighbors": ...}, "the settings lack avg_num_neighbors"),
         ({"interaction_cls": "<class 'mace.modules.blocks.Other'>"}, "'Other'"),
     ]:
-        file.with_suffix(".json").write_text(json.dumps(settings[1] | wrong))
+        given = {k: v for k, v in (settings[1] | wrong).items() if v is not ...}
+        file.with_suffix(".json").write_text(json.dumps(given))
         with pytest.raises(ValueError, match=reason):
             load_encoder(f"mace:{file}")
+    torch.save({"config": settings[0], **build().state_dict()}, tmp_path / "flat.pt")
+    with pytest.raises(ValueError, match="or under 'state_dict' beside 'config'"):
+        load_encoder(f"mace:{tmp_path / 'flat.pt'}")
     file.with_suffix(".json").write_text("[1]")
     with pytest.raises(ValueError, match="own.json"):
         load_encoder(f"mace:{file}")
@@ -356,6 +390,22 @@ def test_models_that_cannot_be_built_again_are_refused_with_the_reason(tmp_path,
     model = build()
     model.interactions[0].linear = library.Linear()
     refused(model, "mace_cueq_to_e3nn own.model --output_model e3nn.model --return_model")
+
+
+def test_files_of_other_forms_are_refused_with_what_to_give_instead(tmp_path):
+    from mace.calculators.lammps_mace import LAMMPS_MACE
+
+    compiled, old, wrapped = (tmp_path / f"{n}.model" for n in ("my_compiled", "old", "lammps"))
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), compiled)
+    with pytest.raises(ValueError, match=r"it is compiled \(TorchScript\).*the .model"):
+        load_encoder(f"mace:{compiled}")
+    model = build()
+    torch.save(LAMMPS_MACE(model), wrapped)
+    with pytest.raises(ValueError, match="holds a LAMMPS_MACE.* give the .model that it was made"):
+        load_encoder(f"mace:{wrapped}")
+    torch.save(model, old, _use_new_zipfile_serialization=False)
+    with pytest.raises(ValueError, match="before version 1.6.* torch.save.model, 'new.model'"):
+        load_encoder(f"mace:{old}")
 
 
 def test_the_command_of_a_refusal_converts_the_model(tmp_path):

@@ -368,6 +368,7 @@ WRONG = [
     ("6x0e", lambda s, v: v.flatten(1), r"these are vectors, \(atoms, channels, 3\), and not"),
     ("6x0e", lambda s, v: v.swapaxes(1, 2).flatten(1), r"vectors, \(atoms, 3, channels\), and not"),
     ("2x2e", tensor(order=False), r"2x2e .* looks like \(atoms, 5, channels\)"),
+    ("2x0e", lambda s, v: v[..., 0], "2x0e .* changes when .* read positions or axes of space"),
 ]  # fmt: skip
 
 
@@ -410,6 +411,37 @@ def test_zeros_and_missing_geometry_are_remarked_on():
     embedding = stream(check=True)
     with pytest.warns(UserWarning, match="they hold composition and no geometry .no cutoff= was"):
         extract(embedding, molecules(4), progress=False)
+
+
+def test_a_parity_that_is_written_wrongly_is_remarked_on():
+    with pytest.warns(UserWarning, match="2x1e of layer 'out' behaves as 2x1o when the molecule"):
+        extract(written(right, "2x0e+2x1e"), molecules(4), progress=False)
+    with pytest.warns(UserWarning, match="2x0o of layer 'out' behaves as 2x0e"):
+        extract(written(lambda s, v: s, "2x0o"), molecules(4), progress=False)
+
+    def of_no_parity(scalars, vectors):  # as networks with rotations only have them
+        crossed = torch.linalg.cross(vectors, vectors.roll(1, 1) * scalars[..., None])
+        return (vectors + crossed).flatten(1)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        extract(written(of_no_parity, "2x1e"), molecules(4), progress=False)
+
+
+def test_weights_that_are_no_numbers_are_not_blamed_on_a_molecule():
+    with pytest.raises(ValueError, match="'out' is not finite for any atom; are all weights num"):
+        extract(written(lambda s, v: s * torch.nan, "2x0e"), molecules(4), progress=False)
+    encoder = load_encoder("painn-untrained")
+    next(encoder.model.parameters()).data.fill_(torch.nan)
+    with pytest.raises(ValueError, match="the model has weights that are not finite"):
+        extract(encoder, molecules(4), progress=False)
+
+
+def test_energies_are_of_graphs():
+    encoder = load_encoder("painn-untrained")
+    assert encoder.energy([encoder.graph(atoms) for atoms in molecules(4)]).shape == (4,)
+    with pytest.raises(TypeError, match="expected, got Atoms; encoder.graph"):
+        encoder.energy(molecules(4))
 
 
 def test_the_check_is_made_once():
@@ -522,3 +554,19 @@ def test_inputs_are_read_as_they_were_or_refused():
 def test_a_read_that_fails_is_named():
     with pytest.raises(ValueError, match="read= failed on 'block', IndexError.*given 1 inputs"):
         extract(residual("update", read=lambda i, o: i[3]), molecules(2), progress=False)
+
+
+def test_a_block_with_three_axes_is_answered_with_how_to_flatten_it():
+    class Vectors(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = torch.nn.Identity()
+
+        def forward(self, batch):
+            return self.first(batch.positions[:, None, :].expand(-1, 4, 3))
+
+    encoder = ModuleEncoder(
+        Vectors(), {"first": "4x1o"}, lambda model, batch: model(batch), name="mine", cutoff=3.0
+    )
+    with pytest.raises(ValueError, match=r"shape \(\d+, 4, 3\).*last two axes to \(channel, comp"):
+        extract(encoder, molecules(2), progress=False)

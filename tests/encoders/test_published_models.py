@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ import reference  # noqa: E402
 from molecules import molecules, rotation  # noqa: E402
 
 import cpdkit  # noqa: E402
-from cpdkit.encoders import load_encoder  # noqa: E402
+from cpdkit.encoders import encoder_info, load_encoder  # noqa: E402
 from cpdkit.extraction import extract  # noqa: E402
 
 # By mace-torch 0.3.3, the oldest on PyPI, once, from the pickled modules themselves.
@@ -94,10 +93,7 @@ def test_energies_of_a_published_file_follow_those_of_qm9(cpdkit_data):
 @pytest.mark.cpdkit_data
 @pytest.mark.parametrize("name", [*REFERENCE, "so3lr"])
 def test_scores_on_qm9_equal_those_of_scikit_learn(name, cpdkit_data):
-    if name == "so3lr":
-        if find_spec("so3krates_torch") is None:
-            pytest.skip("needs so3krates-torch: pip install --no-deps so3krates-torch==0.2.1")
-    else:
+    if name != "so3lr":
         name = published(cpdkit_data, name)
     dataset = cpdkit.load_dataset("qm9", n=360, seed=0)
     rows = [i for i, atoms in enumerate(dataset.atoms) if 9 not in atoms.numbers]
@@ -114,3 +110,38 @@ def test_scores_on_qm9_equal_those_of_scikit_learn(name, cpdkit_data):
         ours = table[table["target"] == target].set_index("score")["fold_values"]
         for score, values in expected.items():
             assert np.allclose(ours[score], values, rtol=0, atol=1e-6), (target, score)
+
+
+NAMED = {"mace-ani-cc": "ani500k_small_CC.model", "mace-spice": "MACE_SPICE.model"}
+
+
+@pytest.mark.cpdkit_data
+@pytest.mark.parametrize("name", NAMED)
+def test_published_files_have_names_that_mean_the_same_on_every_machine(name, cpdkit_data):
+    by_file = load_encoder(published(cpdkit_data, NAMED[name]))
+    by_name = load_encoder(name)
+    assert by_name.name == name
+    mols = molecules(4, elements=frozenset({1, 6, 7, 8}))
+    features = [extract(encoder, mols, progress=False).values for encoder in (by_name, by_file)]
+    assert np.array_equal(*features)
+
+
+@pytest.mark.cpdkit_data
+@pytest.mark.parametrize("name", NAMED)
+def test_another_file_is_not_taken_for_a_published_one(name, cpdkit_data, tmp_path, monkeypatch):
+    content = Path(published(cpdkit_data, NAMED[name]).removeprefix("mace:")).read_bytes()
+    file = tmp_path / "checkpoints" / NAMED[name]
+    file.parent.mkdir()
+    monkeypatch.setenv("CPDKIT_DATA", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=f"no file {file}.*put the file below it"):
+        load_encoder(name)
+    assert str(file) in encoder_info(name).missing
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(ValueError, match="not the published file"):
+        load_encoder(name)
+    file.write_bytes(content)
+    assert load_encoder(name).name == name
+    assert not encoder_info(name).missing
+    monkeypatch.delenv("CPDKIT_DATA")
+    with pytest.raises(FileNotFoundError, match="Set CPDKIT_DATA to a folder"):
+        load_encoder(name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +21,6 @@ from cpdkit.extraction import extract  # noqa: E402
 with torch.serialization.safe_globals([slice]):
     o3 = pytest.importorskip("e3nn.o3")
 
-pytestmark = pytest.mark.skipif(
-    find_spec("so3krates_torch") is None,
-    reason="needs so3krates-torch: pip install --no-deps so3krates-torch==0.2.1",
-)
 # Once, by the calculator of so3krates-torch 0.2.1 on the module of its wheel, in double precision
 # and without a long-range cutoff.
 REFERENCE = json.loads(Path(__file__).with_name("so3lr_reference.json").read_text())

@@ -22,6 +22,7 @@ from molecules import molecules  # noqa: E402
 from cpdkit.cli import main  # noqa: E402
 from cpdkit.encoders import Encoder, Layer, ModuleEncoder, load_encoder  # noqa: E402
 from cpdkit.extraction import extract as extract_  # noqa: E402
+from cpdkit.extraction.cache import CachedJob  # noqa: E402
 from cpdkit.extraction.kept import KeptFeatures, cache_size  # noqa: E402
 from cpdkit.runs.run import run_notebook  # noqa: E402
 
@@ -109,8 +110,45 @@ def test_other_poolings_of_what_was_asked_for_cost_nothing(painn, tmp_path, seen
 def test_what_no_one_asked_for_is_computed(painn, tmp_path, seen):
     extract(painn, MOLS, cache=tmp_path)
     sizes = seen(painn)
-    extract(painn, MOLS, pooling="mean_norm", cache=tmp_path)
+    extract(painn, MOLS, pooling="element_mean", cache=tmp_path)
     assert sum(sizes) == len(MOLS)
+
+
+def test_norms_are_kept_with_means(painn, tmp_path, seen):
+    extract(painn, MOLS, cache=tmp_path)
+    plain = extract(painn, MOLS, pooling=["mean", "mean_norm", "sum"])
+    sizes = seen(painn)
+    same(extract(painn, MOLS, pooling=["mean", "mean_norm", "sum"], cache=tmp_path), plain)
+    assert sizes == []
+
+
+def test_what_another_process_keeps_meanwhile_is_not_computed_again(painn, tmp_path, monkeypatch):
+    plain, compute, parts = extract(painn, MOLS), CachedJob._compute, []
+
+    def meanwhile(job, atoms, *rest):
+        parts.append(len(atoms))
+        if len(parts) == 1:
+            extract(painn, MOLS, batch_size=8, cache=tmp_path)
+        return compute(job, atoms, *rest)
+
+    monkeypatch.setattr("cpdkit.extraction.cache._TOGETHER", 1)
+    monkeypatch.setattr(CachedJob, "_compute", meanwhile)
+    same(extract(painn, MOLS, batch_size=8, cache=tmp_path), plain)
+    assert parts == [8] * 6  # one part twice
+
+
+def test_parts_are_whole_batches_of_one_pass(tmp_path, monkeypatch):
+    encoder, sizes = load_encoder("ani2x-aev"), []  # whose passes round by what is in the batch
+    compute = CachedJob._compute
+
+    def counted(job, atoms, *rest):
+        sizes.append(len(atoms))
+        return compute(job, atoms, *rest)
+
+    monkeypatch.setattr("cpdkit.extraction.cache._TOGETHER", 2)
+    monkeypatch.setattr(CachedJob, "_compute", counted)
+    same(extract(encoder, MOLS, batch_size=3, cache=tmp_path), extract(encoder, MOLS, batch_size=3))
+    assert sorted(sizes) == [4, *[6] * 6]
 
 
 def test_elements_of_other_structures_do_not_matter(painn, tmp_path, seen):
@@ -245,22 +283,23 @@ def rows(folder, change, *values):
 
 
 def test_a_damaged_entry_is_noticed_and_made_again(painn, tmp_path, seen):
-    plain = extract(painn, MOLS, cache=tmp_path)
+    options = {"pooling": "mean_norm", "cache": tmp_path}  # of which one row is kept
+    plain = extract(painn, MOLS, **options)
     data = "UPDATE rows SET data = {} WHERE rowid IN (SELECT rowid FROM rows LIMIT 2)"
     for wrong in ("zeroblob(length(data))", "substr(data, 1, 40)", "x''", "'text'", "NULL"):
         rows(tmp_path, data.format(wrong))
         sizes = seen(painn)
         with pytest.warns(UserWarning, match="2 damaged entries are made again"):
-            same(extract(painn, MOLS, cache=tmp_path), plain)
+            same(extract(painn, MOLS, **options), plain)
         assert sum(sizes) == 2
     last = "(SELECT {}(rowid) FROM rows)"
     other = f"(SELECT data FROM rows WHERE rowid = {last.format('min')})"
     rows(tmp_path, f"UPDATE rows SET data = {other} WHERE rowid = {last.format('max')}")
     with pytest.warns(UserWarning, match="1 damaged"):
-        same(extract(painn, MOLS, cache=tmp_path), plain)
+        same(extract(painn, MOLS, **options), plain)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        same(extract(painn, MOLS, cache=tmp_path), plain)
+        same(extract(painn, MOLS, **options), plain)
 
 
 @pytest.mark.parametrize("harm", ["garbage", "cut", "empty", "another", "overwritten"])
@@ -368,7 +407,7 @@ def test_the_command_says_where_and_how_large(painn, tmp_path, monkeypatch, caps
     assert main(["cache"]) == 0
     said = capsys.readouterr().out
     assert str(tmp_path) in said
-    assert "40 entries" in said
+    assert "80 entries" in said  # sums, and means of norms
     assert "of at most 2,000.0 MB" in said
     assert main(["cache", "clear"]) == 0
     assert not list(tmp_path.iterdir())

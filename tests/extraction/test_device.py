@@ -12,7 +12,6 @@ import os
 import shutil
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -25,18 +24,17 @@ from cpdkit import encoders
 SCRIPT = ROOT / "tests" / "device" / "on_second_device.py"
 ENCODERS = [
     "ani2x-aev", "bond-counts", "chgnet", "dimenet++-untrained", "mace-untrained", "module",
-    "painn-untrained", "random", "schnet-untrained", "sevennet-0", "sevennet-l3i5", "soap",
+    "painn-untrained", "random", "schnet-untrained", "sevennet-0", "sevennet-l3i5", "so3lr", "soap",
     "visnet-untrained", "zoo/painn-gap-0",
 ]  # fmt: skip
-if find_spec("so3krates_torch"):
-    ENCODERS.append("so3lr")
-WITH_DATA = ["ani2x"]
+WITH_DATA = {"ani2x": "torchani", "mace-ani-cc": "checkpoints", "mace-spice": "checkpoints"}
 TRAININGS = ["schnet:gap", "painn:energy", "mace:energy", "visnet:gap", "dimenet++:gap"]
 SINGLE = {"chgnet"}  # works in float32 only
 MOLECULES_ONLY = {"visnet-untrained"}
 WITH_ENERGY = {
     "ani2x", "chgnet", "dimenet++-untrained", "mace-untrained", "painn-untrained",
     "schnet-untrained", "sevennet-0", "sevennet-l3i5", "so3lr", "visnet-untrained",
+    "mace-ani-cc", "mace-spice",
 }  # fmt: skip
 
 
@@ -46,8 +44,8 @@ def results(tmp_path_factory) -> dict:
         pytest.skip("needs g++ to build the device")
     folder = tmp_path_factory.mktemp("device")
     names = [*ENCODERS, "left-behind", *(f"train:{name}" for name in TRAININGS)]
-    if Path(os.environ.get("CPDKIT_DATA") or "nowhere", "torchani").is_dir():
-        names += WITH_DATA
+    data = Path(os.environ.get("CPDKIT_DATA") or "nowhere")
+    names += [name for name, part in WITH_DATA.items() if (data / part).is_dir()]
     command = [sys.executable, str(SCRIPT), str(folder), *names]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -56,7 +54,7 @@ def results(tmp_path_factory) -> dict:
 
 def result(results: dict, name: str) -> dict:
     if name not in results:
-        pytest.skip("needs $CPDKIT_DATA/torchani")
+        pytest.skip(f"needs $CPDKIT_DATA/{WITH_DATA[name]}")
     assert "error" not in results[name], results[name]["error"]
     return results[name]
 

@@ -15,7 +15,7 @@ from molecules import molecules  # noqa: E402
 from cpdkit.datasets import AtomsSequence, Dataset  # noqa: E402
 from cpdkit.encoders import load_encoder  # noqa: E402
 from cpdkit.encoders._base import Encoder, Layer  # noqa: E402
-from cpdkit.extraction.extract import check_encoders, extract  # noqa: E402
+from cpdkit.extraction import check_encoders, extract  # noqa: E402
 from cpdkit.representation import Representation  # noqa: E402
 
 

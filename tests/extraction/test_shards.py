@@ -440,7 +440,7 @@ def test_dask_workers_give_the_same(encoder, tmp_path):
     plain = extract(encoder, MOLS, **OPTIONS)
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
@@ -461,7 +461,7 @@ def test_a_worker_may_have_several_threads(name):
     plain = extract(model, MOLS, **OPTIONS)
     with (
         distributed.LocalCluster(
-            n_workers=1, threads_per_worker=4, processes=False, dashboard_address=None
+            n_workers=1, threads_per_worker=4, processes=False, dashboard_address=":0"
         ) as cluster,
         distributed.Client(cluster) as client,
     ):

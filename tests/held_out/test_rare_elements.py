@@ -1,5 +1,7 @@
 """Composition of which training rows know only a part: rare elements, and columns that depend."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,12 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cpdkit
+from cpdkit._messages import LACKING
 from cpdkit.folds import make_folds
+from cpdkit.held_out.inputs import CompositionWarning
 from cpdkit.held_out.moments import held_out_moments
 from cpdkit.held_out.rows import held_out
 from cpdkit.moments.folds import FoldMoments
 from cpdkit.moments.scores import nested_sums
 from cpdkit.moments.sources import moments_from_arrays
+from cpdkit.projection.linear import CompositionProjector
+from cpdkit.projection.rank import untold
 from cpdkit.scores import SCORES
 
 
@@ -118,9 +124,12 @@ def test_rows_set_aside_are_counted():
             expected += int(((test > 0) & (train == 0).all(axis=0)).any(axis=1).sum())
     assert expected >= 2
     table = cpdkit.cpd(X, C, y, folds=fold, leak=False)
-    assert set(table.note) == {
-        f"{expected} of 300 test rows set aside: their training rows lack an element of theirs"
-    }
+    assert set(table.note) == {f"{expected} of 300 test rows set aside: {LACKING}"}
+    assert table.attrs["rows_set_aside"] == expected
+    assert table.attrs["columns"] == C.shape[1]
+    lacked = [int((np.ptp(C[f != k], axis=0) == 0).sum()) for f in fold for k in range(5)]
+    assert list(table.attrs["columns_dropped"]) == lacked
+    assert max(lacked) > 0
     assert cpdkit.cpd(X, C[:, :3], y, leak=False).note.eq("").all()
 
 
@@ -164,7 +173,7 @@ def test_moments_by_fold_give_what_rows_give():
     sums = nested_sums(FoldMoments.of_rows(X, C, y[:, None], fold[0]))
     table = cpdkit.cpd(X, C, y, folds=fold, leak=False).set_index("score")["fold_values"]
     for score, function in SCORES.items():
-        found = [float(np.ravel(function(part))[0]) for part, _ in sums]
+        found = [float(np.ravel(function(part.sums))[0]) for part in sums]
         np.testing.assert_allclose(found, table[score], atol=1e-9, err_msg=score)
 
 
@@ -175,6 +184,61 @@ def test_columns_that_depend_and_many_columns_are_told():
     many = np.random.default_rng(0).normal(size=(150, 30))
     with pytest.warns(UserWarning, match="30 columns of composition stand against 1.. training"):
         cpdkit.cpd(X, many, y, leak=False)
+
+
+def test_one_composition_is_warned_of_once():
+    X, _, y = rows(0, rare=())
+    many = np.random.default_rng(0).normal(size=(len(X), 60))
+    for C, times in ((many, 1), (many.copy(), 0), (many + 1, 1)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for folds in ("random", make_folds(len(X), seed=1)[0]):
+                cpdkit.cpd(X, C, y, folds=folds, leak=False)
+        assert len([w for w in caught if w.category is CompositionWarning]) == times
+        assert all(w.filename == __file__ for w in caught)
+
+
+def test_folds_of_which_no_row_is_told_are_no_reason_for_a_crash():
+    X, _, y = rows(0, rare=())
+    element = np.arange(len(X)) % 5
+    C = np.column_stack([np.eye(5)[element], np.eye(5)[element]])  # no element is in two folds
+    with pytest.raises(ValueError, match="every row of every inner fold holds an element"):
+        cpdkit.cpd(X, C, y, folds=element, leak=False)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_untold_without_a_fit_is_what_a_fit_says(seed):
+    X, C, _ = rows(seed, rare=(1, 2, 5))
+    for k, fold in enumerate(np.eye(5, dtype=bool)[make_folds(len(X), seed=seed)[0]].T):
+        fit = CompositionProjector().fit(X[~fold], composition=C[~fold])
+        dropped, unseen = untold(C, ~fold)
+        assert dropped == len(fit.dropped_), k
+        np.testing.assert_array_equal(unseen, fit.unseen(C))
+
+
+def test_rows_that_are_set_aside_raise_no_alarm():
+    """Rare elements always come in pairs, and only where the test fold has them together."""
+    X, C, y = rows(0, rare=())
+    fold = make_folds(len(X))[0]
+    C = np.column_stack([C, np.zeros((len(C), 3))])
+    C[:, 3:5] = np.random.default_rng(0).integers(0, 2, (len(C), 1))
+    strange = np.flatnonzero(fold == 2)[:2]
+    C[strange, 3:] = (1.0, 0.0, 1.0)  # apart in rows that hold an element that training lacks
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CompositionWarning)
+        cpdkit.cpd(X, C, y, folds=fold, leak=False)
+
+
+def test_the_worst_fold_is_told():
+    X, C, y = rows(0, rare=())
+    fold = make_folds(len(X))[0]
+    one, two = (np.random.default_rng(i).integers(0, 2, len(C)) for i in range(2))
+    C = np.column_stack([C, one, one, two, two, two]).astype(float)
+    C[np.flatnonzero(fold == 0)[0], 4] += 1.0  # tested in fold 0, of which two columns are not told
+    C[np.flatnonzero(fold == 3)[0], 6] += 1.0  # tested in fold 3, of which three are not
+    said = r"columns 5, 6, 7 of .* training rows of fold 3 \(rank 6 of 8 columns\)"
+    with pytest.warns(CompositionWarning, match=said):
+        cpdkit.cpd(X, C, y, folds=fold, leak=False)
 
 
 def test_fractions_and_columns_that_always_depend_are_not_worth_a_warning():

@@ -258,7 +258,7 @@ def test_a_cluster_gives_the_same_as_memory():
     da = pytest.importorskip("dask.array", reason="dask is not installed")
     X, C, Y = rows(400)
     with distributed.Client(
-        processes=False, n_workers=2, threads_per_worker=1, dashboard_address=None
+        processes=False, n_workers=2, threads_per_worker=1, dashboard_address=":0"
     ):
         assert_same(
             moments_from_dask(da.from_array(X, chunks=(90, -1)), C, Y),

@@ -92,7 +92,7 @@ def test_more_features_than_rows(problem):
 def test_moments_of_more_features_than_rows_serve_ordinary_penalties(problem, alpha):
     X, C, Y, folds = problem
     by_fold = FoldMoments.of_rows(X, C, Y, folds[0])
-    sums = [part for part, _ in nested_sums(by_fold, (alpha,))]
+    sums = [part.sums for part in nested_sums(by_fold, (alpha,))]
     for part in held_out(*problem, protocol=fixed(alpha)):
         for score, name in (("r2_geom", "geom"), ("r2_full", "full"), ("r2_comp", "comp")):
             found = np.ravel(SCORES[score](sums[part.fold]))
@@ -209,7 +209,7 @@ def test_rank_and_coefficients_follow_the_projector(problem):
     X, C, Y, _ = problem
     assume(C is not None)
     projector = CompositionProjector().fit(Y, composition=C)
-    fit = FoldRidge(moments_from_arrays(X, C, Y).pool(), full=False)
+    fit = FoldRidge(moments_from_arrays(X, C, Y).pool(), n_full=0)
     assert fit.rank == projector.rank_
     said = projector.explained(C) - projector.mean_
     np.testing.assert_allclose((C - C.mean(axis=0)) @ fit.comp, said, atol=1e-9 * np.ptp(Y))
@@ -264,6 +264,7 @@ def test_the_whole_table_is_that_of_the_reference(monkeypatch, interval):
     options = {"groups": formulas, "interval": interval, "n_draws": 50, "repeats": 2}
     fast = cpd(X, C, Y, **options)
     monkeypatch.setattr("cpdkit.held_out.engine.held_out_moments", held_out)
+    monkeypatch.setattr("cpdkit.decomposition.one_pass", lambda *given, **_: [None] * len(given[2]))
     plain = cpd(X, C, Y, **options)
     assert fast.columns.equals(plain.columns)
     assert fast[["target", "score", "note", "alphas"]].equals(
@@ -272,3 +273,15 @@ def test_the_whole_table_is_that_of_the_reference(monkeypatch, interval):
     assert "r2_leak" in set(fast["score"])
     for column in ("mean", "low", "high"):
         np.testing.assert_allclose(fast[column], plain[column], atol=1e-9)
+
+
+@pytest.mark.parametrize("size", [1e-80, 1e-100])
+@pytest.mark.parametrize("rank", [1, 20, 40])
+def test_the_least_penalty_follows_the_size_of_the_features(rank: int, size: float) -> None:
+    """Eigenvalues may crowd and be tiny: the floor is relative to the largest of them."""
+    rng = np.random.default_rng(rank)
+    X = rng.normal(size=(60, rank)) @ rng.normal(size=(rank, 40))
+    Y = rng.normal(size=(60, 2))
+    expected = ShiftedSolves(X.T @ X, X.T @ Y, 60)
+    scaled = ShiftedSolves(size**2 * (X.T @ X), size * (X.T @ Y), 60)
+    assert scaled._floor == pytest.approx(size**2 * expected._floor, rel=1e-9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -18,11 +19,14 @@ import nbformat
 import pytest
 import yaml
 from html_pages import Page, pages, requests_of
+from mathml import mathml
 from paths import ROOT
+from plain_sources import myst
 
 import cpdkit
 from cpdkit.encoders import _REGISTRY
-from cpdkit.runs.book import build_book
+from cpdkit.runs.book import build_book, stage_book
+from cpdkit.runs.in_two import SECOND
 from cpdkit.runs.run import NotebookError
 
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -54,9 +58,38 @@ def test_no_request_leaves_the_pages(html: Path) -> None:
     assert requests_of(html) == []
 
 
-def test_mathjax_is_in_the_book(small: Path) -> None:
-    assert any("mathjax/tex-svg-full.js" in p.read_text(encoding="utf-8") for p in pages(small))
-    assert (small / "_static/mathjax/tex-svg-full.js").stat().st_size > 1e6
+def test_formulas_are_drawn_without_a_script(small: Path) -> None:
+    written = {page: page.read_text(encoding="utf-8") for page in pages(small)}
+    apart = {page for page in written if page.parent.name == "slides"}
+    drawn = {page for page, text in written.items() if "<math " in text}
+    assert {page.stem for page in drawn} >= {"method", "by_hand", "engine"}
+    assert drawn == {page for page, text in written.items() if "formulas.css" in text}
+    assert {page for page, text in written.items() if "tex-svg-full.js" in text} == apart
+    sheet = small / "_static/formulas.css"
+    assert "@font-face" in sheet.read_text()
+    assert 1e5 < sheet.stat().st_size < 3e5
+
+
+@pytest.mark.parametrize("wrong", [r"\nosuch{x}", r"\mathrm{a}\unheard b", r"a &= b"])
+def test_a_formula_that_cannot_be_drawn_is_an_error(wrong: str) -> None:
+    with pytest.raises(ValueError, match=r"which cannot be drawn\.$"):
+        mathml(wrong)
+
+
+def test_a_formula_says_what_was_written() -> None:
+    drawn = mathml(r"a < |b| / c")
+    assert drawn.startswith('<math alttext="a &lt; |b| / c" ')
+    assert drawn.count('lspace="0" rspace="0"') == 3
+
+
+def test_charts_have_stills_and_only_their_pages_load_scripts(small: Path) -> None:
+    written = {page: page.read_text(encoding="utf-8") for page in pages(small)}
+    loading = {page.stem for page, text in written.items() if "vega/charts.js" in text}
+    assert loading == {"explore", "playground"}
+    stills = [text.count('<svg role="img" aria-label="') for text in written.values()]
+    assert sum(stills) == sum(text.count('<div class="chart"') for text in written.values()) == 3
+    script = small / "_static/vega/charts.js"
+    assert 5e5 < script.stat().st_size < 1.2e6
 
 
 def test_links_within_the_book_lead_somewhere(html: Path) -> None:
@@ -101,6 +134,15 @@ def test_the_check_sees_requests(tmp_path: Path, text: str) -> None:
 def test_the_check_lets_hyperlinks_pass(tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text('<a href="https://arxiv.org/abs/2603.03155">paper</a>')
     assert requests_of(tmp_path) == []
+
+
+def test_the_notebooks_that_pages_offer_are_as_they_are_written(small: Path) -> None:
+    offered = sorted((small / "_sources").rglob("*_*.ipynb"))
+    assert len(offered) >= len(list((ROOT / "notebooks").glob("*.ipynb")))
+    for path in offered:
+        notebook = json.loads(path.read_text())
+        assert myst(notebook) == []
+        assert not any(cell.get("outputs") for cell in notebook["cells"])
 
 
 def test_every_documented_name_has_its_anchor(small: Path) -> None:
@@ -149,7 +191,9 @@ def test_every_page_is_in_the_table_of_contents(root: Path) -> None:
     names = [p.relative_to(root).with_suffix("").as_posix() for p in sources]
     assert [n for n in names if not any(fnmatch(n, entry) for entry in listed)] == []
     plain = [entry for entry in listed if "*" not in entry]
-    assert set(plain) <= set(names)
+    seconds = {f"{name}{SECOND}" for name in names if name.startswith("notebooks/")}
+    assert set(plain) <= {*names, *seconds}
+    assert seconds <= set(plain)  # a page that is not listed would not be built
     assert len(set(plain)) == len(plain)
 
 
@@ -163,6 +207,14 @@ def write_book(root: Path, **notebooks: str) -> None:
         cells = [nbformat.v4.new_code_cell(code)]
         notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
         nbformat.write(notebook, root / f"notebooks/{name}.ipynb")
+
+
+def test_a_notebook_beside_the_prose_is_executed(tmp_path: Path) -> None:
+    write_book(tmp_path, a="6 * 7")
+    (tmp_path / "notebooks/a.ipynb").rename(tmp_path / "book/a.ipynb")
+    stage_book(tmp_path, tmp_path / "source", runs_dir=tmp_path / "runs")
+    (cell,) = nbformat.read(tmp_path / "source/book/a.ipynb", as_version=4).cells
+    assert cell.outputs[0].data["text/plain"] == "42"
 
 
 def test_a_failing_notebook_is_named_and_stops_the_book(tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from cpdkit.cli import main
 from cpdkit.intervals import corrected_t
+from cpdkit.runs.key import code_hash, notebook_hash
 from cpdkit.runs.parameters import declared_parameters
 from cpdkit.runs.record import record
-from cpdkit.runs.rerun import changed_inputs, rerun
+from cpdkit.runs.rerun import _was_run, changed_inputs, rerun
 from cpdkit.runs.run import Run, run_notebook
 from cpdkit.runs.sweep import alternatives, grid
 from cpdkit.runs.tables import find_run
@@ -246,10 +247,27 @@ def test_a_recorded_run_is_repeated_to_its_digits(notebook: Path, tmp_path: Path
         tmp_path / "09_small.ipynb", {}, profile="default", home=tmp_path / "home",
         runs_dir=tmp_path / "runs",
     )  # fmt: skip
-    (tmp_path / "09_small.ipynb").rename(kept / "09_small.ipynb")
+    cells.cells.append(new_markdown_cell("A sentence that was mended afterwards."))
+    nbformat.write(cells, kept / "09_small.ipynb")
     again = rerun(kept)
     assert again.identical
+    assert again.inputs == []
     assert again.same == ["09_scores.csv", "09_verdict.csv"]
+
+
+def test_a_notebook_is_known_by_its_code(notebook: Path, tmp_path: Path) -> None:
+    """Older manifests hold a hash of code and prose together."""
+    cells = nbformat.read(notebook, 4)
+    manifest = {"notebook_sha256": notebook_hash(cells), "code_sha256": code_hash(cells)}
+    old = {"notebook_sha256": notebook_hash(cells)}
+    assert [_was_run(notebook, m) for m in (manifest, old, {})] == [True, True, False]
+    changed = tmp_path / "changed.ipynb"
+    cells.cells[0].source = "# Smaller"
+    nbformat.write(cells, changed)
+    assert [_was_run(changed, m) for m in (manifest, old)] == [True, False]
+    cells.cells[1].source += "\n"
+    nbformat.write(cells, changed)
+    assert not _was_run(changed, manifest)
 
 
 @pytest.mark.parametrize("command", ["report", "rerun"])

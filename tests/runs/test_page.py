@@ -129,7 +129,7 @@ def test_records_are_shown_and_gathered(page: Page, tmp_path: Path, shown: list)
     assert said[0].startswith("**xtb9.** *Recorded, not live:* 2026-01-01")
     assert said[0].endswith("\n\n> The SOAP descriptor 0.4 for the gap.\n>\n> Two.")
     assert isinstance(shown[1], Figure)
-    assert said[2] == "Nothing recorded yet of qm9."
+    assert said[2] == "Nothing recorded yet of QM9."
     with zipfile.ZipFile("06_recorded.zip") as archive:
         tables = {"xtb9/06_rulers.csv", "xtb9/06_verdict.csv", "xtb9/manifest.json"}
         assert set(archive.namelist()) == {"figures/xtb9_line.svg", *tables}
@@ -151,9 +151,11 @@ def test_verdicts_are_kept_for_tables_pages_and_the_book(
     texts = {path.stem: path.read_text() for path in Path.cwd().glob("*.txt")}
     assert texts == {
         "06_sentence": "The SOAP descriptor 0.4 for the gap.", "06_outcome": "holds",
-        "06_recorded": "qm9: holds", "06_claimed_sentence": "No.",
-        "06_claimed_outcome": "undecided", "06_claimed_recorded": "qm9: fails",
-        "06_badge": "{bdg-success}`reproduced`", "06_claimed_badge": "{bdg-danger}`not reproduced`",
+        "06_recorded": "QM9: holds", "06_claimed_sentence": "No.",
+        "06_claimed_outcome": "undecided", "06_claimed_recorded": "QM9: fails",
+        "06_badge": "{bdg-success}`holds on QM9`",
+        "06_claimed_badge": "{bdg-danger}`not reproduced`",
+        "06_badges": "{bdg-success}`our question: holds on QM9`",
     }  # fmt: skip
     assert glued == {"first": texts["06_sentence"], "second": "No."}
     page.verdict(one, glue="first", recorded="xtb9: holds")

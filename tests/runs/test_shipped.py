@@ -138,7 +138,7 @@ def test_what_is_wrong_with_a_module_is_said(tmp_path: Path) -> None:
         load_encoder(f"{file}:make_encodr")
     with pytest.raises(TypeError, match="must return an Encoder, such as ModuleEncoder makes"):
         load_encoder(f"{file}:make_encoder")
-    with pytest.raises(ModuleNotFoundError, match="a file in the current folder, or installed"):
+    with pytest.raises(ValueError, match="a file in the current folder, or installed"):
         load_encoder("no_such_module:make_encoder")
     with pytest.raises(FileNotFoundError, match="no module at"):
         load_encoder(f"{tmp_path}/absent.py:make")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import ase
@@ -15,19 +16,31 @@ from scipy.spatial.transform import Rotation
 
 import cpdkit
 from cpdkit.cli import main
-from cpdkit.zoo import ARCHITECTURES, TASKS, load_model, read_card, stopped_names
+from cpdkit.zoo import (
+    ARCHITECTURES,
+    TASKS,
+    absent_names,
+    load_model,
+    model_names,
+    read_card,
+    stopped_names,
+)
 from cpdkit.zoo.card import N_SAMPLE, baselines, scores
-from cpdkit.zoo.checkpoints import _PACKAGED, Name, zoo_encoder
+from cpdkit.zoo.checkpoints import _PACKAGED, Name, way_is_here, zoo_encoder
+from cpdkit.zoo.compare import at_equal_error
 
 CARDS = {path.stem: read_card(path.stem) for path in sorted(_PACKAGED.glob("*.json"))}
 TRAINED = [name for name, card in CARDS.items() if card["epochs"]]
-STOPPED = {path.stem: read_card(path.stem) for path in sorted(_PACKAGED.glob("stopped/*.json"))}
+STOPPED = {
+    path.stem: json.loads(path.read_text()) for path in sorted(_PACKAGED.glob("stopped/*.json"))
+}
 EARLY = [f"{name}@{card['epochs']:g}" for name, card in STOPPED.items()]
-MIB = 2**20
+DEFAULT = ("gap", "energy")
 
 
 def epochs(name: str) -> list[str]:
-    return [name, *(f"{name}@{row['epoch']:g}" for row in CARDS[name]["checkpoints"])]
+    rows = CARDS[name]["checkpoints"] if way_is_here(name) else []
+    return [name, *(f"{name}@{row['epoch']:g}" for row in rows)]
 
 
 @pytest.fixture(scope="module")
@@ -44,15 +57,14 @@ def moved(atoms: ase.Atoms, rng: np.random.Generator) -> ase.Atoms:
 
 def test_all_ten_are_there_and_untrained_ones_too() -> None:
     for architecture in ARCHITECTURES:
-        for task in (*TASKS, "untrained"):
+        for task in (*DEFAULT, "untrained"):
             assert f"{architecture}-{task}-0" in CARDS
+        assert f"{architecture}-untrained-1" in CARDS
+    assert [name for name in CARDS if name in absent_names()] == []
 
 
 def test_sizes() -> None:
-    sizes = {path.name: path.stat().st_size for path in _PACKAGED.rglob("*.safetensors")}
-    between = sum(size for name, size in sizes.items() if ".checkpoints." in name)
-    assert between <= 25 * MIB
-    assert sum(sizes.values()) - between <= 25 * MIB
+    assert sum(path.stat().st_size for path in _PACKAGED.rglob("*.safetensors")) <= 60e6
     assert all(len(CARDS[name]["checkpoints"]) >= 5 for name in TRAINED)
     parameters = {name: card["parameters"] for name, card in CARDS.items()}
     assert max(parameters.values()) < 2 * min(parameters.values())
@@ -87,6 +99,10 @@ def test_predictions_do_not_depend_on_the_frame(name: str, probe: cpdkit.Dataset
     there = model.predict([moved(m, rng) for m in molecules])
     assert np.abs(here - there).max() < 1e-7
     assert abs(here[0] - here[1]) > 1e-3  # it says something
+    if model.task.components:
+        mirrored = [ase.Atoms(m.numbers, -m.positions) for m in molecules]
+        away = model.predict_vectors(molecules) + model.predict_vectors(mirrored)
+        assert np.abs(away).max() < 1e-7
 
 
 @pytest.mark.parametrize("name", list(CARDS))
@@ -128,9 +144,9 @@ def test_unseen_elements_can_be_asked_for() -> None:
 
 def test_second_seeds_are_like_the_first_but_for_the_seed() -> None:
     """All ten, stopped at one epoch, at which the first seed's weights are kept as well."""
-    assert stopped_names() == EARLY
+    assert stopped_names() == [name for name in EARLY if Name.parse(name).model not in CARDS]
     assert {name.rpartition("-")[0] for name in STOPPED} == {
-        f"{architecture}-{task}" for architecture in ARCHITECTURES for task in TASKS
+        f"{architecture}-{task}" for architecture in ARCHITECTURES for task in DEFAULT
     }
     for card in STOPPED.values():
         first = CARDS[f"{card['architecture']}-{card['task']}-0"]
@@ -141,6 +157,67 @@ def test_second_seeds_are_like_the_first_but_for_the_seed() -> None:
         (there,) = (row for row in first["checkpoints"] if row["epoch"] == card["epochs"])
         assert there["mae"] != card["probe"]["mae"]
         assert 0.5 < card["probe"]["mae"] / there["mae"] < 2
+
+
+def renamed(source: Path, name: str, into: Path) -> None:
+    """A model under another name: card, weights, and what the card says of them."""
+    card = json.loads(source.with_suffix(".json").read_text())
+    into.mkdir(exist_ok=True)
+    sums = {}
+    for file, digest in card["sha256"].items():
+        new = file.replace(source.name, name)
+        shutil.copy(source.with_name(file), into / new)
+        sums[new] = digest
+    card |= {"name": name, "seed": Name.parse(name).seed, "sha256": sums}
+    (into / f"{name}.json").write_text(json.dumps(card))
+
+
+def test_weights_beyond_the_package_are_found_and_checked(
+    probe: cpdkit.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package that has another seed's card alone, then its last weights, then early ones."""
+    package, own = tmp_path / "package", tmp_path / "own"
+    monkeypatch.setattr("cpdkit.zoo.checkpoints._PACKAGED", package)
+    monkeypatch.setenv("CPDKIT_ZOO", str(own))
+    for name in ("schnet-gap-0", "schnet-gap-5"):
+        renamed(_PACKAGED / "schnet-gap-0", name, package)
+    weights = package / "schnet-gap-5.safetensors"
+    elsewhere = shutil.move(weights, tmp_path / "mine.safetensors")
+    (package / "schnet-gap-5.checkpoints.safetensors").unlink()
+    few = probe.select(range(5)).atoms
+    expected = load_model("schnet-gap-0").predict(few)
+
+    assert (model_names(), absent_names()) == (["schnet-gap-0"], ["schnet-gap-5"])
+    with pytest.raises(ValueError, match="a clone of the repository has all. Let CPDKIT_ZOO name"):
+        load_model("schnet-gap-5")
+    assert np.array_equal(load_model("schnet-gap-5", weights=elsewhere).predict(few), expected)
+    by_name, first = (
+        cpdkit.extract(cpdkit.load_encoder(f"zoo/{name}"), probe.select(range(5)), progress=False)
+        for name in (f"schnet-gap-5[weights={elsewhere}]", "schnet-gap-0")
+    )
+    assert np.array_equal(by_name.features, first.features)
+    other = _PACKAGED / "schnet-energy-0.safetensors"
+    with pytest.raises(ValueError, match="schnet-energy-0.safetensors is damaged: its SHA-256"):
+        load_model("schnet-gap-5", weights=other)
+    with pytest.raises(ValueError, match="schnet-gap-5.safetensors is not at .*nowhere"):
+        load_model("schnet-gap-5", weights=tmp_path / "nowhere")
+
+    own.mkdir()
+    shutil.copy(elsewhere, own / weights.name)
+    assert model_names() == ["schnet-gap-0", "schnet-gap-5"]
+    assert np.array_equal(load_model("schnet-gap-5").predict(few), expected)
+    with pytest.raises(ValueError, match="schnet-gap-5.checkpoints.safetensors is not here"):
+        load_model("schnet-gap-5@1")
+    (chosen,) = at_equal_error("gap").itertuples()  # of those that can be loaded
+    assert chosen.seed == 0
+
+    renamed(_PACKAGED / "stopped/schnet-gap-1", "schnet-gap-5", package / "stopped")
+    early = load_model("schnet-gap-5@2").predict(few)
+    with monkeypatch.context() as patch:
+        patch.setattr("cpdkit.zoo.checkpoints._PACKAGED", _PACKAGED)
+        assert np.array_equal(early, load_model("schnet-gap-1@2").predict(few))
+    assert read_card("schnet-gap-5@2")["epochs"] == 2
+    assert read_card("schnet-gap-5")["epochs"] == 10
 
 
 def test_tasks_and_epochs_are_different_encoders() -> None:

@@ -21,7 +21,7 @@ def degree_figure(table: pd.DataFrame) -> Figure:
     read = table[["l", "kind"]].drop_duplicates().sort_values("l", kind="stable")
     ways = {f"$\\ell={degree}$, {kind}": (degree, kind) for degree, kind in read.to_numpy()}
     pairs = list(table[["encoder", "target"]].drop_duplicates().itertuples(index=False))
-    figure, axes = panels(len(pairs), width=3.4, height=2.8, columns=3, top=0.8)
+    figure, axes = panels(len(pairs), width=3.1, height=2.8, top=0.8)
     for axis, (encoder, target) in zip(axes, pairs, strict=True):
         here = table[(table["encoder"] == encoder) & (table["target"] == target)]
         layers = levels(here, "name")

@@ -3,64 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from ase.data import chemical_symbols
 
 from cpdkit.comparisons import paired_difference, stack
 from cpdkit.composition import coordination
 from cpdkit.datasets import DATASETS, Dataset, load_dataset
-from cpdkit.decomposition import cpd
 from cpdkit.encoders import load_encoder
-from cpdkit.experiments.gradient.measure import nuisances
+from cpdkit.experiments.gradient.measure import nuisances, residual_scores
+from cpdkit.experiments.of_crystals import polymorphs, with_elements
 from cpdkit.experiments.routing.measure import routing_scores
-from cpdkit.extraction import extract
+from cpdkit.extraction import extract_each
 from cpdkit.representation import Representation
+
+if TYPE_CHECKING:
+    from cpdkit.encoders import Encoder
 
 __all__ = ["baselines", "degree_differences", "degree_scores", "encoded", "geometries"]
 __all__ += ["last_layers", "layer_scores", "polymorphs", "training_gains", "with_elements"]
 
-_SOAP = "soap[compression=mu1nu1,n_max=3,l_max=3,elements={}]"
-_MACE = "mace-untrained[elements={}]"
 _SCALAR, _NORMS = "scalar and square", ("norm of pooled", "pooled norm")
-
-
-def with_elements(encoder: str, ds: Dataset) -> str:
-    """The name of an encoder that has to be told the elements, with those of `ds`.
-
-    SOAP is compressed, or 37 elements would make 40,000 channels.
-    """
-    elements = " ".join(chemical_symbols[z] for z in np.unique(ds.atoms.numbers))
-    return {"soap": _SOAP, "mace-untrained": _MACE}.get(encoder, encoder).format(elements)
 
 
 def encoded(
     encoders: Sequence[str], ds: Dataset, *, elements_of: Dataset
 ) -> dict[str, Representation]:
     """All layers of every encoder by its plain name, as means over atoms and means of norms."""
-    poolings = ["mean", "mean_norm"]
-    return {
-        name: extract(load_encoder(with_elements(name, elements_of)), ds, pooling=poolings)
-        for name in encoders
-    }
+    loaded = [_loaded(with_elements(name, elements_of)) for name in encoders]
+    each = extract_each(loaded, ds, pooling=["mean", "mean_norm"])
+    return {name: rep for name, (_, rep) in zip(encoders, each, strict=True)}
+
+
+@cache  # three cells ask for the same, and to load one takes seconds
+def _loaded(name: str) -> Encoder:
+    return load_encoder(name)
 
 
 def last_layers(representations: Mapping[str, Representation]) -> dict[str, Representation]:
     """The last layer of every encoder, pooled by the mean."""
     return {name: rep.select(layer=-1, pooling="mean") for name, rep in representations.items()}
-
-
-def polymorphs(ds: Dataset, n: int, *, seed: int) -> Dataset | None:
-    """About `n` crystals in whole formulas that have several, drawn at random; None without any."""
-    counts = pd.Series(ds.formulas).value_counts()
-    several = np.sort(counts.index[counts > 1].to_numpy(dtype=str))
-    order = np.random.default_rng(seed).permutation(several)
-    drawn = order[: np.searchsorted(np.cumsum(counts[order].to_numpy()), n) + 1]
-    kept = np.isin(ds.formulas, drawn)
-    return ds.select(kept) if len(drawn) else None
 
 
 def geometries(dataset: str, *, targets: Sequence[str]) -> Dataset | None:
@@ -93,13 +78,8 @@ def layer_scores(
     for name, features in representations.items():
         steps = len(features.layers) - 1
         for i, layer in enumerate(features.layers if steps else ()):
-            scores = cpd(
-                features.select(layer=layer, pooling="mean"),
-                composition,
-                targets,
-                leak=False,
-                **settings,
-            )
+            part = features.select(layer=layer, pooling="mean")
+            scores = residual_scores(part, composition, targets, **settings)
             found[name, layer, i / steps] = scores[scores["score"] == "r2_partial"]
     columns = ["encoder", "name", "depth"]
     return stack(found, columns) if found else pd.DataFrame(columns=columns)

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cpdkit.comparisons import stack
+from cpdkit.composition.crystals import names_types
 from cpdkit.controls import control_scores
 from cpdkit.datasets import Dataset
 from cpdkit.experiments.crystals.measure import baselines, encoded, last_layers, polymorphs
@@ -35,6 +36,7 @@ from cpdkit.experiments.isomers.measure import (
     isomer_pairs,
 )
 from cpdkit.experiments.isomers.verdict import residual_against_constitution
+from cpdkit.experiments.labels import label
 from cpdkit.experiments.verdict import Verdict
 from cpdkit.projection.within import WithinGroups
 from cpdkit.representation import Representation
@@ -49,7 +51,8 @@ __all__ = [
     "judged",
     "learning_curves",
 ]
-__all__ += ["overview", "polymorph_pairs", "sentences", "within_crystals"]
+__all__ += ["overview", "polymorph_pairs", "sentences", "types_in_words", "unknown_in_words"]
+__all__ += ["within_crystals"]
 
 SHARES: Mapping[str, str] = {"value": "accuracy", "style": "percent"}
 """How shares of pairs are shown."""
@@ -86,9 +89,31 @@ def overview(ds: Dataset, composition: np.ndarray) -> pd.DataFrame:
         "elements (columns of composition)": composition.shape[1],
         "rank of composition": int(np.linalg.matrix_rank(composition)),
         "elements in fewer than five crystals": int(((composition > 0).sum(axis=0) < 5).sum()),
-        **{f"most frequent value of {name}, share": share for name, share in zero.items()},
+        **{f"most frequent value of {label(name)}, share": share for name, share in zero.items()},
     }
     return pd.DataFrame({"what": list(facts), "value": list(facts.values())}).set_index("what")
+
+
+def unknown_in_words(table: pd.DataFrame) -> str:
+    """How many columns training folds drop, and what an unseen element does to a test row."""
+    about = table.attrs
+    least, most = min(about["columns_dropped"]), max(about["columns_dropped"])
+    many = f"{least} to {most}" if least < most else f"{most}"
+    return (
+        f"Of the {about['columns']} columns of composition a training fold drops {many}, the "
+        f"elements that it lacks. A test row with such an element is set aside: "
+        f"{about['rows_set_aside']:,} of {about['n'] * about['repeats']:,} rows are."
+    )
+
+
+def types_in_words(ds: Dataset) -> str:
+    """Where the names of structure types come from."""
+    if names_types(ds):
+        return "Structure types are those that the data set names, strained crystals included."
+    return (
+        "Structure types are found by symmetry to within 0.01 Angstrom: a crystal that is strained "
+        "by more has a type of its own."
+    )
 
 
 def channels(representations: Mapping[str, Representation]) -> pd.DataFrame:
@@ -178,14 +203,20 @@ def learning_curves(
 
 
 def polymorph_pairs(
-    everything: Dataset, encoders: Sequence[str], *, n: int, elements_of: Dataset, seed: int
+    everything: Dataset,
+    encoders: Sequence[str],
+    *,
+    n: int,
+    elements_of: Dataset,
+    draw_seed: int,
+    seed: int,
 ) -> Pairs | None:
     """Order polymorphs by residuals and by what knows no length; None where there are none.
 
     Features and targets are centred by formula, which removes every function of composition, also
     of elements that a training fold lacks, and leaves differences within pairs as they are.
     """
-    ds = polymorphs(everything, n, seed=seed)
+    ds = polymorphs(everything, n, seed=draw_seed)
     if ds is None:
         return None
     formulas, plain = ds.formulas.tolist(), baselines(ds)
@@ -211,6 +242,7 @@ def within_crystals(
     *,
     n: int,
     elements_of: Dataset,
+    draw_seed: int,
     seed: int,
     repeats: int = 3,
 ) -> pd.DataFrame:
@@ -218,7 +250,7 @@ def within_crystals(
     if moving.info is None:
         raise ValueError(f"{moving.name!r} does not say which geometries are of one crystal.")
     names = moving.info["parent"].unique()
-    drawn = np.random.default_rng(seed).choice(names, min(n, len(names)), replace=False)
+    drawn = np.random.default_rng(draw_seed).choice(names, min(n, len(names)), replace=False)
     kept = moving.info["parent"].isin(drawn).to_numpy()
     parents, moving = moving.info["parent"][kept].tolist(), moving.select(kept)
     last = last_layers(encoded(encoders, moving, elements_of=elements_of))
@@ -250,7 +282,7 @@ def judged(
     kinds = by_kind(trees, handcrafted=handcrafted, n_folds=n_folds)
     found = {
         "01_disentanglement_gradient": disentanglement_gradient(gains, targets=[target]),
-        "03_gbt_inflation": inflated_trees(kinds, controls=["mean_Z"], scores=trees),
+        "03_gbt_inflation": inflated_trees(kinds, controls=["mean_Z"]),
         "04_sample_efficiency": sample_efficiency(
             correlations, target=target, criterion=share_of_final(_HALF)
         ),

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from cpdkit.experiments.headlines import NAMES
 from cpdkit.experiments.verdict import VERBS, Verdict, decide, listed, with_interval
 
 __all__ = [
     "CLAIMS",
     "NOT_ASKED",
+    "RECORDED",
     "carried_over",
+    "carried_in_words",
     "carries_over",
     "degrees_in_words",
     "gains_in_words",
@@ -27,11 +30,15 @@ CLAIMS: Mapping[str, str] = {
 }
 """What each chapter judges, by its notebook."""
 
+RECORDED = ("prototypes", "materials-project", "materials-project-all")
+"""Folders of the records: our own crystals, 2,000 of the Materials Project, and all of them."""
+
 NOT_ASKED = "not asked"
 """Outcome where the data have no label that the claim speaks of."""
 
 _CLAIM = "What was found for molecules holds for crystals."
 _DECIDED = ("holds", "partly", "fails")
+_COUNTS = ("none", "one", "two", "three", "four", "five")
 
 
 def carried_over(
@@ -79,17 +86,28 @@ def carries_over(table: pd.DataFrame) -> Verdict:
     others = any(claims for kind, claims in kinds.items() if kind != "yes")
     outcome = decide(holds=bool(kinds["yes"]) and not others, fails=bool(kinds["no"]))
     words = {
-        "yes": "the same became of",
-        "in part": "in part on one side only is",
-        "no": "the opposite became of",
-        "open": "left open is",
+        "yes": "with the same outcome",
+        "in part": "in part on one side only",
+        "no": "with the opposite outcome",
+        "open": "left open",
     }
-    said = [f"{words[kind]} {listed(claims)}" for kind, claims in kinds.items() if claims]
-    sentence = f"That the conclusions on molecules carry over to crystals {VERBS[outcome]}"
-    rest = len(table) - len(counted)
-    said.append(f"{rest} of {len(table)} claims do not count")
+    told = [
+        f"{_COUNTS[len(claims)]} {words[kind]}: {listed(claims)}"
+        for kind, claims in kinds.items()
+        if claims
+    ]
+    sentence = (
+        f"That the conclusions on molecules carry over to crystals {VERBS[outcome]}. Of the claims "
+        f"that molecules decide in one way, {_COUNTS[len(counted)]} can be asked here"
+    )
+    return Verdict(_CLAIM, outcome, f"{'; '.join([sentence, *told])}.")
 
-    return Verdict(_CLAIM, outcome, f"{sentence}: {'; '.join(said)}.")
+
+def carried_in_words(recorded: Mapping[str, str]) -> str:
+    """Whether conclusions carry over, by data set; its outcomes are not those of a claim."""
+    words = {"holds": "yes", "fails": "no", "partly": "in part"}
+    told = [f"{NAMES.get(name, name)}: {words.get(o, o)}" for name, o in recorded.items()]
+    return f"Do the conclusions on molecules carry over? {'; '.join(told) or 'Not recorded'}."
 
 
 def gains_in_words(gains: pd.DataFrame) -> str:

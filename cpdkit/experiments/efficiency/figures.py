@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from cpdkit.experiments.labels import labelled
-from cpdkit.figures import legend, levels, looks, needs, panels
+from cpdkit.figures import WIDEST, legend, levels, looks, needs, panels
 
 __all__ = ["curve_figure", "efficiency_figure"]
 
@@ -52,6 +52,9 @@ def curve_figure(table: pd.DataFrame, laws: pd.DataFrame | None = None) -> Figur
         axis.set(title=target, xlabel="training structures")
         axis.set_xscale("log")
         _ticks(axis.xaxis)
+        sizes = np.unique(table["n"])
+        if sizes[-1] < 10 * sizes[0]:  # ticks of a logarithm would be one, or far too many
+            axis.set_xticks(np.unique(sizes[[0, len(sizes) // 2, -1]]))
     axes[0].set_ylim(max(_LOWEST, float(table["low"].min()) - 0.03), 1.02)
     score = str(table["score"].iloc[0])
     axes[0].set_ylabel(_LABELS.get(score, score))
@@ -72,8 +75,9 @@ def efficiency_figure(needed: pd.DataFrame, *, criterion: str = "50% of final") 
     chosen = labelled(chosen)
     names, widths, targets = levels(chosen, "representation", "width", "target")
     across, look = len(targets), looks(names)
+    width_of_one = min(2.9, (WIDEST - 1.4) / across)
     figure, axes = panels(
-        len(widths) * across, width=2.9, height=2.6, left=1.4, top=1.2, columns=across
+        len(widths) * across, width=width_of_one, height=2.6, left=1.4, top=1.2, columns=across
     )
     for axis, (width, target) in zip(axes, product(widths, targets), strict=True):
         rows = chosen[(chosen["width"] == width) & (chosen["target"] == target)]

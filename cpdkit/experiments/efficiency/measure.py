@@ -71,13 +71,16 @@ class LearningCurve:
             return np.tensordot(W, np.where(known, errors, 0.0), axes=(1, 2))
 
         y = self.y - self.y.mean(axis=0)
-        spread = sums(y**2) - sums(y) ** 2 / sums(np.ones_like(y))
-        if score == "r2_geom":
-            values = 1 - sums(self.geom) / spread
+        with np.errstate(invalid="ignore"):  # where no test row is known there is no score
+            spread = sums(y**2) - sums(y) ** 2 / sums(np.ones_like(y))
+        if score == "r2_geom":  # of one known row there is no spread either
+            values = 1 - sums(self.geom) / np.where(
+                spread > NOTHING_LEFT * sums(y**2), spread, np.nan
+            )
         else:
             fixed = score == "r2_partial_fixed"
             left = sums(self.comp[:, -1:] if fixed else self.comp)
-            left = np.where(left <= NOTHING_LEFT * spread, np.nan, left)
+            left = np.where(left > NOTHING_LEFT * spread, left, np.nan)
             values = 1 - sums(self.joint) / left
         return values[0] if weights is None else values
 
@@ -247,10 +250,11 @@ def _narrow(
     if matched == "all":
         return [lambda: X]
     train = np.sort(subsets.order[0])
-    if width is None or not 1 <= width <= min(X.shape[1], len(train)):
+    most = min(X.shape[1], len(train)) if matched == "pca" else X.shape[1]
+    if width is None or not 1 <= width <= most:
         raise ValueError(
-            f"width={width} must lie between 1 and the {X.shape[1]} channels there are (and the "
-            f"{len(train)} training rows)."
+            f"width={width} must lie between 1 and the {X.shape[1]} channels there are (with "
+            f"'pca' also the {len(train)} training rows)."
         )
     if matched == "subset":
         sets = channel_draws(X.shape[1], width, subsets.repeats, seed=seed)

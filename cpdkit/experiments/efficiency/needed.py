@@ -93,8 +93,8 @@ def structures_needed(
 
     ``goal`` is the score to reach: a share of the ``final`` one, or one of `levels`. ``bound`` is
     ``"exact"``; ``"below"`` or ``"above"`` where the answer lies outside the sizes; ``"undefined"``
-    where the interval of the final score does not lie above zero. Then ``needed`` is NaN and
-    ``note`` says why; so is an end of the interval that lies outside the sizes.
+    where the interval of the final score does not lie above zero, or a size has no score. Then
+    ``needed`` is NaN and ``note`` says why; so is an end of the interval outside the sizes.
     """
     if any(not 0 < f < 1 for f in fractions):
         raise ValueError(f"fractions={list(fractions)!r} must lie between 0 and 1, such as 0.5.")
@@ -109,15 +109,27 @@ def structures_needed(
             goal = value * final if relative else value
             each = np.where(finals > 0, value * finals, np.nan) if relative else value
             row = {"target": target, "criterion": criterion, "goal": goal, "final": final}
-            if relative and not least[t] > 0:
-                nothing = {"needed": np.nan, "low": np.nan, "high": np.nan, "bound": "undefined"}
+            note = _unscored(curve, t, mean)
+            if not note and relative and not least[t] > 0:
                 note = f"the final score, {final:.2f}, is not clearly above zero"
+            if note:
+                nothing = {"needed": np.nan, "low": np.nan, "high": np.nan, "bound": "undefined"}
                 rows.append(row | nothing | {"note": note})
                 continue
             found = float(size_reaching(curve.sizes, mean[:, t], goal))
             spread = size_reaching(curve.sizes, draws[:, :, t], each)
             rows.append(row | _described(found, spread, curve.sizes, level))
     return pd.DataFrame(rows)
+
+
+def _unscored(curve: LearningCurve, target: int, mean: np.ndarray) -> str:
+    """Why a mean curve has no score at some size; empty where it has all."""
+    gone = np.isnan(mean[:, target])
+    few = (~np.isnan(curve.joint[..., target])).sum(axis=2).min(axis=0) < 2  # test rows, by size
+    if (gone & few).any():
+        size = curve.sizes[int((gone & few).argmax())]
+        return f"no score with {size} structures: they lack elements of nearly all test structures"
+    return "linear in composition: no score" if gone.any() else ""
 
 
 def _described(
@@ -175,8 +187,11 @@ def fit_power_law(sizes: Sequence[int], error: Sequence[float] | np.ndarray) -> 
     n, e = np.asarray(sizes, dtype=np.float64), np.asarray(error, dtype=np.float64)
     if len(n) < 4 or n.shape != e.shape:
         raise ValueError(f"a power law needs at least 4 sizes and as many errors; got {len(n)}.")
-    if not (np.isfinite(e) & (e > 0)).all():
-        raise ValueError("errors must be positive and finite, such as 1 - r2_partial.")
+    if not _fittable(e):
+        raise ValueError(
+            f"errors must be positive and finite, such as 1 - r2_partial; got {e.tolist()}. Leave "
+            "such curves out."
+        )
     scale, ones = n[-1], np.ones_like(e)
 
     def solve(c: float) -> tuple[np.ndarray, float]:
@@ -193,6 +208,10 @@ def fit_power_law(sizes: Sequence[int], error: Sequence[float] | np.ndarray) -> 
     return PowerLaw(float(a), float(b * scale**c), c, float(distance / np.sqrt(len(n))))
 
 
+def _fittable(error: np.ndarray) -> bool:
+    return bool((np.isfinite(error) & (error > 0)).all())
+
+
 def power_law_table(
     curve: LearningCurve,
     draws: np.ndarray,
@@ -203,27 +222,42 @@ def power_law_table(
     """Power law of ``1 - score`` for every target, with bootstrap intervals.
 
     ``limit`` is the score with endlessly many structures, ``1 - a``; ``note`` says where the
-    exponent sticks to a bound of `EXPONENTS` and the law is no more than a smooth curve.
+    exponent sticks to a bound of `EXPONENTS` and the law is no more than a smooth curve. All is NaN
+    where the curve cannot be fitted, and the interval where more than 5 % of the draws cannot, such
+    as those without a test row that a subset knows all elements of.
     """
     mean = curve.scores(score).mean(axis=0)
     tails = [(1 - level) / 2, (1 + level) / 2]
     rows = []
     for t, target in enumerate(curve.targets):
-        if np.isnan(mean[:, t]).any():
-            gone = dict.fromkeys(_COLUMNS, np.nan)
-            rows.append({"target": target, **gone, "note": "linear in composition: no score"})
+        note = _unscored(curve, t, mean)
+        if not note and not _fittable(1 - mean[:, t]):
+            note = "a score of 1 leaves no error to fit"
+        if len(curve.sizes) < 4:
+            note = f"a power law needs at least 4 sizes, and there are {len(curve.sizes)}"
+        if note:
+            rows.append({"target": target, **dict.fromkeys(_COLUMNS, np.nan), "note": note})
             continue
         law = fit_power_law(curve.sizes, 1 - mean[:, t])
-        fits = [fit_power_law(curve.sizes, 1 - draw) for draw in draws[:, :, t]]
-        values = np.array([(f.a, f.b, f.c) for f in fits])
-        low, high = np.quantile(values, tails, axis=0)
+        kept = [1 - draw for draw in draws[:, :, t] if _fittable(1 - draw)]
+        fits = [fit_power_law(curve.sizes, error) for error in kept]
+        values = np.array([(f.a, f.b, f.c) for f in fits]).reshape(-1, 3)
+        lost = 1 - len(kept) / len(draws)
+        if lost > _MOST:
+            low = high = np.full(3, np.nan)
+        else:
+            low, high = np.quantile(values, tails, axis=0)
         c = np.append(values[:, 2], law.c)
         stuck = (c < EXPONENTS[0] * _AT_BOUND) | (c > EXPONENTS[1] / _AT_BOUND)
-        note = ""
+        notes = []
         if stuck.mean() > _MOST or stuck[-1]:
-            note = f"exponent at a bound in {stuck.mean():.0%} of the fits: not determined"
+            notes.append(f"exponent at a bound in {stuck.mean():.0%} of the fits: not determined")
+        if lost > _MOST:
+            notes.append(f"no interval: {lost:.0%} of the draws have no score at some size")
         numbers = {"limit": 1 - law.a, "misfit": law.misfit}
         for i, name in enumerate("abc"):
             numbers |= {name: getattr(law, name), f"{name}_low": low[i], f"{name}_high": high[i]}
-        rows.append({"target": target, **{k: float(numbers[k]) for k in _COLUMNS}, "note": note})
+        rows.append(
+            {"target": target, **{k: float(numbers[k]) for k in _COLUMNS}, "note": "; ".join(notes)}
+        )
     return pd.DataFrame(rows)

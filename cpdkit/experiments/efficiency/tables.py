@@ -26,7 +26,8 @@ from cpdkit.experiments.efficiency.verdict import efficiency_correlations
 from cpdkit.experiments.verdict import saw_target, with_interval
 
 __all__ = ["CurveTables", "correlations_by_score", "correlations_in_words", "laws_in_words"]
-__all__ += ["needed_by_criterion", "needed_in_words", "score_curves", "unstructured_needs"]
+__all__ += ["laws_left_out", "needed_by_criterion", "needed_in_words", "score_curves"]
+__all__ += ["unstructured_needs"]
 __all__ += ["reference_needs", "untaught", "untaught_on", "with_unstructured"]
 
 _ABOUT = ("representation", "width", "channels")
@@ -190,6 +191,13 @@ def laws_in_words(laws: pd.DataFrame) -> pd.DataFrame:
     )
     shown = ["target", "representation", "limit", "exponent", "misfit", "note"]
     return _together(table[shown], "target")
+
+
+def laws_left_out(laws: pd.DataFrame) -> str:
+    """Which curves have no power law and why, in a sentence; empty where all have one."""
+    out = laws[laws["limit"].isna()]
+    named = [f"{r.representation} for {r.target} ({r.note})" for r in out.itertuples()]
+    return f"Without a power law: {'; '.join(named)}." if named else ""
 
 
 def _together(table: pd.DataFrame, *columns: str) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
-from cpdkit.comparisons import rank_correlation
+from cpdkit.comparisons import LEAST_RANKED, rank_correlation
 from cpdkit.experiments.verdict import VERBS, Verdict, decide, lacks, with_interval
 from cpdkit.figures import needs
 
@@ -76,6 +76,11 @@ def sample_efficiency(
         why = f"{criterion!r} of {target!r} is not there with {told}"
         return Verdict(CLAIM, "undecided", f"Claim 4 is undecided here: {why}.")
     own, drawn, excess = (rows.loc[key] for key in needed)
+    fewest = min(own, drawn, excess, key=lambda row: row["models"])
+    if fewest["models"] < LEAST_RANKED:
+        why = f"representations with a final score above zero that were not trained on {target}: "
+        why += f"{fewest['models']}; a ranking takes at least {LEAST_RANKED}, so add encoders"
+        return Verdict(CLAIM, "undecided", f"Claim 4 is undecided here: {why}.")
     outcome, below = _outcome(own, drawn, excess), own["high"] < 0 and drawn["high"] < 0
     if outcome == "holds":
         reason = "the higher the score, the fewer structures were needed, fewer than signal to "
@@ -83,7 +88,7 @@ def sample_efficiency(
     elif outcome == "fails":
         reason = "the higher the score, the more structures were needed"
     elif np.isnan([own["low"], drawn["low"], excess["low"]]).any():
-        reason = f"a ranking of {min(own['models'], drawn['models'])} says too little"
+        reason = "needs that are all alike, or all outside the sizes, cannot be ranked"
     elif below:
         reason = "a high score and a small need go together, but signal to noise alone may do it"
     elif own["high"] < 0:

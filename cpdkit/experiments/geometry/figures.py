@@ -10,8 +10,6 @@ from cpdkit.figures import intervals, legend, levels, looks, named_rows, needs, 
 
 __all__ = ["rulers_figure", "within_figure"]
 
-_COLUMNS = 4  # panels in a row
-
 
 def within_figure(table: pd.DataFrame) -> Figure:
     """Score within molecules of each representation, one panel per target."""
@@ -19,7 +17,7 @@ def within_figure(table: pd.DataFrame) -> Figure:
     table = labelled(table)
     names, targets = levels(table, "representation", "target")
     figure, axes = named_rows(
-        len(targets), names, row=0.24, rest=0.9, every=_COLUMNS, width=2.5, left=2.4, sharey=False
+        len(targets), names, row=0.24, rest=0.9, width=2.5, left=2.4, sharey=False
     )
     (look,) = looks([""]).values()
     for axis, target in zip(axes, targets, strict=True):
@@ -39,9 +37,7 @@ def rulers_figure(table: pd.DataFrame) -> Figure:
             raise ValueError(f"the table has no rows with score={score!r}.")
     table = labelled(table)
     names, targets = levels(table, "representation", "target")
-    figure, axes = panels(
-        len(targets), width=2.6, height=2.6, left=0.4, columns=_COLUMNS, sharey=False
-    )
+    figure, axes = panels(len(targets), width=2.6, height=2.6, left=0.4, sharey=False)
     for axis, target in zip(axes, targets, strict=True):
         here = table[table["target"] == target].set_index(["score", "representation"])
         for name, (colour, marker) in looks(names).items():

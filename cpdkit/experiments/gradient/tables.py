@@ -9,11 +9,13 @@ import pandas as pd
 from cpdkit.comparisons import stack
 from cpdkit.datasets import Dataset
 from cpdkit.experiments.gradient.measure import Layer
+from cpdkit.experiments.verdict import listed
 
-__all__ = ["beside_ridge", "channels", "first_targets", "last_layers", "pick"]
-__all__ += ["several_layers", "spreads", "with_layers"]
+__all__ = ["answered", "beside_ridge", "channels", "first_targets", "last_layers", "pick"]
+__all__ += ["rungs", "rungs_in_words", "several_layers", "spreads", "with_layers"]
 
-_PROBED = ["representation", "probe", "target", "score", "mean", "low", "high"]
+_SCORED = ["target", "score", "mean", "low", "high"]
+_PROBED = ["representation", "probe", *_SCORED]
 
 
 def first_targets(targets: Sequence[str], n: int) -> list[str]:
@@ -61,10 +63,54 @@ def last_layers(table: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(representation=rows["encoder"])
 
 
+def rungs(by_rung: pd.DataFrame) -> pd.DataFrame:
+    """Of each rung its columns, the test rows that are scored, and what is wrong with it."""
+    rows = by_rung[by_rung["score"] == "r2_partial"]
+    of_rung = rows.groupby("removed", sort=False)
+    notes = of_rung["note"].agg(lambda notes: "; ".join(filter(None, dict.fromkeys(notes))))
+    return of_rung[["channels_removed", "rows_kept"]].first().assign(note=notes).reset_index()
+
+
+def rungs_in_words(by_rung: pd.DataFrame) -> str:
+    """On how many rows the rungs are scored, and which are not, in a sentence."""
+    rows = by_rung[by_rung["score"] == "r2_partial"]
+    out = rows["note"].str.startswith("not scored")
+    counts = rows[~out].groupby("removed", sort=False)["rows_kept"].first()
+    said = []
+    if counts.nunique() == 1:
+        said.append(f"All rungs are scored on the same {counts.iloc[0]:,} test rows.")
+    elif len(counts):
+        told = [f"{kept:,} with {rung}" for rung, kept in counts.items()]
+        said.append(f"Rungs are scored on different rows: {listed(told)} removed.")
+    if out.any():
+        without = [
+            str(rung) if rung not in counts else f"{rung} for {listed(here['target'].unique())}"
+            for rung, here in rows[out].groupby("removed", sort=False)
+        ]
+        said.append(f"Not scored: {listed(without)}; the table says why.")
+    return " ".join(said)
+
+
 def several_layers(table: pd.DataFrame) -> pd.DataFrame:
     """``r2_partial`` under the sound protocol of encoders with several layers."""
     rows = table[(table["protocol"] == "sound") & (table["score"] == "r2_partial")]
     return rows[rows.groupby("encoder")["depth"].transform("nunique") > 1]
+
+
+def answered(
+    table: pd.DataFrame,
+    others: Mapping[tuple[str, str], pd.DataFrame],
+    *,
+    target: str,
+    removed: str,
+) -> dict[tuple[str, ...], pd.DataFrame]:
+    """Scores of last layers by encoder, probe, composition and protocol, others than ridge too."""
+    rows = table[table["last"] & (table["target"] == target)]
+    found = {
+        (encoder, "ridge", removed, protocol): part[_SCORED]
+        for (encoder, protocol), part in rows.groupby(["encoder", "protocol"], sort=False)
+    }
+    return found | {(*key, removed, "sound"): part[_SCORED] for key, part in others.items()}
 
 
 def pick(

@@ -15,6 +15,7 @@ from cpdkit.experiments.verdict import (
     decide,
     kind_of,
     lacks,
+    listed,
     saw_target,
     with_interval,
 )
@@ -51,9 +52,10 @@ def differences(
     ``high`` are of one difference. ``least`` and ``most`` are ends of one-sided intervals, as tests
     of equivalence take them (5 % for a level of 0.95): ``least`` allows for picking the best of all
     representations of a ``group`` and of all targets, ``most`` for picking the descriptor
-    (Bonferroni). Nulls are left out.
+    (Bonferroni). Nulls are left out. ``attrs["groups"]`` are the names in each group.
     """
     rows = []
+    known: dict[str, list[str]] = {}
     for kind, table in tables.items():
         asked = table[table["target"].isin(list(targets)) & table["score"].isin(list(scores))]
         for (target, score), here in asked.groupby(["target", "score"], sort=False):
@@ -61,6 +63,7 @@ def differences(
             groups = {name: _group(name, str(target), handcrafted) for name in values}
             hand = [name for name, group in groups.items() if group == "descriptor"]
             for name, group in groups.items():
+                known[group] = list(dict.fromkeys([*known.get(group, ()), name]))
                 if group not in GROUPS:
                     continue
                 mates = sum(other == group for other in groups.values()) * len(targets)
@@ -76,7 +79,27 @@ def differences(
                     )
                     about = (kind, target, score, name, group, descriptor)
                     rows.append((*about, gain.mean(), low, high, least, most))
-    return pd.DataFrame(rows, columns=[*_ABOUT, *_NUMBERS])
+    table = pd.DataFrame(rows, columns=[*_ABOUT, *_NUMBERS])
+    table.attrs = {"groups": known}
+    return table
+
+
+def _missing(groups: Mapping[str, Collection[str]]) -> str:
+    """What a run lacks to compare, and what to add."""
+    lacking, add = [], []
+    if GROUPS[0] not in groups:
+        others = [
+            f"{listed(groups[group])} {words}"
+            for group, words in ((GROUPS[1], "was trained on it"), (GROUPS[2], "not at all"))
+            if groups.get(group)
+        ]
+        but = f" ({'; '.join(others)})" if others else ""
+        lacking.append(f"no network that was trained on something else than the target{but}")
+        add.append("sevennet-0")
+    if "descriptor" not in groups:
+        lacking.append("no descriptor")
+        add.append("soap")
+    return f"the run has {' and '.join(lacking)}; add one to encoders, such as {listed(add)}"
 
 
 def _group(encoder: str, target: str, handcrafted: Collection[str]) -> str:
@@ -105,7 +128,8 @@ def disentanglement_gradient(
     if missing:
         return Verdict(CLAIM, "undecided", f"Claim 1 is not judged here: {missing}.")
     if not (differences["group"] == GROUPS[0]).any():
-        why = "the run has no network that has not seen the target, or no descriptor, to compare"
+        groups = differences.attrs.get("groups")  # a table that was read again has lost them
+        why = "nothing can be compared" if groups is None else _missing(groups)
         return Verdict(CLAIM, "undecided", f"Claim 1 is undecided here: {why}.")
     kinds = list(dict.fromkeys(differences["folds"]))
     found = {
@@ -152,7 +176,9 @@ def _of_target(
         what += "descriptors, or below them"
     else:
         what = f"of {n} networks that have not seen it none is surely more than {margin:g} above "
-        what += f"every descriptor, and {(~below).sum()} may be"
+        most = learned["most"].min()[~below].sort_values(ascending=False, kind="stable")
+        ends = ", ".join(f"{name} by up to {end:.2f}" for name, end in most.items())
+        what += f"every descriptor, and {len(most)} may be ({ends}, one-sided)"
     best = _best(rows, GROUPS[0]).iloc[0]
     plain = here[here["score"] == "r2_geom"].set_index(["encoder", "descriptor"])
     said = f"{what}; the best, {best['encoder']}, minus {best['descriptor']} is {_gain(best)} in "

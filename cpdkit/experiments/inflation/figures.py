@@ -69,7 +69,7 @@ def inflation_figure(table: pd.DataFrame) -> Figure:
             )  # fmt: skip
             axis.plot(scores.mean(axis=1), y, marker, color=colour, markersize=7)
         axis.axvline(0, color="0.2", linewidth=0.8)
-        axis.set(title=f"{scheme} folds", xlabel=r"$R^2_\mathrm{geom}$ of compositional targets")
+        axis.set(title=f"{scheme} folds", xlabel="$R^2$ of composition from residuals")
         axis.set_xlim(_LOWEST - 0.05, 1.03)
     _legend(figure, probes)
     return figure
@@ -90,7 +90,7 @@ def width_figure(table: pd.DataFrame) -> Figure:
         axis.set_xticks(widths, [str(w) for w in widths])
         axis.xaxis.set_minor_locator(NullLocator())
         axis.set(title=kind, xlabel="channels", ylim=(_LOWEST - 0.05, 1.03))
-    axes[0].set_ylabel(r"$R^2_\mathrm{geom}$ of a compositional target")
+    axes[0].set_ylabel("$R^2$ of composition from residuals")
     _legend(figure, probes)
     return figure
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,8 @@ import pandas as pd
 from sklearn.decomposition import PCA
 
 from cpdkit.comparisons import stack
-from cpdkit.controls import LINEAR_TARGETS, control_scores
+from cpdkit.controls import LINEAR_IN_FRACTIONS, LINEAR_TARGETS, control_scores
+from cpdkit.datasets import Dataset
 from cpdkit.experiments.inflation.planted import RARE, SMOOTH, NoGeometry, PlantedQuestions
 from cpdkit.experiments.inflation.remedies import minus_control, scores_after_removal
 from cpdkit.experiments.inflation.verdict import STRONG
@@ -20,7 +22,7 @@ from cpdkit.projection.linear import CompositionProjector
 from cpdkit.projection.within import WithinGroups
 from cpdkit.representation import Representation
 
-__all__ = ["QUESTIONS", "fixed_probes", "inflation_scores", "model_scores"]
+__all__ = ["QUESTIONS", "fixed_probes", "inflation_scores", "judged_controls", "model_scores"]
 __all__ += ["planted_minus_control", "probe_settings", "remedy_scores", "scores_by_width"]
 __all__ += ["strong_scores", "trees_on_components", "unprojected_score", "varying_channels"]
 
@@ -77,29 +79,44 @@ def inflation_scores(
     return stack(found, ["representation", "probe", "folds"])
 
 
+def judged_controls(control: str, ds: Dataset) -> list[str]:
+    """Targets that are linear in what is removed, so that a sound score is 0; `control` first.
+
+    Of molecules those linear in counts. Of crystals, whose fractions are removed, the mean atomic
+    number alone: the fraction of hydrogen is zero in most. Another `control` is not judged.
+    """
+    linear = LINEAR_IN_FRACTIONS[:1] if ds.atoms.periodic.any() else LINEAR_TARGETS
+    if control not in linear:
+        warnings.warn(
+            f"control={control!r} is not linear in what is removed, so a sound score of it need "
+            f"not be 0; judged are {', '.join(linear)}.",
+            stacklevel=2,
+        )
+    return sorted(linear, key=lambda name: name != control)
+
+
 def strong_scores(
     features: Mapping[str, np.ndarray],
     composition: np.ndarray,
     formulas: Sequence[str],
     *,
     ids: Sequence[object] | None = None,
-    control: str,
+    controls: Sequence[str],
     n_trees: int,
     folds: Sequence[str],
     seed: int,
 ) -> pd.DataFrame:
     """Scores of trees as strong as scikit-learn's default: 100 of 31 leaves, learning rate 0.1.
 
-    By the first of `folds` of all targets that are linear in the counts, by the others of `control`
-    alone, as these trees take long.
+    By the first of `folds` of all `controls`, by the others of the first of them alone, as these
+    trees take long.
     """
     trees = boosted_trees(n_trees=n_trees, learning_rate=0.1, max_leaf_nodes=31, seed=seed)
-    every = [control, *(name for name in LINEAR_TARGETS if name != control)]
     found = {}
     for name, X in features.items():
         for kind in folds:
             scores = control_scores(
-                X, composition, formulas, targets=every if kind == folds[0] else [control],
+                X, composition, formulas, targets=controls if kind == folds[0] else controls[:1],
                 ids=ids, probe=trees, folds=kind, seed=seed,
             )  # fmt: skip
             found[name, STRONG, kind] = scores[scores["score"].isin(["r2_geom", "crossing"])]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cpdkit.experiments.inflation.planted import RARE, SMOOTH
+from cpdkit.experiments.labels import label
 from cpdkit.experiments.verdict import (
     VERBS,
     Verdict,
@@ -16,7 +17,6 @@ from cpdkit.experiments.verdict import (
     kind_of,
     lacks,
     listed,
-    named,
     number,
     with_interval,
 )
@@ -31,10 +31,9 @@ __all__ = [
     "made_by_projection",
 ]
 __all__ += ["models_above_ceiling", "recommended_remedy", "safe_after_projection", "safe_widths"]
+__all__ += ["typical"]
 
 CLAIM = "Boosted trees on projected residuals are inflated: they find composition again."
-PAPER = (0.68, 0.95)
-
 STRONG = "strong trees"
 """Trees as scikit-learn makes them by default, which decide."""
 
@@ -70,73 +69,84 @@ def by_kind(
     return pd.DataFrame(found, columns=_KIND_COLUMNS)
 
 
-def inflated_trees(
-    kinds: pd.DataFrame,
-    *,
-    controls: Sequence[str],
-    scores: pd.DataFrame | None = None,
-    least: float = 0.1,
-) -> Verdict:
+def inflated_trees(kinds: pd.DataFrame, *, controls: Sequence[str], least: float = 0.1) -> Verdict:
     """Judge claim 3 by targets that are linear in what was removed, so that 0 is sound.
 
     A kind of representations (`by_kind`) is *inflated* in a control if the interval of its typical
     score lies above `least`, *sound* if it lies below, else *open*. The claim **holds** if all
     kinds are inflated in all `controls`, **fails** if all are sound, holds **in part** if some kind
     is inflated in all, or if some are inflated and others sound, and is otherwise **undecided**.
-    Judged by the first kind of folds; others are told, as are the best and the worst of `scores`.
+    Judged by the first kind of folds; of others the first control is told.
     """
     missing = lacks(kinds, _KIND_COLUMNS)
     if missing:
         return Verdict(CLAIM, "undecided", f"Claim 3 is not judged here: {missing}.")
+    kinds = kinds.assign(state=[_state(row, least) for _, row in kinds.iterrows()])
     first, *others = dict.fromkeys(kinds["folds"]) or [""]
     judged = kinds[(kinds["folds"] == first) & kinds["target"].isin(list(controls))]
     if judged.empty:
         why = f"{listed([_said(c) for c in controls])} do not vary within every test fold"
         return Verdict(CLAIM, "undecided", f"Claim 3 is undecided here: {why}.")
-    of_kind = {
-        kind: {_state(row, least) for _, row in rows.iterrows()}
-        for kind, rows in judged.groupby("kind", sort=False)
-    }
-    states = set().union(*of_kind.values())
+    of_kind = judged.groupby("kind", sort=False)["state"].agg(set)
+    states = set(judged["state"])
     outcome = decide(holds=states == {"inflated"}, fails=states == {"sound"})
-    wholly = [_KINDS[str(kind)] for kind, found in of_kind.items() if found == {"inflated"}]
-    if outcome == "undecided" and (wholly or {"inflated", "sound"} <= states):
+    if outcome == "undecided" and (
+        {"inflated"} in of_kind.tolist() or {"inflated", "sound"} <= states
+    ):
         outcome = "partly"
-    where = f", in {listed(wholly)}" if outcome == "partly" and wholly else ""
-    told = [
-        f"{_said(control)} in {', '.join(_cells(judged[judged['target'] == control]))}"
-        for control in controls
-        if (judged["target"] == control).any()
-    ]
+    asked = listed([_said(control) for control in controls])
+    found = _where(judged, "inflated", controls) or f"nothing for certain of {asked}"
     sentence = (
-        f"Claim 3 {VERBS[outcome]} here{where}: from projected residuals, which hold nothing "
-        f"linear in composition, boosted trees recover {'; '.join(told)} "
-        f"(R2 surely above {least:g}; in brackets that of the typical model)."
+        f"Claim 3 {VERBS[outcome]} here: from projected residuals, which hold nothing linear in "
+        f"composition, boosted trees recover {found} "
+        f"(R2 of the typical model surely above {least:g})."
     )
-    if scores is not None:
-        of = scores[(scores["score"] == "r2_geom") & (scores["target"] == controls[0])]
-        of = of[(of["folds"] == first) & of["mean"].notna()].sort_values("mean", kind="stable")
-        if len(of):
-            sentence += f" For {_said(controls[0])} {named(of.iloc[-1])}"
-            sentence += f" and {named(of.iloc[0])}" if len(of) > 1 else ""
-            sentence += f" (paper: {PAPER[0]:.2f} to {PAPER[1]:.2f})."
+    if "sound" in states:
+        sentence += f" Surely below {least:g} is {_where(judged, 'sound', controls)}."
     for kind in others:
         here = kinds[(kinds["folds"] == kind) & (kinds["target"] == controls[0])]
         if len(here):
-            cells = ", ".join(_cells(here))
-            sentence += f" With {kind} folds they recover {_said(controls[0])} in {cells}."
+            found = _where(here, "inflated", controls)
+            found = found or f"{_said(controls[0])} for certain in no kind"
+            sentence += f" With {kind} folds they recover {found}."
     return Verdict(CLAIM, outcome, sentence)
+
+
+def typical(kinds: pd.DataFrame) -> pd.DataFrame:
+    """The scores of :func:`by_kind` to look at: a row for each kind, a column for each control.
+
+    A cell holds the R2 of the typical model with its interval, and how many models lie surely above
+    the bound.
+    """
+    first = kinds["folds"].iloc[0]
+    shown = kinds.assign(
+        kind=[_KINDS[kind] for kind in kinds["kind"]],
+        column=[
+            label(target) if folds == first else f"{label(target)}, {folds} folds"
+            for target, folds in zip(kinds["target"], kinds["folds"], strict=True)
+        ],
+        cell=[
+            f"{with_interval(row)}; {row['above']} of {row['models']}"
+            for _, row in kinds.iterrows()
+        ],
+    )
+    wide = shown.pivot(index="kind", columns="column", values="cell")
+    wide = wide.reindex(index=shown["kind"].unique(), columns=shown["column"].unique())
+    return wide.rename_axis(index="typical R2 of", columns=None).fillna("")
 
 
 def _state(row: pd.Series, least: float) -> str:
     return "inflated" if row["low"] > least else "sound" if row["high"] < least else "open"
 
 
-def _cells(rows: pd.DataFrame) -> list[str]:
-    return [
-        f"{row['above']} of {row['models']} {_KINDS[row['kind']]} [{with_interval(row)}]"
-        for _, row in rows.iterrows()
-    ]
+def _where(judged: pd.DataFrame, state: str, controls: Sequence[str]) -> str:
+    """Controls that are in a state, and in which kinds, such as ``"mass in descriptors"``."""
+    kinds: dict[tuple[str, ...], list[str]] = {}
+    for kind, rows in judged[judged["state"] == state].groupby("kind", sort=False):
+        found = set(rows["target"])
+        key = tuple(_said(control) for control in controls if control in found)
+        kinds.setdefault(key, []).append(_KINDS[str(kind)])
+    return "; ".join(f"{listed(found)} in {listed(where)}" for found, where in kinds.items())
 
 
 def _said(control: str) -> str:

@@ -18,7 +18,7 @@ def isomer_figure(table: pd.DataFrame, *, claimed: float | None = None) -> Figur
     needs(table, [*columns, "accuracy", "low", "high"])
     here = labelled(table[table["pairs"] == "bin"])
     names, targets = levels(here, "representation", "target")
-    figure, axes = panels(len(targets), width=2.7, height=2.8, left=0.4, columns=4, sharey=False)
+    figure, axes = panels(len(targets), width=2.7, height=2.8, left=0.4, sharey=False)
     for axis, target in zip(axes, targets, strict=True):
         for name, (colour, marker) in looks(names).items():
             rows = here[(here["target"] == target) & (here["representation"] == name)]

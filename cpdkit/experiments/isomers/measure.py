@@ -57,8 +57,8 @@ def isomer_pairs(
     first, second = _same(labels)
     if not len(first):
         raise ValueError(
-            "no two structures have one formula, so there are no isomers to compare; use data "
-            "with more isomers."
+            f"no two of {len(labels)} structures have one formula, so there are no isomers (of "
+            "crystals: polymorphs) to compare; draw more (n_structures), or use data with some."
         )
     Y = given.Y
     truth = Y[first] - Y[second]
@@ -99,7 +99,7 @@ def accuracy_by_difference(
     ``from_difference`` is in units of the target. Formulas are the units of the intervals
     (`_Formulas`): ``n_effective`` says how many of equal size the pairs are worth, as a few hold
     most of them. ``by_formula`` with its interval is the mean of the shares of all ``n_formulas``,
-    each counting once.
+    each counting once. Intervals of shares end at 0 and 1.
     """
     if n_bins < 1:
         raise ValueError(f"n_bins={n_bins} must be at least 1.")
@@ -108,7 +108,8 @@ def accuracy_by_difference(
         for target, here in table.groupby("target", sort=False):
             if len(here) < n_bins:
                 raise ValueError(
-                    f"{len(here)} pairs differ in {target!r}, too few for {n_bins} bins."
+                    f"{len(here)} pairs differ in {target!r}, too few for {n_bins} bins; take "
+                    "fewer (n_bins), or more structures (n_structures)."
                 )
             size = here["difference"].abs().to_numpy()
             edges = np.quantile(size, np.arange(n_bins) / n_bins)
@@ -127,7 +128,8 @@ def accuracy_by_difference(
                     "accuracy": accuracy, "low": max(low, 0.0), "high": min(high, 1.0),
                     "n_pairs": int(chosen.sum()), "n_formulas": here["formula"][chosen].nunique(),
                     "n_effective": formulas.effective(chosen),
-                    **dict(zip(_ALIKE, alike, strict=True)),
+                    "by_formula": alike[0],
+                    "by_formula_low": max(alike[1], 0.0), "by_formula_high": min(alike[2], 1.0),
                 })  # fmt: skip
     return pd.DataFrame(rows)
 

@@ -14,10 +14,10 @@ from cpdkit.composition import bond_counts, coordination, morgan_counts
 from cpdkit.datasets import Dataset
 from cpdkit.encoders import load_encoder
 from cpdkit.experiments.isomers.measure import accuracy_by_difference
-from cpdkit.experiments.labels import labelled
 from cpdkit.extraction import extract
 
-__all__ = ["constitution", "knows_training", "overview", "seen_and_new", "shares", "worth"]
+__all__ = ["by_formula", "constitution", "knows_training", "overview", "seen_and_new", "shares"]
+__all__ += ["worth"]
 
 
 def constitution(ds: Dataset) -> dict[str, Any]:
@@ -61,12 +61,31 @@ def shares(accuracies: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def worth(accuracies: pd.DataFrame) -> pd.DataFrame:
-    """Over all pairs: how many there are, what they are worth, and the share by formula."""
-    every = accuracies[(accuracies["pairs"] == "above") & (accuracies["from_quantile"] == 0)]
-    columns = ["target", "representation", "n_pairs", "n_formulas", "n_effective"]
-    table = labelled(every[[*columns, "accuracy", "by_formula"]]).round(3)
-    return table.round({"n_effective": 0}).set_index(columns[:2])
+def by_formula(accuracies: pd.DataFrame) -> pd.DataFrame:
+    """Shares over all pairs with each formula counting once, under the names of other shares."""
+    every = _over_all_pairs(accuracies).drop(columns=["accuracy", "low", "high"])
+    once = {"by_formula": "accuracy", "by_formula_low": "low", "by_formula_high": "high"}
+    return every.rename(columns=once)
+
+
+def worth(accuracies: pd.DataFrame) -> str:
+    """How many pairs there are, and how many formulas they are worth, in a sentence.
+
+    From the fewest to the most where targets differ: those that tie in some pairs have fewer.
+    """
+    every = _over_all_pairs(accuracies)
+    pairs, formulas, effective = (
+        " to ".join(dict.fromkeys(f"{n:,.0f}" for n in (every[column].min(), every[column].max())))
+        for column in ("n_pairs", "n_formulas", "n_effective")
+    )
+    return (
+        f"{pairs} pairs of {formulas} formulas. A few formulas hold most of them, so they are "
+        f"worth {effective} formulas of equal size."
+    )
+
+
+def _over_all_pairs(accuracies: pd.DataFrame) -> pd.DataFrame:
+    return accuracies[(accuracies["pairs"] == "above") & (accuracies["from_quantile"] == 0)]
 
 
 def knows_training(ds: Dataset) -> bool:

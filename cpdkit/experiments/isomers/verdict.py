@@ -61,6 +61,10 @@ def residual_against_constitution(
         reason = "every representation is worse than a baseline"
     else:
         reason = "no representation is resolved above every baseline"
+    of_crystals = "coordination" in set(here["baseline"])
+    kin, counts = (
+        ("polymorphs", "counts of neighbours") if of_crystals else ("isomers", "counts of bonds")
+    )
     names = list(sides.groups)
     best = max(names, key=lambda name: every.loc[name, "accuracy"])
     mine = here[here["representation"] == best]
@@ -69,7 +73,7 @@ def residual_against_constitution(
         f"{name} {_percent(every.loc[name])}" for name in dict.fromkeys(here["baseline"])
     )
     sentence = (
-        f"That residuals order isomers better than counts of bonds do {VERBS[outcome]} for "
+        f"That residuals order {kin} better than {counts} do {VERBS[outcome]} for "
         f"{target}: {reason}. Of {_pairs(every.loc[best])} {best} puts "
         f"{_percent(every.loc[best])} in order, {baselines}; the difference to {close['baseline']} "
         f"is {points(close['difference'])} points ({points(close['low'])} to "

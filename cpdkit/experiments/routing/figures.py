@@ -62,7 +62,7 @@ def score_heatmap(table: pd.DataFrame, *, matched: str = "subset") -> Figure:
     here = here.assign(row=_label(here), column=[_reading(r.l, r.kind) for r in here.itertuples()])
     names, targets = levels(here, "row", "target")
     figure, axes = panels(
-        len(targets), width=0.6 + 0.44 * len(columns), height=1 + 0.3 * len(names), left=2.6
+        len(targets), width=0.6 + 0.5 * len(columns), height=1 + 0.3 * len(names), left=2.6
     )
     top = max(0.1, float(here["mean"].max()))
     for axis, target in zip(axes, targets, strict=True):
@@ -71,7 +71,7 @@ def score_heatmap(table: pd.DataFrame, *, matched: str = "subset") -> Figure:
         values = values.reindex(index=names, columns=columns)
         sns.heatmap(
             values, ax=axis, cmap="cividis", vmin=0, vmax=top, annot=True, fmt=".2f",
-            annot_kws={"size": 7}, linewidths=0.5, cbar=axis is axes[-1],
+            annot_kws={"size": 9}, linewidths=0.5, cbar=axis is axes[-1],
             cbar_kws={"label": r"$R^2_\mathrm{partial}$"},
         )  # fmt: skip
         axis.set(title=label(target), xlabel="", ylabel="")

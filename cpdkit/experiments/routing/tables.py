@@ -13,11 +13,24 @@ from cpdkit.datasets import Dataset
 from cpdkit.experiments.routing.measure import routing_difference, routing_index, vector_scores
 from cpdkit.experiments.routing.multipoles import element_multipoles, multipole_targets
 from cpdkit.experiments.routing.verdict import routing_states
+from cpdkit.experiments.verdict import kind_of
 from cpdkit.probes.equivariant import equivariant_scores
 from cpdkit.probes.widths import WIDTHS
 from cpdkit.representation import Representation
 
-__all__ = ["best_vectors", "changes", "choices", "irreps", "multipole_scores", "roles"]
+__all__ = [
+    "PAPER",
+    "best_vectors",
+    "by_degree",
+    "changes",
+    "choices",
+    "irreps",
+    "multipole_scores",
+    "roles",
+]
+
+PAPER = {("mu", 1): 0.59, ("mu", 0): 0.38, ("gap", 1): 0.34, ("gap", 0): 0.76}
+"""R2 of a MACE in version 2 of the paper, by target and degree."""
 
 _NOTHING_CHANGED = ["encoder", "untrained", "name", "l", "quantity", "mean", "low", "high"]
 _NOTHING_CHANGED += ["least", "most"]
@@ -60,6 +73,28 @@ def changes(index: pd.DataFrame, untrained: Mapping[str, str]) -> pd.DataFrame:
     if not found:
         return pd.DataFrame(columns=_NOTHING_CHANGED)
     return stack(found, ["encoder", "untrained"])
+
+
+def by_degree(scores: pd.DataFrame, *, targets: Sequence[str]) -> pd.DataFrame:
+    """``r2_partial`` by layer and degree of networks that were trained elsewhere.
+
+    Of all columns and of equally many (``matched``); scalars without their squares, others by the
+    norm of pooled vectors. Below them stands what the paper reports of MACE, without intervals.
+    """
+    elsewhere = scores["encoder"].map(lambda name: kind_of(name, ()) == "pretrained")
+    plain = scores["kind"].isin(["scalar", "norm of pooled"])
+    chosen = scores["matched"].isin(["all", "subset"]) & scores["target"].isin(list(targets))
+    columns = ["encoder", "name", "l", "matched", "width", "target", "mean", "low", "high"]
+    degrees = scores["irrep"].str.extract(r"(\d+)[eo]$", expand=False).astype(int)
+    found = scores.assign(l=degrees).loc[elsewhere & plain & chosen, columns]
+    if found.empty:
+        return found
+    paper = [
+        {"encoder": "MACE of the paper", "name": "", "l": degree, "matched": "all",
+         "target": target, "mean": value}
+        for (target, degree), value in PAPER.items() if target in targets
+    ]  # fmt: skip
+    return pd.concat([found, pd.DataFrame(paper, columns=columns)], ignore_index=True)
 
 
 def choices(scores: pd.DataFrame, *, vector: str, scalar: str) -> pd.DataFrame:

@@ -8,10 +8,26 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from cpdkit.experiments.verdict import MARGIN, VERBS, Verdict, decide, lacks, with_interval
+from cpdkit.experiments.verdict import (
+    MARGIN,
+    VERBS,
+    Verdict,
+    decide,
+    kind_of,
+    lacks,
+    with_interval,
+)
 from cpdkit.intervals import corrected_t
 
-__all__ = ["family", "irrep_routing", "origin", "routing_by", "routing_states", "training_states"]
+__all__ = [
+    "elsewhere",
+    "family",
+    "irrep_routing",
+    "origin",
+    "routing_by",
+    "routing_states",
+    "training_states",
+]
 
 _NEEDED = ["encoder", "l", "quantity", "name", "mean", "low", "high", "least", "most"]
 CLAIM = "MACE sends the dipole to l=1 and the gap to l=0; ViSNet does not."
@@ -172,3 +188,18 @@ def origin(pooled: pd.DataFrame, atomic: pd.DataFrame, choices: pd.DataFrame) ->
         f"making degrees comparable, {sum(cell.endswith(', routes') for cell in cells)} of "
         f"{len(cells)} states say that a network routes."
     )
+
+
+def elsewhere(index: pd.DataFrame) -> str:
+    """Say which of the networks that were trained elsewhere route, by `routing_states`."""
+    states = routing_states(index)
+    states = states[[kind_of(name, ()) == "pretrained" for name in states["encoder"]]]
+    if states.empty:
+        return "No network with vectors in this run was trained elsewhere."
+    words = {"open": "stays open"}
+    told = [
+        f"{row['encoder']} / {row['name']} {words.get(row['state'], row['state'])}, "
+        f"{with_interval(row, style='signed')}"
+        for _, row in states.iterrows()
+    ]
+    return f"Networks that were trained elsewhere, with their routing index: {'; '.join(told)}."

@@ -21,7 +21,7 @@ from cpdkit.encoders._graph import collate
 from cpdkit.folds import make_folds
 from cpdkit.projection.linear import CompositionProjector
 from cpdkit.zoo import TASKS, load_model
-from cpdkit.zoo.model import ZooModel
+from cpdkit.zoo.model import ZooModel, length
 
 __all__ = ["Erased", "erase_then_predict", "erasures"]
 
@@ -74,8 +74,8 @@ def erase_then_predict(
         rows = range(start, min(start + batch_size, n))
         graphs = [encoder.graph(atoms[row]) for row in rows]
         batch = collate(graphs, dtype=encoder.dtype, device=encoder.device)
-        batches.append((model.scalars(batch), batch))
-    pooled = np.concatenate([model.pool(h, b).cpu().numpy() for h, b in batches]).astype(float)
+        batches.append((*model.parts(batch), batch))
+    pooled = np.concatenate([model.pool(h, b).cpu().numpy() for h, _, b in batches]).astype(float)
 
     shift = np.empty_like(pooled)
     rank = 0
@@ -90,11 +90,11 @@ def erase_then_predict(
 
     def predict(change: np.ndarray) -> np.ndarray:
         parts, start = [], 0
-        for scalars, batch in batches:
+        for scalars, vectors, batch in batches:
             own = torch.from_numpy(change[start : start + len(batch)]).to(scalars)
-            parts.append(model.read(scalars - own[batch.structure], batch).cpu().numpy())
+            parts.append(model.read(scalars - own[batch.structure], vectors, batch).cpu().numpy())
             start += len(batch)
-        return np.concatenate(parts)
+        return length(np.concatenate(parts))
 
     return Erased(
         before=predict(np.zeros_like(shift)),

@@ -14,11 +14,10 @@ from cpdkit._messages import unknown
 from cpdkit.comparisons import stack
 from cpdkit.datasets import Dataset
 from cpdkit.decomposition import cpd
-from cpdkit.encoders import load_encoder
 from cpdkit.experiments.task.readout import without_readout
-from cpdkit.extraction import extract
+from cpdkit.extraction import extract_each
 from cpdkit.representation import Representation
-from cpdkit.zoo import load_model
+from cpdkit.zoo import load_model, model_names
 from cpdkit.zoo.compare import at_equal_error
 
 __all__ = ["FEATURES", "Trained", "chosen_models", "equal_error", "score_models", "trained_here"]
@@ -51,12 +50,31 @@ def trained_here(
     *,
     epochs: float | None = None,
 ) -> list[Trained]:
-    """Networks of the zoo, one for each architecture, task and seed."""
+    """Networks of the zoo, one for each architecture, task and seed.
+
+    At the last epoch a seed is left out for a task that not all architectures have been trained for
+    with it, if they have been for another.
+    """
+    pairs = (
+        list(product(tasks, seeds)) if epochs is not None else _there(architectures, tasks, seeds)
+    )
     after, at = ("", "last epoch") if epochs is None else (f"@{epochs:g}", f"epoch {epochs:g}")
     return [
         Trained(f"zoo/{architecture}-{task}-{seed}{after}", architecture, task, seed, at)
-        for architecture, task, seed in product(architectures, tasks, seeds)
+        for architecture in architectures
+        for task, seed in pairs
     ]
+
+
+def _there(
+    architectures: Sequence[str], tasks: Sequence[str], seeds: Sequence[int]
+) -> list[tuple[str, int]]:
+    """Tasks and seeds that all architectures have; a seed that no task has stays, to be missed."""
+    known = set(model_names())
+    pairs = list(product(tasks, seeds))
+    whole = [(t, s) for t, s in pairs if {f"{a}-{t}-{s}" for a in architectures} <= known]
+    somewhere = {seed for _, seed in whole}
+    return [pair for pair in pairs if pair in whole or pair[1] not in somewhere]
 
 
 def trained_elsewhere(names: Sequence[str]) -> list[Trained]:
@@ -68,11 +86,11 @@ def equal_error(
     architectures: Sequence[str], tasks: Sequence[str], seeds: Sequence[int]
 ) -> pd.DataFrame:
     """Kept weights that are nearest to the error of the worst final model of their task."""
-    pairs = list(product(architectures, seeds))
-    found = {
-        task: at_equal_error(task, names=[f"{name}-{task}-{seed}" for name, seed in pairs])
-        for task in tasks
-    }
+    found = {}
+    for task in tasks:
+        here = [s for t, s in _there(architectures, tasks, seeds) if t == task]
+        names = [f"{name}-{task}-{seed}" for name, seed in product(architectures, here)]
+        found[task] = at_equal_error(task, names=names)
     return stack(found, "task")
 
 
@@ -104,9 +122,9 @@ def score_models(
         if name not in FEATURES:
             raise ValueError(unknown("kind of features", name, FEATURES))
     options |= {"groups": ds.formulas, "ids": ds.ids, "leak": False}
-    found = {}
-    for model in models:
-        rep = extract(load_encoder(model.encoder), ds)
+    found, models = {}, list(models)
+    each = extract_each([model.encoder for model in models], ds)
+    for model, (_, rep) in zip(models, each, strict=True):
         every = model.at == "last epoch"
         for kind in features if every else features[:1]:
             part = _features(model, rep, ds, kind, probed)
@@ -132,6 +150,9 @@ def _features(
         name = model.encoder.removeprefix("zoo/")
         if name == model.encoder or model.task == "untrained":
             return None
+        whole = load_model(name)
+        if whole.reads_vectors:
+            return None
         few = ds.select(np.arange(min(probed, len(ds))))
-        return without_readout(last, load_model(name), few.atoms)[0]
+        return without_readout(last, whole, few.atoms)[0]
     return last

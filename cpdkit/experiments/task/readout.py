@@ -24,7 +24,14 @@ def readout_directions(
     The readout is not linear, so its gradient differs from atom to atom: these are the leading
     eigenvectors of the mean of :math:`g g^\top` over atoms (an active subspace), as few as hold
     `share` of its trace.
+
+    Raises
+    ------
+    ValueError
+        If the readout sees vectors as well: directions among scalars are then not all it reads.
     """
+    if model.reads_vectors:
+        raise ValueError(f"the readout of {model.encoder.name!r} sees vectors beside scalars.")
     encoder = model.encoder
     moment = np.zeros((len(model._columns),) * 2)
     for start in range(0, len(atoms), batch_size):

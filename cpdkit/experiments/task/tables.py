@@ -10,6 +10,7 @@ import pandas as pd
 
 from cpdkit.comparisons import paired_difference, stack
 from cpdkit.experiments.task.measure import ADJUSTED, anova_shares
+from cpdkit.experiments.verdict import saw_target
 
 __all__ = ["EFFECTS", "PAPER", "differences_elsewhere", "drops", "plain", "shares"]
 
@@ -25,7 +26,8 @@ def shares(*stages: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
     """Shares of architecture and task in the spread of ``r2_partial``.
 
     By target, stage, ``features``, ``folds`` and ``arms``: every two of `tasks` and of *untrained*
-    that a stage has, such as ``"energy, untrained"``.
+    that a stage has, such as ``"energy, untrained"``, with as many seeds as all their networks
+    have.
     """
     found = {}
     keys = ["at", "features", "folds", "target"]
@@ -37,6 +39,8 @@ def shares(*stages: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
                 chosen = cell[cell["task"].isin(arms)]
                 if chosen["task"].nunique() < 2 or chosen["architecture"].nunique() < 2:
                     continue
+                networks = chosen.sort_values("seed").groupby(["architecture", "task"])
+                chosen = networks.head(networks.size().min())
                 share = 1 / (stage.attrs["n_folds"] - 1)
                 found[(*key, ", ".join(arms))] = anova_shares(chosen, test_share=share)
     return stack(found, [*keys, "arms"])
@@ -85,20 +89,29 @@ def drops(*stages: pd.DataFrame, tasks: Sequence[str], target: str) -> pd.DataFr
 
 
 def differences_elsewhere(scores: pd.DataFrame) -> pd.DataFrame:
-    """``r2_partial`` of published networks minus the mean of those trained here for energies."""
+    """``r2_partial`` of published networks minus the mean of those trained here for energies.
+
+    ``beside`` says which: ``all``, or only those of the architecture that the network's name begins
+    with, where there are such. ``seen`` says whether the network was trained on the target.
+    """
     partial = scores[scores["score"] == "r2_partial"]
     ours = partial[(partial["at"] == "last epoch") & (partial["task"] == "energy")]
     rows = []
     for row in partial[partial["at"] == "published"].to_dict("records"):
-        here = ours.loc[ours["target"] == row["target"], "fold_values"]
-        gain = paired_difference(
-            row["fold_values"], np.mean(here.tolist(), axis=0), n_folds=scores.attrs["n_folds"]
-        )
-        about = (row["architecture"], row["target"], row["mean"])
-        rows.append((*about, gain["mean"], gain["low"], gain["high"]))
-    return pd.DataFrame(
-        rows, columns=["model", "target", "r2_partial", "minus ours", "low", "high"]
-    )
+        here = ours[ours["target"] == row["target"]]
+        own = here[here["architecture"] == row["architecture"].partition("-")[0]]
+        seen = saw_target(row["architecture"], row["target"])
+        for beside, known in {"all": here, "its architecture": own}.items():
+            if known.empty:
+                continue
+            gain = paired_difference(
+                row["fold_values"], np.mean(known["fold_values"].tolist(), axis=0),
+                n_folds=scores.attrs["n_folds"],
+            )  # fmt: skip
+            about = (row["architecture"], row["target"], seen, row["mean"], beside)
+            rows.append((*about, gain["mean"], gain["low"], gain["high"]))
+    columns = ["model", "target", "seen", "r2_partial", "beside", "minus ours", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _by_seed(rows: pd.DataFrame, task: str, score: str) -> np.ndarray:

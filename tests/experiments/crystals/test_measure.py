@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 import reference
 from ase.build import molecule
+from ase.data import chemical_symbols
 
 import cpdkit
 from cpdkit.composition import composition_matrix
 from cpdkit.datasets import Dataset
 from cpdkit.experiments.crystals import figures, measure, tables, verdict
-from cpdkit.experiments.gradient.measure import nuisances
+from cpdkit.experiments.gradient.measure import nuisances, pooled_layers
+from cpdkit.experiments.of_crystals import extract_told, load_isomers
 from cpdkit.experiments.verdict import Verdict
 from cpdkit.folds import make_folds
+from cpdkit.held_out.inputs import CompositionWarning
 
 OPTIONS = {"leak": False, "seed": 0}
 
@@ -78,6 +84,23 @@ def test_encoders_are_told_the_elements(ds):
     assert "elements=Li N O F" in name
     assert cpdkit.load_encoder(name).elements >= set(ds.atoms.numbers.tolist())
     assert measure.with_elements("chgnet", ds) == "chgnet"
+    told = dict(extract_told(["soap", "random"], ds, pooling="mean"))
+    assert list(told) == ["soap", "random"]
+    same = measure.encoded(["soap"], ds, elements_of=ds)["soap"].select(pooling="mean")
+    assert np.allclose(told["soap"].features, same.features)
+    assert list(pooled_layers(["soap"], ds)) == ["soap"]
+    water = Dataset("w", "", [molecule("H2O")], {"y": [1.0]}, {}, ["0"])
+    plain = cpdkit.extract(cpdkit.load_encoder("soap"), water, pooling="mean", progress=False)
+    assert np.allclose(dict(extract_told(["soap"], water))["soap"].features, plain.features)
+
+
+def test_isomers_are_drawn_by_formula_of_crystals_only():
+    found = load_isomers("prototypes", 40, seed=1)
+    drawn = measure.polymorphs(cpdkit.load_dataset("prototypes"), 40, seed=1)
+    assert found.ids.tolist() == drawn.ids.tolist()
+    same = cpdkit.load_dataset("xtb9", at_most=30, seed=2, targets=["gap"])
+    drawn = load_isomers("xtb9", 30, seed=2, targets=["gap"])
+    assert drawn.fingerprint == same.fingerprint
 
 
 def test_degrees_of_one_width_and_their_differences(ds, reps):
@@ -153,3 +176,63 @@ def test_overview_counts_columns_that_say_nothing(ds):
     assert facts["crystals"] == 150
     assert facts["elements (columns of composition)"] == C.shape[1]
     assert facts["rank of composition"] < C.shape[1]
+
+
+def test_dropped_columns_and_rows_are_told(ds):
+    few = ds.select(np.arange(0, 150, 3))
+    C, y = composition_matrix(few), few.targets[["packing_fraction"]]
+    X = np.random.default_rng(0).normal(size=(len(few), 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CompositionWarning)
+        table = cpdkit.cpd(X, C, y, groups=few.formulas, ids=few.ids, **OPTIONS)
+    fold = make_folds(len(few), groups=few.formulas, ids=few.ids, seed=0)[0]
+    lacked = [(C[fold != k] == 0).all(axis=0) for k in range(5)]
+    aside = sum(int((C[fold == k][:, lacked[k]] > 0).any(axis=1).sum()) for k in range(5))
+    counts = [int(columns.sum()) for columns in lacked]
+    assert aside
+    assert max(counts) > min(counts)
+    said = tables.unknown_in_words(table)
+    assert said.startswith(f"Of the {C.shape[1]} columns of composition a training fold drops ")
+    assert f" drops {min(counts)} to {max(counts)}, the elements" in said
+    assert said.endswith(f"is set aside: {aside} of {len(few)} rows are.")
+
+
+def test_where_structure_types_come_from(ds):
+    assert "the data set names" in tables.types_in_words(ds)
+    assert "found by symmetry" in tables.types_in_words(dataclasses.replace(ds, info=None))
+
+
+@pytest.fixture(scope="module")
+def two_thousand(cpdkit_data):
+    """Crystals of 80 elements and more, and the last layers of two encoders."""
+    ds = cpdkit.load_dataset("materials-project", n=2000, max_atoms=20, seed=0)
+    elements = " ".join(chemical_symbols[z] for z in np.unique(ds.atoms.numbers))
+    names = [f"soap[compression=mu1nu1,n_max=2,l_max=1,elements={elements}]", "painn-untrained"]
+    return ds, measure.last_layers(measure.encoded(names, ds, elements_of=ds))
+
+
+@pytest.mark.cpdkit_data
+@pytest.mark.filterwarnings("ignore::cpdkit.held_out.inputs.CompositionWarning")
+@pytest.mark.parametrize(("folds", "k"), [("random", 3), ("formula", 1)])
+def test_two_encoders_on_2000_crystals_score_as_by_scikit_learn(two_thousand, folds, k):
+    """Elements that a training fold lacks included: such rows are set aside by both."""
+    ds, features = two_thousand
+    C, target = composition_matrix(ds), ds.targets[["formation_energy_per_atom"]]
+    fold = make_folds(len(ds), scheme=folds, groups=ds.formulas, ids=ds.ids, seed=0)[0]
+    assert len(features) == 2
+    for name, rep in features.items():
+        X = np.asarray(rep.features, dtype=float)
+        table = cpdkit.cpd(X, C, target, groups=ds.formulas, ids=ds.ids, folds=folds, **OPTIONS)
+        found = table.set_index("score")["fold_values"]
+        expected = reference.one_fold(X, C, target.to_numpy()[:, 0], fold, k)
+        for score, value in expected.items():
+            assert found[score][k] == pytest.approx(value, abs=1e-6), (name, score)
+
+
+def test_whether_it_carries_over_is_said_in_words_of_its_own():
+    said = verdict.carried_in_words({"prototypes": "undecided", "materials-project": "fails"})
+    assert said == (
+        "Do the conclusions on molecules carry over? Ionic crystals of ours: undecided; 2,000 "
+        "Materials Project crystals: no."
+    )
+    assert verdict.carried_in_words({}).endswith("Not recorded.")

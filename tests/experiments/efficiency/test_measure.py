@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,6 +28,7 @@ from cpdkit.experiments.efficiency.needed import (
     structures_needed,
 )
 from cpdkit.experiments.efficiency.subsets import nested_subsets
+from cpdkit.experiments.efficiency.tables import laws_left_out
 from cpdkit.held_out.rows import held_out
 
 
@@ -362,6 +365,12 @@ def test_bad_input_is_answered(data, subsets):
         learning_curve(data.X[:200], data.C[:200], data.y[:200], subsets)
     with pytest.raises(ValueError, match="width=13"):
         learning_curve(data.X, data.C, data.y, subsets, width=13, matched="pca")
+    few = nested_subsets(60, smallest=10, n_sizes=3, repeats=1)
+    wide = np.random.default_rng(0).normal(size=(60, 90))
+    options = {"targets": data.y[:60], "subsets": few, "width": 80}
+    assert learning_curve(wide, data.C[:60], **options, matched="subset").width == 80
+    with pytest.raises(ValueError, match="width=80 must .*with 'pca' also the .* training rows"):
+        learning_curve(wide, data.C[:60], **options, matched="pca")
     with pytest.raises(ValueError, match="did you mean 'pca'"):
         learning_curve(data.X, data.C, data.y, subsets, width=3, matched="pc")
     y = data.y.copy()
@@ -385,3 +394,52 @@ def test_a_target_linear_in_composition_has_no_score(data, subsets):
     draws = curve.draws(n_draws=20)
     assert (structures_needed(curve, draws).bound == "undefined").all()
     assert power_law_table(curve, draws).note[0]
+
+
+def known_at_first(curve, rows):
+    """The curve with no more test rows than these that the smallest subset knows."""
+    parts = {name: getattr(curve, name).copy() for name in ("comp", "geom", "joint")}
+    for errors in parts.values():
+        errors[:, 0, rows:] = np.nan
+    return replace(curve, **parts)
+
+
+def test_draws_without_a_known_test_row_do_not_enter_a_power_law(curve):
+    score, n = "r2_partial_fixed", len(curve.test)
+    whole = power_law_table(curve, curve.draws(score, n_draws=60))
+    for rows, lost in ((n - 2, False), (1, True)):
+        part = known_at_first(curve, rows)
+        draws = part.draws(score, n_draws=60)
+        assert np.isnan(draws[:, 0]).any() == lost
+        laws = power_law_table(part, draws)
+        assert np.isfinite(laws[["limit", "c", "misfit"]]).all(axis=None)
+        assert laws.c_low.isna().all() == lost
+        assert (laws.note.str.contains("no interval: .* have no score at some size") == lost).all()
+        assert np.allclose(laws.limit, whole.limit, atol=0.2)
+
+
+def test_a_curve_that_cannot_be_fitted_is_left_out_with_its_reason(curve):
+    part = known_at_first(curve, 0)
+    draws = part.draws(n_draws=20)
+    said = "no score with 25 structures: they lack elements of nearly all test structures"
+    assert set(power_law_table(part, draws).note) == {said}
+    needed = structures_needed(part, draws, levels=[0.1])
+    assert set(needed.bound) == {"undefined"}
+    assert set(needed.note) == {said}
+    one = known_at_first(curve, 1)
+    assert np.isfinite(one.scores()).all()
+    assert np.isnan(one.scores("r2_geom")[:, 0]).all()
+    assert set(structures_needed(one, draws, score="r2_geom").note) == {said}
+    exact = replace(curve, joint=np.zeros_like(curve.joint))
+    laws = power_law_table(exact, exact.draws(n_draws=5))
+    assert set(laws.note) == {"a score of 1 leaves no error to fit"}
+    assert laws.limit.isna().all()
+    three = replace(
+        curve, sizes=curve.sizes[-3:],
+        **{k: getattr(curve, k)[:, -3:] for k in ("comp", "geom", "joint", "alphas")},
+    )  # fmt: skip
+    laws = power_law_table(three, three.draws(n_draws=5))
+    assert set(laws.note) == {"a power law needs at least 4 sizes, and there are 3"}
+    told = laws_left_out(laws.assign(representation="mine"))
+    assert told.startswith("Without a power law: mine for y (a power law needs at least 4 sizes")
+    assert laws_left_out(power_law_table(curve, curve.draws(n_draws=5))) == ""

@@ -74,11 +74,11 @@ def test_correlations_and_verdict_follow_from_the_needs(run):
     assert set(needed.channels[needed.width != "all"]) == {28}
 
 
-def test_every_file_offered_was_written(run):
+def test_every_file_that_prose_names_was_written(run):
     text = "\n".join(c.source for c in read_notebook(NOTEBOOK).cells if c.cell_type == "markdown")
-    offered = re.findall(r"\{download\}`[^`<]*<([^>]+)>`", text)
-    assert len(offered) >= 7
-    for name in offered:
+    named = re.findall(r"`(\d\d_\w+\.(?:csv|svg|zip))`", text)
+    assert len(named) >= 2
+    for name in named:
         assert (run.directory / name).stat().st_size > 0
 
 
@@ -97,7 +97,7 @@ def test_profiles_name_encoders():
     assert len(full["encoders"]) > 10
     defaults = {p.name: p.default for p in notebook_parameters(notebook).values()}
     assert len(defaults["encoders"]) <= 6
-    assert defaults["repeats"] >= 10
+    assert full["repeats"] >= 10 > defaults["repeats"] >= 5
 
 
 def test_qm9(cpdkit_data, tmp_path):

@@ -87,6 +87,7 @@ def needed(pairs: dict[str, list[tuple[float, float]]], *, structure: float = 1.
 FALLING = [(0.1 * i, 1000 / i) for i in range(1, 9)]
 STEEP = [(0.1 * i, 1000 / i**2) for i in range(1, 9)]
 RISING = [(0.1 * i, 100.0 * i) for i in range(1, 9)]
+FLAT = [(0.1 * i, 100.0) for i in range(1, 9)]
 MIXED = [(0.1 * i, 100.0 + (i * 5) % 8) for i in range(1, 9)]
 
 
@@ -101,7 +102,7 @@ MIXED = [(0.1 * i, 100.0 + (i * 5) % 8) for i in range(1, 9)]
         (STEEP, MIXED, "undecided", "not at equal width"),
         (FALLING, RISING, "undecided", "not at equal width"),
         (MIXED, STEEP, "undecided", "only at equal width"),
-        (STEEP[:4], STEEP[:4], "undecided", "a ranking of 4 says too little"),
+        (FLAT, STEEP, "undecided", "cannot be ranked"),
     ],
 )
 def test_the_verdict_follows_its_rule(own, channels, outcome, reason):
@@ -114,6 +115,17 @@ def test_the_verdict_follows_its_rule(own, channels, outcome, reason):
     assert f"Over {len(own)} representations" in verdict.sentence
     assert "With principal components, where signal to noise alone decides: -1.00" in (
         verdict.sentence
+    )
+
+
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_too_few_representations_are_told_in_one_sentence(n):
+    table = efficiency_correlations(needed({"all": STEEP, "subset": STEEP[:n], "pca": STEEP}))
+    verdict = sample_efficiency(table, target="gap", every=table)
+    assert verdict.outcome == "undecided"
+    assert verdict.sentence == (
+        "Claim 4 is undecided here: representations with a final score above zero that were not "
+        f"trained on gap: {n}; a ranking takes at least 5, so add encoders."
     )
 
 

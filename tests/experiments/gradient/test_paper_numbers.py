@@ -92,6 +92,12 @@ def test_every_definition_of_a_number_is_computed_where_its_encoder_is_there():
     found = settled.set_index(keys).loc[("fractions", "naive", "r2_geom"), "mean"]
     assert found == one.set_index("score").loc["r2_geom", "mean"]
 
+    known = {("ani2x-aev", "ridge", "fractions", "naive"): one.assign(mean=0.5)}
+    told = settle(layers, ds, probes=["ridge"], known=known, **options).set_index(keys)["mean"]
+    assert told["fractions", "naive", "r2_geom"] == 0.5  # and not computed
+    sound = ("counts", "sound", "r2_geom")
+    assert told[sound] == settled.set_index(keys)["mean"][sound]
+
     nothing = settle(layers, ds, probes=["mlp-of-others"], **options)
     assert nothing.empty
     assert list(nothing) == list(settled)

@@ -55,6 +55,17 @@ def test_wide_intervals_decide_nothing():
     assert judge({"aev": 0.5, "chgnet": 0.5}, half=0.5).outcome == "undecided"
 
 
+def test_an_open_answer_names_who_may_be_above_and_by_how_much():
+    sentence = judge({"aev": 0.5, "chgnet": 0.59, "sevennet-0": 0.3}).sentence
+    table = differences(
+        {"random": scores({"aev": 0.5, "chgnet": 0.59, "sevennet-0": 0.3})},
+        handcrafted=HAND, targets=["gap"], n_folds=5,
+    )  # fmt: skip
+    row = table[(table["encoder"] == "chgnet") & (table["score"] == "r2_partial")].iloc[0]
+    assert row["most"] > 0.1
+    assert f"1 may be (chgnet by up to {row['most']:.2f}, one-sided)" in sentence
+
+
 def test_networks_that_saw_the_target_or_nothing_do_not_count():
     same = {"aev": 0.5, "zoo/painn-energy-0": 0.5}
     more = {"zoo/painn-gap-0": 0.9, "zoo/painn-untrained-0": 0.8, "bond-counts": 0.9, "random": 0.9}
@@ -63,7 +74,25 @@ def test_networks_that_saw_the_target_or_nothing_do_not_count():
     assert "trained on it, zoo/painn-gap-0: +0.40" in verdict.sentence
     assert "without training, zoo/painn-untrained-0: +0.30" in verdict.sentence
     assert judge({"aev": 0.5, "zoo/painn-gap-0": 0.9}).outcome == "undecided"
-    assert "no network that has not seen" in judge({"aev": 0.5}).sentence
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["chgnet"], "the run has no descriptor; add one to encoders, such as soap."),
+        (["aev", "schnet-untrained", "painn-untrained", "zoo/painn-gap-0"],
+         "the run has no network that was trained on something else than the target "
+         "(zoo/painn-gap-0 was trained on it; schnet-untrained and painn-untrained not at all); "
+         "add one to encoders, such as sevennet-0."),
+        (["aev"], "the run has no network that was trained on something else than the target; add"),
+        (["bond-counts"], "than the target and no descriptor; add one to encoders, such as "
+         "sevennet-0 and soap."),
+    ],
+)  # fmt: skip
+def test_what_the_run_lacks_is_told(names, said):
+    verdict = judge(dict.fromkeys(names, 0.5))
+    assert verdict.outcome == "undecided"
+    assert said in verdict.sentence
 
 
 def test_of_two_targets_one_may_hold():

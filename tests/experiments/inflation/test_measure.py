@@ -97,3 +97,15 @@ def test_what_trees_recover_of_the_target_is_counted():
     assert "above 0.1 in 1 of 2 models" in said
     assert verdict.models_above_ceiling(models, n=9).startswith("7 of 9 structures")
     assert "Above the ceiling: 1 of 2 scores" in verdict.models_above_ceiling(models, n=9)
+
+
+def test_only_what_is_linear_in_what_is_removed_is_judged():
+    molecules = cpdkit.load_dataset("xtb9", n=5)
+    crystals = cpdkit.load_dataset("prototypes", n=5)
+    expected = ["unsaturation", "mass", "heavy_atoms"]
+    assert measure.judged_controls("unsaturation", molecules) == expected
+    assert measure.judged_controls("mean_Z", crystals) == ["mean_Z"]
+    with pytest.warns(UserWarning, match="'mass' is not linear in what is removed.*are mean_Z"):
+        assert measure.judged_controls("mass", crystals) == ["mean_Z"]
+    with pytest.warns(UserWarning, match="'mean_Z' is not linear.*judged are mass, heavy_atoms"):
+        assert measure.judged_controls("mean_Z", molecules)[0] == "mass"

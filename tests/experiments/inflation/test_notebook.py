@@ -41,7 +41,7 @@ def test_tables_hold_every_representation_probe_and_scheme(first):
     strong = pd.read_csv(first.directory / "03_strong.csv")
     controls = ["mass", "heavy_atoms", "unsaturation"]
     kinds = pd.read_csv(first.directory / "03_kinds.csv")
-    again = inflated_trees(kinds, controls=controls, scores=strong)
+    again = inflated_trees(kinds, controls=controls)
     assert (verdict.outcome, verdict.sentence) == (again.outcome, again.sentence)
     counted = strong[strong.score == "r2_geom"].groupby("folds")["target"].nunique()
     assert counted.to_dict() == {"formula": 1, "random": 3}

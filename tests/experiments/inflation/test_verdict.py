@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from cpdkit.experiments.inflation.verdict import STRONG, by_kind, inflated_trees, safe_widths
+from cpdkit.controls import LINEAR_TARGETS
+from cpdkit.experiments.inflation.verdict import (
+    STRONG,
+    by_kind,
+    inflated_trees,
+    safe_widths,
+    typical,
+)
+from cpdkit.runs.record import recorded_tables
 
 CONTROLS = ["mass", "unsaturation"]
 SPREAD = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
@@ -25,7 +35,7 @@ def row(name, mean, half, *, target="mass", score="r2_geom", folds="random"):
 def judge(*rows):
     table = pd.DataFrame(rows)
     kinds = by_kind(table, handcrafted=["aev", "soap"], n_folds=5)
-    return inflated_trees(kinds, controls=CONTROLS, scores=table)
+    return inflated_trees(kinds, controls=CONTROLS)
 
 
 def both(name, score):
@@ -46,11 +56,13 @@ def both(name, score):
 def test_outcomes_of_constructed_results(descriptors, trained, outcome):
     verdict = judge(*both("aev", descriptors), *both("zoo/mace-gap-0", trained))
     assert verdict.outcome == outcome
-    found = [int(score == INFLATED) for score in (descriptors, trained)]
-    assert (
-        f"recover mass in {found[0]} of 1 descriptors [{descriptors[0]:.2f} (" in verdict.sentence
-    )
-    assert f", {found[1]} of 1 networks trained here [{trained[0]:.2f} (" in verdict.sentence
+    kinds = {"descriptors": descriptors, "networks trained here": trained}
+    for state, words in {INFLATED: "recover", SOUND: "Surely below 0.1 is"}.items():
+        where = " and ".join(kind for kind, score in kinds.items() if score == state)
+        told = f"{words} mass and unsaturation in {where}"
+        assert (told in verdict.sentence) == bool(where)
+    nothing = "recover nothing for certain" in verdict.sentence
+    assert nothing == (INFLATED not in kinds.values())
 
 
 def test_controls_that_disagree_make_a_part():
@@ -60,27 +72,54 @@ def test_controls_that_disagree_make_a_part():
     assert judge(*rows).outcome == "undecided"
 
 
-def test_the_kind_that_is_inflated_in_every_control_is_named():
-    found = judge(*both("aev", INFLATED), *both("zoo/mace-gap-0", OPEN))
-    assert found.sentence.startswith("Claim 3 holds in part here, in descriptors: from")
+def test_kinds_are_named_by_what_is_found_in_them():
+    rows = [
+        *both("aev", INFLATED),
+        row("zoo/mace-gap-0", *OPEN),
+        row("zoo/mace-gap-0", *INFLATED, target="unsaturation"),
+        row("chgnet", *OPEN),
+        row("chgnet", *INFLATED, target="unsaturation"),
+    ]
+    assert (
+        "recover mass and unsaturation in descriptors; unsaturation in networks trained here and "
+        "pretrained networks (R2" in judge(*rows).sentence
+    )
 
 
 def test_the_typical_model_of_a_kind_decides():
     few = [*both("zoo/a-gap-0", INFLATED), *both("zoo/b-gap-0", SOUND), *both("zoo/c-gap-0", SOUND)]
     assert judge(*few).outcome == "fails"
-    assert "mass in 1 of 3 networks trained here [0.0" in judge(*few).sentence
+    assert "Surely below 0.1 is mass and unsaturation in networks trained" in judge(*few).sentence
     assert judge(*few, *both("zoo/d-gap-0", INFLATED)).outcome == "holds"  # the mean of two
 
 
-def test_best_and_worst_are_named_and_other_folds_told():
-    rows = [
-        *both("aev", INFLATED),
-        *both("chgnet", (0.3, 0.01)),
-        row("aev", *SOUND, folds="formula"),
-    ]
-    said = judge(*rows).sentence
-    assert "For mass aev 0.90 (0.85 to 0.95) and chgnet 0.30 (0.29 to 0.31)" in said
-    assert "With formula folds they recover mass in 0 of 1 descriptors [0.00 (" in said
+def test_other_folds_are_told_by_the_first_control():
+    base = both("aev", INFLATED)
+    said = judge(*base, row("aev", *INFLATED, folds="formula")).sentence
+    assert said.endswith("With formula folds they recover mass in descriptors.")
+    said = judge(*base, row("aev", *SOUND, folds="formula")).sentence
+    assert said.endswith("With formula folds they recover mass for certain in no kind.")
+
+
+def test_numbers_stand_in_a_table_of_kinds_and_controls():
+    rows = [*both("aev", INFLATED), *both("chgnet", SOUND), row("aev", *OPEN, folds="formula")]
+    kinds = by_kind(pd.DataFrame(rows), handcrafted=["aev"], n_folds=5)
+    table = typical(kinds)
+    assert table.columns.tolist() == ["mass", "unsaturation", "mass, formula folds"]
+    assert table.index.tolist() == ["descriptors", "pretrained networks"]
+    assert table.loc["descriptors", "mass"].startswith("0.90 (")
+    assert table.loc["descriptors", "mass"].endswith("; 1 of 1")
+    assert table.loc["pretrained networks", "unsaturation"].endswith("; 0 of 1")
+    assert table.loc["pretrained networks", "mass, formula folds"] == ""
+
+
+@pytest.mark.parametrize("dataset", ["xtb9", "qm9"])
+def test_what_is_recorded_is_what_the_rule_says_of_the_recorded_table(dataset):
+    record = recorded_tables("03_gbt_inflation", dataset=dataset)
+    given = record.manifest["parameters"]
+    controls = [given["control"], *(n for n in LINEAR_TARGETS if n != given["control"])]
+    again = inflated_trees(record["kinds"], controls=controls, least=given["bound"])
+    assert record["verdict"].to_dict("records") == [asdict(again)]
 
 
 def test_other_targets_and_scores_do_not_count():

@@ -167,7 +167,7 @@ def test_differences_are_paired_and_allow_for_many_models():
 
 def test_bad_input_is_answered():
     data = planted(n=100)
-    with pytest.raises(ValueError, match="no isomers to compare"):
+    with pytest.raises(ValueError, match="no two of 100 .*no isomers .* draw more"):
         isomer_pairs(data.X, data.C, data.y, [f"C{i}" for i in range(100)])
     with pytest.raises(ValueError, match="formula of each structure"):
         isomer_pairs(data.X, data.C, data.y, None)
@@ -200,3 +200,19 @@ def test_features_that_are_alike_for_isomers_tie(scale):
     noise = 1e-14 * scale * rng.normal(size=same.shape)
     pairs = isomer_pairs(same + noise, data.C, data.y, data.formulas)
     assert (pairs["right"] == 0.5).all()
+
+
+def test_intervals_of_shares_end_at_0_and_1():
+    """Of twelve formulas all but one have every pair right: Student's t goes past 1."""
+    right = np.r_[np.ones(11), 0.5]
+    pairs = pd.DataFrame({
+        "target": "y", "formula": list("abcdefghijkl"), "difference": np.arange(1.0, 13.0),
+        "right": right, "first": 0, "second": 1,
+    })  # fmt: skip
+    for values in (right, 1 - right):
+        row = accuracy_by_difference({"m": pairs.assign(right=values)}, n_bins=1).iloc[0]
+        for name, low, high in (
+            ("accuracy", "low", "high"), ("by_formula", "by_formula_low", "by_formula_high"),
+        ):  # fmt: skip
+            assert 0 <= row[low] < row[name] < row[high] <= 1
+        assert 0 in (row["by_formula_low"], 1 - row["by_formula_high"])

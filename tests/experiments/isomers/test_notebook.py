@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import combinations
 
 import ase.io
@@ -14,6 +15,7 @@ from paths import ROOT
 import cpdkit
 from cpdkit.composition import bond_counts, composition_matrix
 from cpdkit.experiments.labels import in_words
+from cpdkit.experiments.of_crystals import polymorphs
 from cpdkit.folds import make_folds
 from cpdkit.runs.run import profile_parameters, read_notebook, run_notebook
 
@@ -93,3 +95,17 @@ def test_a_file_of_the_users_own(tmp_path):
     parameters |= {"encoders": ["ani2x-aev"], "removed": "fractions", "repeats": 1}
     run = run_notebook(NOTEBOOK, parameters, runs_dir=tmp_path / "runs", progress=False)
     check(run, ["ani2x-aev"], ["bandgap"], baselines={"bond counts"})  # it has no SMILES
+
+
+def test_crystals_have_polymorphs(tmp_path):
+    parameters = {"dataset": "prototypes", "n_structures": 150, "targets": ["packing_fraction"]}
+    parameters |= {"encoders": ["painn-untrained", "soap"], "removed": "fractions", "repeats": 1}
+    parameters |= {"n_bins": 2}
+    run = run_notebook(NOTEBOOK, parameters, runs_dir=tmp_path / "runs", progress=False)
+    table = check(run, parameters["encoders"], ["packing_fraction"], {"coordination"})
+    ds = cpdkit.load_dataset("prototypes", targets=["packing_fraction"])
+    drawn = polymorphs(ds, 150, seed=0)
+    assert len(drawn) >= 150
+    assert set(np.unique(drawn.formulas, return_counts=True)[1]) <= set(range(2, 30))
+    assert table.n_pairs.max() <= sum(n * (n - 1) // 2 for n in Counter(drawn.formulas).values())
+    assert "order polymorphs better" in (run.directory / "07_sentence.txt").read_text()

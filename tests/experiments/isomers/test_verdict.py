@@ -101,6 +101,14 @@ def test_formulas_are_told_where_the_table_has_them():
     assert "Each formula counting once: 66.0% (60.0% to 70.0%) by aev" in said
 
 
+def test_crystals_have_polymorphs_and_counts_of_neighbours():
+    table = accuracies({"aev": 0.7}).replace({"bonds": "coordination"})
+    difference = {"target": "gap", "representation": "aev", "baseline": "coordination"}
+    differences = pd.DataFrame([difference | {"difference": 0.1, "low": 0.05, "high": 0.15}])
+    said = residual_against_constitution(differences, table, target="gap").sentence
+    assert said.startswith("That residuals order polymorphs better than counts of neighbours do")
+
+
 @pytest.mark.parametrize(
     ("accuracy", "half", "outcome", "said"),
     [

@@ -13,14 +13,16 @@ import cpdkit
 from cpdkit.experiments.routing.measure import routing_index
 from cpdkit.experiments.routing.multipoles import with_vectors
 from cpdkit.experiments.routing.tables import (
+    PAPER,
     best_vectors,
+    by_degree,
     changes,
     choices,
     irreps,
     multipole_scores,
     roles,
 )
-from cpdkit.experiments.routing.verdict import origin, routing_by
+from cpdkit.experiments.routing.verdict import elsewhere, origin, routing_by
 from cpdkit.probes.widths import WIDTHS
 
 KINDS = {"scalar": 0, "scalar and square": 0, "norm of pooled": 1, "pooled norm": 1}
@@ -109,3 +111,30 @@ def test_two_targets_have_roles():
     assert roles(["mu", "gap", "homo"]) == {"vector": "mu", "scalar": "gap"}
     with pytest.raises(ValueError, match="the norm of a vector first, then a scalar"):
         roles(["mu"])
+
+
+def test_networks_from_elsewhere_stand_beside_the_paper_layer_by_layer():
+    table = scores(sevennet_0=0.2, mace_untrained_0=0.0)
+    table["mean"] = table["fold_values"].map(np.mean)
+    table = table.assign(low=table["mean"] - 0.1, high=table["mean"] + 0.1, width=32)
+    found = by_degree(table, targets=["mu", "gap"])
+    paper = found[found["name"] == ""]
+    assert {(r.target, r.l): r.mean for r in paper.itertuples()} == PAPER
+    assert paper["low"].isna().all()
+    theirs = found[found["name"] != ""].set_index(["matched", "l", "target"])["mean"]
+    assert set(found["encoder"]) == {"sevennet-0", "MACE of the paper"}
+    assert set(theirs.index.get_level_values("matched")) == {"all", "subset"}
+    for (degree, target), mean in SCORES.items():  # no squares, no norms atom by atom
+        assert theirs["all", degree, target] == pytest.approx(mean)
+    assert set(by_degree(table, targets=["mu"])["target"]) == {"mu"}
+    assert by_degree(table[table["encoder"] != "sevennet-0"], targets=["mu", "gap"]).empty
+
+
+def test_networks_from_elsewhere_are_told_with_their_state():
+    index = routing_index(scores(sevennet_0=0, mace_untrained_0=0), vector="mu", scalar="gap")
+    said = elsewhere(index)
+    assert "sevennet-0 / block_1 routes, +0.60 (" in said
+    assert "untrained" not in said
+    turned = routing_index(scores(sevennet_0=0), vector="gap", scalar="mu")
+    assert "sevennet-0 / block_1 does not route, -0.60 (" in elsewhere(turned)
+    assert "was trained elsewhere" in elsewhere(index[index["encoder"] != "sevennet-0"])

@@ -15,7 +15,7 @@ from cpdkit.composition import composition_matrix
 from cpdkit.experiments.task import models, tables
 from cpdkit.experiments.task.erase import erasures
 from cpdkit.experiments.task.readout import readout_directions, without_readout
-from cpdkit.experiments.task.verdict import task_or_architecture, untaught
+from cpdkit.experiments.task.verdict import data_diversity, task_or_architecture, untaught
 from cpdkit.zoo import load_model
 
 SETTINGS = {"n": 100, "folds": "random", "n_folds": 5, "repeats": 1, "seed": 0, "level": 0.95}
@@ -64,6 +64,20 @@ def test_networks_by_name():
     assert {model.at for model in last} == {"last epoch"}
     (other,) = models.trained_elsewhere(["chgnet"])
     assert (other.architecture, other.task) == ("chgnet", "energy elsewhere")
+
+
+def test_a_second_seed_is_taken_for_the_tasks_that_have_it(monkeypatch):
+    both = [f"{a}-{t}-{s}" for a in ("painn", "mace") for t in ("gap", "untrained") for s in (0, 1)]
+    there = [*both, "painn-energy-0", "mace-energy-0", "painn-energy-1"]
+    monkeypatch.setattr(models, "model_names", lambda: there)
+
+    def named(seeds):
+        every = models.trained_here(["painn", "mace"], ["gap", "energy", "untrained"], seeds)
+        return [model.encoder.removeprefix("zoo/") for model in every]
+
+    assert sorted(named([0, 1])) == sorted(set(there) - {"painn-energy-1"})
+    assert named([0])[:3] == ["painn-gap-0", "painn-energy-0", "painn-untrained-0"]
+    assert "mace-gap-7" in named([0, 7])  # nobody has it: loading says how to train it
 
 
 def test_at_equal_error_the_worst_model_is_as_it_ended():
@@ -121,10 +135,65 @@ def test_published_networks_are_compared_with_the_mean_of_ours():
     table = stack({0: ours, 1: other}, "part")
     found = tables.differences_elsewhere(table).set_index("target")
     assert list(found.index) == ["gap", "mu"]
+    assert set(found["beside"]) == {"all"}
     energy = cell(ours, task="energy", target="mu", score="r2_partial")["mean"]
     theirs = cell(other, target="mu", score="r2_partial")["mean"].item()
     assert found.loc["mu", "minus ours"] == pytest.approx(theirs - energy.mean())
     assert tables.differences_elsewhere(ours).empty
+    assert "no published network" in data_diversity(found.reset_index(), target="gap").sentence
+
+
+def test_a_published_network_is_compared_with_ours_of_its_architecture():
+    ours = scores(product(["painn", "mace"], ["gap", "energy"], [0, 1]))
+    names = ["mace-spice", "so3lr"]
+    other = scores([(n, "energy elsewhere", 0) for n in names], at="published", seed=1)
+    found = tables.differences_elsewhere(stack({0: ours, 1: other}, "part"))
+    assert found.groupby("model")["beside"].unique().map(list).to_dict() == {
+        "mace-spice": ["all", "its architecture"], "so3lr": ["all"],
+    }  # fmt: skip
+    own = found[(found["beside"] == "its architecture") & (found["target"] == "gap")].iloc[0]
+    seeds = cell(ours, architecture="mace", task="energy", target="gap", score="r2_partial")
+    theirs = cell(other, architecture="mace-spice", target="gap", score="r2_partial")
+    assert own["minus ours"] == pytest.approx(theirs["mean"].item() - seeds["mean"].mean())
+    seen = found.drop_duplicates(["model", "target"]).set_index(["model", "target"])["seen"]
+    assert seen[seen].index.tolist() == [("so3lr", "mu")]
+
+
+def gains(*planted, beside="its architecture", seen=False):
+    """What `tables.differences_elsewhere` gives for published MACE of these differences."""
+    rows = [
+        (f"mace-{i}", "gap", seen, beside, m, m - 0.05, m + 0.05) for i, m in enumerate(planted)
+    ]
+    columns = ["model", "target", "seen", "beside", "minus ours", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+@pytest.mark.parametrize(
+    ("planted", "outcome"),
+    [
+        ((0.3, 0.2), "holds"),
+        ((0.3, 0.14), "undecided"),  # one of them may be no more than the margin above
+        ((0.3, 0.0), "undecided"),  # they disagree
+        ((0.0, 0.04), "fails"),
+        ((-0.3, 0.0), "fails"),
+        ((0.0, 0.06), "undecided"),
+    ],
+)
+def test_diverse_data_are_judged_by_every_published_network(planted, outcome):
+    others = gains(-0.5, 0.5, beside="all")
+    found = data_diversity(pd.concat([others, gains(*planted)]), target="gap")
+    assert found.outcome == outcome
+    assert f"mace-0 {planted[0]:+.2f} ({planted[0] - 0.05:+.2f} to" in found.sentence
+    assert "all architectures trained here on energies: mace-0 -0.50" in found.sentence
+    assert "not the effect of diverse data alone" in found.sentence
+
+
+def test_diverse_data_are_not_judged_by_who_saw_the_target_or_by_old_records():
+    found = data_diversity(gains(0.3, seen=True), target="gap")
+    assert (found.outcome, "no published network" in found.sentence) == ("undecided", True)
+    old = data_diversity(gains(0.3).drop(columns=["seen", "beside"]), target="gap")
+    assert (old.outcome, "lacks seen and beside" in old.sentence) == ("undecided", True)
+    assert data_diversity(gains(), target="gap").outcome == "undecided"
 
 
 def test_shares_of_every_stage_and_of_every_two_arms():
@@ -139,6 +208,26 @@ def test_shares_of_every_stage_and_of_every_two_arms():
     assert tables.plain(found, arms="gap, energy")["arms"].nunique() == 1
     old = found.drop(columns=["arms", "features", "folds"])
     assert tables.plain(old, arms="gap, energy").equals(old)
+
+
+def test_two_arms_are_compared_by_the_seeds_that_both_have():
+    design = product(["painn", "schnet"], ["gap", "energy"], [0, 1])
+    dipoles = product(["painn", "schnet"], ["dipole"], [0])
+    table = scores([*design, *dipoles])
+    found = tables.shares(table, tasks=["gap", "energy", "dipole"])
+    seeds = found.groupby("arms")["seeds"].agg(["min", "max"])
+    assert seeds.loc["gap, energy"].tolist() == [2, 2]
+    assert seeds.loc["gap, dipole"].tolist() == seeds.loc["energy, dipole"].tolist() == [1, 1]
+    first = table[table["seed"] == 0]
+    alone = tables.shares(first, tasks=["gap", "energy", "dipole"])
+    parts = ["arms", "target", "effect", "mean", "low", "high"]
+    with_dipole = [t[t["arms"].str.contains("dipole")][parts] for t in (found, alone)]
+    pd.testing.assert_frame_equal(*(part.reset_index(drop=True) for part in with_dipole))
+    said = task_or_architecture(found, targets=["gap", "mu"]).sentence
+    assert "label not seen: energies against dipoles: task " in said
+    assert said.count("up to 2 seeds") == 1
+    assert "nobody was trained on" not in said  # dipoles are what some were trained on
+    assert "seeds" not in task_or_architecture(alone, targets=["gap"]).sentence
 
 
 def planted(**effects):
@@ -184,7 +273,9 @@ def test_older_shares_and_missing_arms_are_answered():
     assert (old.outcome, "lacks arms" in old.sentence) == ("undecided", True)
     seen = shares[shares["arms"] == "gap, energy"]
     assert "no two kinds" in task_or_architecture(seen, targets=["gap"]).sentence
-    assert untaught(["atomization_energy", "alpha", "u0", "gap"]) == ["alpha"]
+    asked = ["atomization_energy", "alpha", "u0", "gap", "mu"]
+    assert untaught(asked, ["gap", "energy", "untrained"]) == ["alpha", "mu"]
+    assert untaught(asked, ["gap", "dipole"]) == ["atomization_energy", "alpha", "u0"]
 
 
 def test_variants_of_features_and_folds():
