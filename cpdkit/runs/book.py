@@ -15,19 +15,18 @@ from pathlib import Path
 import nbformat
 
 from cpdkit._files import replace_folder, scratch_folder
-from cpdkit.experiments.headlines import NAMES
+from cpdkit.runs.first_figure import by_training
 from cpdkit.runs.key import PACKAGE, file_hash
-from cpdkit.runs.record import recorded_tables
 from cpdkit.runs.run import MANIFEST, Run, read_notebook, run_notebook
 from cpdkit.runs.shipped import originals
 from cpdkit.runs.take_away import write_chapter
 from cpdkit.runs.wheel import offer_wheel
 
-__all__ = ["build_book", "first_screen", "stage_book"]
+__all__ = ["build_book", "stage_book"]
 
 _STAMP = "cpdkit-source.txt"
 _AT_ONCE = 4  # notebooks, at most, each with a kernel of about 1.5 GB and one thread
-_FIRST = ("xtb9", "qm9")  # data sets of the first screen
+_FIRST = ("01_disentanglement_gradient", ("xtb9", "qm9"))  # on the first screen
 COURSE = "book/course"
 
 
@@ -124,25 +123,12 @@ def stage_book(root: Path, source: Path, *, runs_dir: Path, profile: str = "defa
         elif "name" in read_notebook(notebook).metadata.get("cpdkit", {}):
             write_chapter(notebook, run, target, root=root)
     if (source / "notebooks").is_dir():
-        (source / "notebooks/first_screen.svg").write_text(first_screen(), encoding="utf-8")
+        from cpdkit.runs.page import as_svg  # matplotlib, which `cpdkit list` does without
+
+        leading = as_svg(by_training(*_FIRST))
+        (source / "notebooks/first_screen.svg").write_text(leading, encoding="utf-8")
     if (root / "pyproject.toml").is_file():
         offer_wheel(root, slides.parent)
-
-
-def first_screen() -> str:
-    """What the long runs of chapter 1 found, by what a network has seen: a figure, as SVG."""
-    from cpdkit.experiments.gradient.figures import kinds_figure
-    from cpdkit.runs.page import as_svg
-
-    records = {d: recorded_tables("01_disentanglement_gradient", dataset=d) for d in _FIRST}
-    known = {NAMES[name]: record for name, record in records.items() if record}
-    asked = next(iter(known.values())).manifest["parameters"]
-    drawn = {}
-    for name, record in known.items():
-        table = record["gradient"]
-        drawn[name] = table[(table["protocol"] == "sound") & (table["depth"] == 1)]
-    figure = kinds_figure(drawn, target=asked["targets"][0], handcrafted=asked["handcrafted"])
-    return as_svg(figure)
 
 
 def _runs(notebooks: list[Path], profile: str, runs_dir: Path) -> Iterator[Run]:

@@ -104,7 +104,7 @@ def kinds_figure(
             axis.annotate(f"\N{LEFTWARDS ARROW} {number(row['mean'], 1)}", at, va="center")
         axis.axvline(0, color="0.2", linewidth=0.8)
         axis.set(title=title, xlabel=_SCORES["r2_partial"], xlim=(_SHOWN, 1.05))
-    legend(figure, {text: looks(kinds)[kind] for kind, text in kinds.items()})
+    legend(figure, {kinds[kind]: look for kind, look in looks(kinds).items() if kind in order})
     return figure
 
 
