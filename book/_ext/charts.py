@@ -27,18 +27,18 @@ RECORDS = {
     "materials-project-all": ("08_crystals", "crystals: all 19,618 of at most 20 atoms"),
 }
 SCORES = {
-    "r2_partial": "r2_partial: share of what composition leaves",
-    "r2_geom": "r2_geom: residual against the raw target",
-    "r2_full": "r2_full: all features, nothing removed",
-    "r2_comp": "r2_comp: composition alone",
-    "ceiling": "ceiling: the most that r2_geom can reach",
-    "crossing": "crossing: r2_geom minus its ceiling",
+    "r2_partial": "R²partial: share of what composition leaves",
+    "r2_geom": "R²geom: residual against the raw target",
+    "r2_full": "R²full: all features, nothing removed",
+    "r2_comp": "R²comp: composition alone",
+    "ceiling": "ceiling: the most that R²geom can reach",
+    "crossing": "crossing: R²geom minus its ceiling",
 }
 KINDS = {  # short, so that a legend of them fits on a phone
-    "trained on the target": ("#D55E00", "circle"),
-    "trained otherwise": ("#0173B2", "square"),
-    "untrained": ("#029E73", "triangle-up"),
-    "descriptor": ("#CC78BC", "diamond"),
+    "trained on the target": ("#0173B2", "circle"),
+    "trained otherwise": ("#C77F04", "square"),
+    "untrained": ("#029E73", "diamond"),
+    "descriptor": ("#D55E00", "triangle-up"),
     "null": ("#949494", "cross"),
 }
 PROBES = {
@@ -79,7 +79,7 @@ def gradient() -> dict[str, Any]:
 
 
 def ladder() -> dict[str, Any]:
-    """What is left as more is removed: choose data, target and who stands out."""
+    """What is left as more is removed: choose data, target and whom to highlight."""
     table = ladder_table()
     scale = _scale(_LOWEST)
     x = alt.X("mean:Q", title=_R2, scale=scale)
@@ -94,8 +94,8 @@ def ladder() -> dict[str, Any]:
         *_points(one, scale, y),
     ]
     names = {name: name for name in table["representation"]}
-    choices = [_select("representation", names, "stands out")]
-    return _of_records(layers, table, choices, "'r2_partial, ' + representation", 50)
+    choices = [_select("representation", names, "highlight")]
+    return _of_records(layers, table, choices, "'R²partial, ' + representation", 50)
 
 
 def playground() -> dict[str, Any]:

@@ -7,17 +7,23 @@ from collections.abc import Mapping
 from cpdkit.experiments.headlines import NAMES
 from cpdkit.experiments.verdict import VERBS, badge
 
-__all__ = ["badge_of", "labelled_badges"]
+__all__ = ["ANSWERS", "badge_of", "labelled_badges"]
 
 _OURS: Mapping[str, str] = {
     "06_geometry_alone": "our question",
     "07_isomers": "our question, better than counts of bonds",
-    "08_crystals": "our question",
+    "08_crystals": "our question, as for molecules?",
 }
 """By notebook, what its first verdict answers where the paper does not claim it."""
 
 _CLAIMED: Mapping[str, tuple[str, str]] = {"07_isomers": ("claimed_", "94.6 %")}
 """By notebook, the verdict of the paper's claim where the first one is ours, and its label."""
+
+_YES_OR_NO = ("08_crystals",)
+"""Notebooks whose verdict answers a question; *fails* would be read as said of the claims."""
+
+ANSWERS = {"holds": "yes", "partly": "in part", "fails": "no", "undecided": "undecided"}
+"""Outcomes as answers to a question."""
 
 _COLOURS = {
     "reproduced": "success",
@@ -49,10 +55,20 @@ def badge_of(
     '{bdg-success}`reproduced`'
     >>> badge_of("06_geometry_alone", {"xtb9": "holds"}, label="our question")
     '{bdg-success}`our question: holds on our molecules`'
+    >>> badge_of("08_crystals", {"materials-project": "fails", "prototypes": "undecided"})
+    '{bdg-secondary}`2,000 Materials Project crystals: no; ionic crystals of ours: undecided`'
     """
     word = badge(outcomes.values())
-    said = _outcomes(outcomes) if notebook in _OURS and not verdict else word
-    return f"{{bdg-{_COLOURS[word]}}}`{f'{label}: ' if label else ''}{said}`"
+    said = word
+    if notebook in _YES_OR_NO and outcomes:
+        said = "; ".join(
+            f"{_within_a_sentence(name)}: {ANSWERS[outcome]}" for name, outcome in outcomes.items()
+        )
+        word = word if len(set(outcomes.values())) == 1 else "open"
+    elif notebook in _OURS and not verdict:
+        said = _outcomes(outcomes)
+    before = label + (" " if label.endswith("?") else ": ") if label else ""
+    return f"{{bdg-{_COLOURS[word]}}}`{before}{said}`"
 
 
 def labelled_badges(notebook: str, outcomes: Mapping[str, Mapping[str, str]]) -> str:

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from myst_nb import glue as glue_text
 
 from cpdkit.experiments.badges import badge_of, labelled_badges
-from cpdkit.experiments.headlines import HEADLINES, headline
+from cpdkit.experiments.headlines import HEADLINES, NAMES, headline
 from cpdkit.experiments.labels import in_words, label, labelled
 from cpdkit.experiments.verdict import STYLES, Verdict, with_interval
 from cpdkit.figures import described
@@ -309,8 +309,11 @@ class Page:
             if not self._of_ours and recorded is None:
                 continue
             found = recorded_outcomes(self.notebook, datasets=self.datasets, row=i)
-            text = "; ".join(f"{label(k)}: {v}" for k, v in found.items()) or "not recorded"
-            self.path(f"{before}recorded", "txt").write_text(text if recorded is None else recorded)
+            text = "; ".join(f"{NAMES.get(k, label(k))}: {v}" for k, v in found.items()) or "not recorded"
+            text = text if recorded is None else recorded
+            self.path(f"{before}recorded", "txt").write_text(text)
+            if found:
+                shown[-1] = f"*Long runs, recorded: {text.rstrip('.')}. This run:*\n\n{shown[-1]}"
             outcomes[before] = found
             said = badge_of(self.notebook, found, verdict=before)
             self.path(f"{before}badge", "txt").write_text(said)

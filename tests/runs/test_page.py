@@ -146,7 +146,10 @@ def test_verdicts_are_kept_for_tables_pages_and_the_book(
     glued.clear()
     list(page.records())
     shown = page.verdict(one, glue="first", also={"claimed": (two, "second")})
-    assert shown.data == "**The SOAP descriptor 0.4 for the gap.**\n\n**No.**"
+    assert shown.data == (
+        "*Long runs, recorded: QM9: holds. This run:*\n\n**The SOAP descriptor 0.4 for the gap.**"
+        "\n\n*Long runs, recorded: QM9: fails. This run:*\n\n**No.**"
+    )
     assert pd.read_csv("06_verdict.csv")["sentence"].tolist() == [one.sentence, two.sentence]
     texts = {path.stem: path.read_text() for path in Path.cwd().glob("*.txt")}
     assert texts == {

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from cpdkit.experiments.badges import ANSWERS
 from cpdkit.experiments.headlines import NAMES
-from cpdkit.experiments.verdict import VERBS, Verdict, decide, listed, with_interval
+from cpdkit.experiments.verdict import Verdict, decide, listed, with_interval
 
 __all__ = [
     "CLAIMS",
@@ -38,6 +39,11 @@ NOT_ASKED = "not asked"
 
 _CLAIM = "What was found for molecules holds for crystals."
 _DECIDED = ("holds", "partly", "fails")
+_ANSWERS = {
+    "holds": "The conclusions on molecules carry over to these crystals",
+    "fails": "Not all conclusions on molecules carry over to these crystals",
+    "undecided": "Whether the conclusions on molecules carry over to these crystals is undecided",
+}
 _COUNTS = ("none", "one", "two", "three", "four", "five")
 
 
@@ -76,7 +82,7 @@ def carries_over(table: pd.DataFrame) -> Verdict:
 
     Claims that molecules decide in one way, and that can be asked of crystals, count. The statement
     **holds** if all of them have the same outcome on crystals, **fails** if one has the opposite,
-    and is **undecided** where one is left open, or holds in part on one side only.
+    and is **undecided** where one is left open, or holds in part here or there.
     """
     counted = table[table["on molecules"].isin(_DECIDED) & (table["crystals"] != NOT_ASKED)]
     kinds = {
@@ -87,7 +93,7 @@ def carries_over(table: pd.DataFrame) -> Verdict:
     outcome = decide(holds=bool(kinds["yes"]) and not others, fails=bool(kinds["no"]))
     words = {
         "yes": "with the same outcome",
-        "in part": "in part on one side only",
+        "in part": "the same in part",
         "no": "with the opposite outcome",
         "open": "left open",
     }
@@ -97,16 +103,15 @@ def carries_over(table: pd.DataFrame) -> Verdict:
         if claims
     ]
     sentence = (
-        f"That the conclusions on molecules carry over to crystals {VERBS[outcome]}. Of the claims "
-        f"that molecules decide in one way, {_COUNTS[len(counted)]} can be asked here"
+        f"{_ANSWERS[outcome]}. Of the claims that molecules decide in one way, "
+        f"{_COUNTS[len(counted)]} can be asked here"
     )
     return Verdict(_CLAIM, outcome, f"{'; '.join([sentence, *told])}.")
 
 
 def carried_in_words(recorded: Mapping[str, str]) -> str:
     """Whether conclusions carry over, by data set; its outcomes are not those of a claim."""
-    words = {"holds": "yes", "fails": "no", "partly": "in part"}
-    told = [f"{NAMES.get(name, name)}: {words.get(o, o)}" for name, o in recorded.items()]
+    told = [f"{NAMES.get(name, name)}: {ANSWERS[o]}" for name, o in recorded.items()]
     return f"Do the conclusions on molecules carry over? {'; '.join(told) or 'Not recorded'}."
 
 
