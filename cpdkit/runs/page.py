@@ -309,8 +309,8 @@ class Page:
             if not self._of_ours and recorded is None:
                 continue
             found = recorded_outcomes(self.notebook, datasets=self.datasets, row=i)
-            text = "; ".join(f"{NAMES.get(k, label(k))}: {v}" for k, v in found.items()) or "not recorded"
-            text = text if recorded is None else recorded
+            told = "; ".join(f"{NAMES.get(k, label(k))}: {v}" for k, v in found.items())
+            text = (told or "not recorded") if recorded is None else recorded
             self.path(f"{before}recorded", "txt").write_text(text)
             if found:
                 shown[-1] = f"*Long runs, recorded: {text.rstrip('.')}. This run:*\n\n{shown[-1]}"

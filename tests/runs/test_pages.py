@@ -139,19 +139,61 @@ def test_what_is_said_of_routing_elsewhere_is_recorded() -> None:
     record = recorded_tables("02_irrep_routing", dataset="xtb9")
     table = record["by_degree"].query("matched == 'all'")
     of = table.set_index(["encoder", "name", "target", "l"])["mean"]
-    ours = ("from $\\ell = 1$ ", " from $\\ell = 0$ on our molecules")
-    told = {("sevennet-0", "interaction_1"): ours, ("so3lr", "interaction_3"): ("", "")}
+    ours, degrees = " on our molecules", ["from $\\ell = 1$", "from $\\ell = 0$"]
+    told = {("sevennet-0", "interaction_1"): (ours, True), ("so3lr", "interaction_3"): ("", False)}
     said = []
-    for of_layer, (first, last) in told.items():
+    for of_layer, (where, again_named) in told.items():
         mu, gap = (
             [f"{of[(*of_layer, target, degree)]:.2f}" for degree in (1, 0)]
             for target in ("mu", "gap")
         )
-        said.append(f"is {mu[0]} {first}and {mu[1]}{last}, of the gap {gap[0]} and {gap[1]}")
+        first = " and ".join(map(" ".join, zip(mu, degrees, strict=True)))
+        last = " and ".join(map(" ".join, zip(gap, degrees, strict=True)) if again_named else gap)
+        said.append(f"is {first}{where}, of the gap {last}")
     assert [sentence for sentence in said if sentence not in _claims()] == []
     for dataset, count in (("xtb9", "3 of 3"), ("qm9", "1 of 3")):
         verdicts = recorded_tables("02_irrep_routing", dataset=dataset)["verdict"]["sentence"]
         assert verdicts.str.contains(f"{count} untrained networks").any()
+
+
+@pytest.mark.parametrize("dataset", ["xtb9", "qm9"])
+def test_what_is_said_of_those_that_do_not_count_is_recorded(dataset: str) -> None:
+    record = recorded_tables("01_disentanglement_gradient", dataset=dataset)
+    sentence = record["verdict"]["sentence"].iloc[0]
+    found = re.findall(
+        r"(?:trained on it|without training), [\w/+-]+: ([+-][\d.]+) \((.*?)\)", sentence
+    )
+    told = [
+        f"{mean} ({ends})".replace("+", "").replace("-", "\N{MINUS SIGN}") for mean, ends in found
+    ]
+    del told[1]  # of the gap, without training: below SOAP, and not told
+    assert [said for said in told if said not in _claims()] == []
+    table = record["gradient"]
+    table = table[(table["encoder"] == "ani2x-aev") & (table["target"] == "gap")]
+    table = table[table["score"] == "r2_geom"].set_index("protocol")
+    for protocol in ("transductive", "sound"):
+        assert with_interval(table.loc[protocol]).replace("-", "\N{MINUS SIGN}") in _claims()
+    if dataset == "qm9":
+        (most,) = re.findall(r"at most (\S+) by ([\d.]+), (\S+) by ([\d.]+)\)", sentence)
+        assert most[::2] == ("zoo/visnet-energy-0", "sevennet-0")
+        assert f"up to {most[1]} above SOAP, SevenNet-0 up to {most[3]}." in _claims()
+
+
+def test_what_is_said_of_geometry_alone_and_of_pairs_that_differ_is_recorded() -> None:
+    said = recorded_tables("06_geometry_alone", dataset="xtb9")["verdict"]["sentence"].iloc[0]
+    (found,) = re.findall(r"the order of (\d+) .* is (\+[\d.]+ \(.*?\)), and", said)
+    assert f"Over {found[0]} networks and descriptors" in _claims()
+    assert f"is {found[1]}." in _claims()
+    for dataset in ("xtb9", "qm9"):
+        said = recorded_tables("07_isomers", dataset=dataset)["verdict"]["sentence"].iloc[1]
+        (pairs,) = re.findall(
+            r"the (\d+)% of pairs that differ by ([\d.]+ \w+) or more \(([\d.]+)%", said
+        )
+        share, by, reached = pairs
+        of_pairs = (
+            f"of the {share} % of pairs that" if dataset == "xtb9" else f"of the {share} % that"
+        )
+        assert f"{reached} % {of_pairs} differ by {by}" in _claims()
 
 
 def test_what_is_said_of_polymorph_pairs_is_recorded() -> None:
@@ -165,7 +207,7 @@ def test_what_is_said_of_polymorph_pairs_is_recorded() -> None:
     assert (outcomes.iloc[0], outcomes.iloc[-1]) == ("fails", "holds")
 
 
-WORDS = {"partly": "in part", "undecided": "open", "not asked": "cannot be asked"}
+WORDS = {"partly": "in part", "not asked": "cannot be asked"}
 
 
 @pytest.mark.parametrize("dataset", CRYSTALS)
