@@ -20,6 +20,14 @@ NAMES = {
 }
 
 
+_KINDS = {
+    "descriptor": "descriptors",
+    "trained": "networks trained here",
+    "pretrained": "pretrained networks",
+    "untrained": "untrained networks",
+}
+
+
 class Record(Protocol):
     """Tables of a long run by their short names, and what it was asked."""
 
@@ -63,7 +71,8 @@ def _inflation(record: Record) -> Told:
     rows = table[(table["folds"] == table["folds"].iloc[0])]
     first = rows["target"].iloc[0]
     told = [
-        f"{row['kind']} {with_interval(row)}" for _, row in rows[rows["target"] == first].iterrows()
+        f"{_KINDS.get(row['kind'], row['kind'])} {with_interval(row)}"
+        for _, row in rows[rows["target"] == first].iterrows()
     ]
     return f"R² of {first.replace('_', ' ')} from residuals, typical model", told
 
