@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,10 +45,11 @@ def probe_settings(*, n_trees: int, seed: int) -> dict[str, Any]:
     }
 
 
-def fixed_probes(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Ridge, neural network, trees, and a kernel whose penalty and width are not chosen."""
-    chosen = {name: settings[name] for name in ("ridge", "mlp", "trees")}
-    return {**chosen, "kernel": kernel(alpha=1e-3, width=1.0)}
+def fixed_probes(settings: Mapping[str, Any], *, asked: Collection[str]) -> dict[str, Any]:
+    """Ridge and trees; if asked, a neural network and a kernel of one penalty and width."""
+    fixed = {**settings, "kernel": kernel(alpha=1e-3, width=1.0)}
+    wanted = {"ridge", "trees", *asked}
+    return {name: fixed[name] for name in ("ridge", "mlp", "trees", "kernel") if name in wanted}
 
 
 def varying_channels(rep: Representation) -> np.ndarray:

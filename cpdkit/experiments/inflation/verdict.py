@@ -208,7 +208,7 @@ def safe_after_projection(safe: pd.DataFrame, *, widths: Sequence[int]) -> str:
 def recommended_remedy(remedies: pd.DataFrame) -> str:
     """Formula means, with what probes find before and after them, in a sentence."""
     told = []
-    for probe in ("trees", "kernel", "mlp"):
+    for probe in [p for p in ("trees", "kernel", "mlp") if p in set(remedies["probe"])]:
         rows = remedies[remedies["probe"] == probe]
         nothing = rows[rows["truth"] == 0].groupby("remedy")["mean"].max().clip(lower=0)
         got = rows[(rows["truth"] > 0) & (rows["remedy"] == "formula means")]["mean"].iloc[0]

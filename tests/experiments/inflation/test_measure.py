@@ -51,8 +51,9 @@ def test_each_width_probe_and_representation_has_a_row(empty):
 
 def test_fixed_probes_are_those_of_the_settings():
     settings = measure.probe_settings(n_trees=5, seed=0)
-    fixed = measure.fixed_probes(settings)
+    fixed = measure.fixed_probes(settings, asked=["kernel", "mlp", "knn"])
     assert list(fixed) == ["ridge", "mlp", "trees", "kernel"]
+    assert list(measure.fixed_probes(settings, asked=["knn"])) == ["ridge", "trees"]
     assert fixed["trees"] is settings["trees"]
     assert settings["kernel"] == "kernel"
 
