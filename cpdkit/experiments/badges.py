@@ -12,7 +12,7 @@ __all__ = ["ANSWERS", "badge_of", "labelled_badges"]
 _OURS: Mapping[str, str] = {
     "06_geometry_alone": "our question",
     "07_isomers": "our question, better than counts of bonds",
-    "08_crystals": "our question, as for molecules?",
+    "08_crystals": "Our question, as for molecules?",
 }
 """By notebook, what its first verdict answers where the paper does not claim it."""
 
@@ -56,19 +56,18 @@ def badge_of(
     >>> badge_of("06_geometry_alone", {"xtb9": "holds"}, label="our question")
     '{bdg-success}`our question: holds on our molecules`'
     >>> badge_of("08_crystals", {"materials-project": "fails", "prototypes": "undecided"})
-    '{bdg-secondary}`2,000 Materials Project crystals: no; ionic crystals of ours: undecided`'
+    '{bdg-danger}`2,000 Materials Project crystals: no` \
+{bdg-secondary}`ionic crystals of ours: undecided`'
     """
-    word = badge(outcomes.values())
-    said = word
     if notebook in _YES_OR_NO and outcomes:
-        said = "; ".join(
-            f"{_within_a_sentence(name)}: {ANSWERS[outcome]}" for name, outcome in outcomes.items()
-        )
-        word = word if len(set(outcomes.values())) == 1 else "open"
-    elif notebook in _OURS and not verdict:
-        said = _outcomes(outcomes)
-    before = label + (" " if label.endswith("?") else ": ") if label else ""
-    return f"{{bdg-{_COLOURS[word]}}}`{before}{said}`"
+        each = [
+            f"{{bdg-{_COLOURS[badge([outcome])]}}}`{_within_a_sentence(name)}: {ANSWERS[outcome]}`"
+            for name, outcome in outcomes.items()
+        ]
+        return " ".join([label, *each] if label else each)
+    word = badge(outcomes.values())
+    said = _outcomes(outcomes) if notebook in _OURS and not verdict else word
+    return f"{{bdg-{_COLOURS[word]}}}`{f'{label}: ' if label else ''}{said}`"
 
 
 def labelled_badges(notebook: str, outcomes: Mapping[str, Mapping[str, str]]) -> str:
