@@ -232,6 +232,19 @@ def test_the_table_of_claims_on_crystals_is_recorded() -> None:
     assert all(f"({anchor})=" in (ROOT / "book/claims.md").read_text() for anchor, *_ in rows)
 
 
+def test_what_is_said_of_symmetry_and_neighbours_is_recorded() -> None:
+    table = recorded_tables("08_crystals", dataset="materials-project-all")["ladder"]
+    table = table[(table["representation"] == "sevennet-l3i5") & (table["score"] == "r2_partial")]
+    left = table[table["target"] == "band_gap"].set_index("removed")["mean"]
+    said = (
+        f"{left['fractions']:.2f} without composition, {left['space group']:.2f} without the space "
+        f"group as well, {left['coordination']:.2f} without coordination numbers"
+    )
+    assert said in _claims()
+    page = (ROOT / "notebooks/08_crystals.ipynb").read_text().replace('",\n    "', "")
+    assert said in " ".join(page.replace("\\n", " ").split())
+
+
 def test_what_the_pages_say_of_fewer_crystals_is_recorded() -> None:
     curves = recorded_tables("08_crystals", dataset="materials-project-all")["curves"]
     of = (curves.target == "band_gap") & (curves.score == "r2_partial") & (curves.width == "all")
