@@ -91,7 +91,7 @@ def layer_profiles(
 def profile_sentence(profiles: pd.DataFrame) -> str:
     """Who loses composition on the way and regains it."""
     if profiles.empty:
-        return "This run reads last layers only."
+        return "In this run no network is read at several layers."
     by_state = profiles.groupby("state", sort=False)["encoder"].agg(list).to_dict()
     two = by_state.pop("no layer between", [])
     n = len(profiles) - len(two)
