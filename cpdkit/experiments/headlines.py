@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from cpdkit.experiments.verdict import lacks, saw_target, with_interval
+from cpdkit.experiments.verdict import KINDS, lacks, saw_target, with_interval
 
 __all__ = ["HEADLINES", "NAMES", "Record", "headline"]
 
@@ -17,14 +17,6 @@ NAMES = {
     "prototypes": "Ionic crystals of ours",
     "materials-project": "2,000 Materials Project crystals",
     "materials-project-all": "All 19,618 of at most 20 atoms",
-}
-
-
-_KINDS = {
-    "descriptor": "descriptors",
-    "trained": "networks trained here",
-    "pretrained": "pretrained networks",
-    "untrained": "untrained networks",
 }
 
 
@@ -71,7 +63,7 @@ def _inflation(record: Record) -> Told:
     rows = table[(table["folds"] == table["folds"].iloc[0])]
     first = rows["target"].iloc[0]
     told = [
-        f"{_KINDS.get(row['kind'], row['kind'])} {with_interval(row)}"
+        f"{KINDS[row['kind']]} {with_interval(row)}"
         for _, row in rows[rows["target"] == first].iterrows()
     ]
     return f"R² of {first.replace('_', ' ')} from residuals, typical model", told

@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["MARGIN", "STYLES", "VERBS", "Verdict", "above_ceiling", "badge", "decide", "kind_of"]
+__all__ = [
+    "KINDS",
+    "MARGIN",
+    "STYLES",
+    "VERBS",
+    "Verdict",
+    "above_ceiling",
+    "badge",
+    "decide",
+    "kind_of",
+]
 __all__ += ["lacks", "listed", "named", "number", "of_target", "points", "saw_target", "signed"]
 __all__ += ["with_interval"]
 
@@ -157,6 +167,16 @@ def saw_target(encoder: str, target: str) -> bool:
     if asked == "energy" and _ENERGIES_ELSEWHERE.fullmatch(name):
         return True
     return f"-{asked}-" in name or asked in _OTHERS_ELSEWHERE.get(name, ())
+
+
+KINDS: Mapping[str, str] = {
+    "descriptor": "descriptors",
+    "trained": "networks trained here",
+    "pretrained": "pretrained networks",
+    "untrained": "untrained networks",
+    "null": "nulls",
+}
+"""What `kind_of` answers, as sentences say it."""
 
 
 def kind_of(encoder: str, handcrafted: Collection[str]) -> str:

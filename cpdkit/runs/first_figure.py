@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from cpdkit.experiments.headlines import NAMES
 from cpdkit.runs.record import recorded_tables
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ def by_training(notebook: str, datasets: Sequence[str]) -> Figure:
         If none of them is recorded.
     """
     from cpdkit.experiments.gradient.figures import kinds_figure
-    from cpdkit.experiments.headlines import NAMES
 
     records = {name: recorded_tables(notebook, dataset=name) for name in datasets}
     known = {NAMES[name]: record for name, record in records.items() if record}

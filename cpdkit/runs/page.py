@@ -279,6 +279,8 @@ class Page:
     ) -> Markdown:
         """Keep a verdict for the table, the landing page and the book, and show its sentence.
 
+        Beside records the sentence is shown after their outcomes.
+
         Writes ``NUMBER_verdict.csv`` with names as they are, and with labels
         ``NUMBER_sentence.txt`` and ``NUMBER_outcome.txt``; on a page with records also
         ``NUMBER_recorded.txt``, ``NUMBER_badge.txt``, the word for all that is recorded,

@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import pandas as pd
 from nbformat import NotebookNode
 
 from cpdkit._files import packed
 from cpdkit._version import WHEEL
+from cpdkit.experiments.crystals.verdict import claim_by_claim
 from cpdkit.experiments.headlines import NAMES
 from cpdkit.experiments.labels import in_words
 from cpdkit.runs.in_two import SECOND, in_two
@@ -164,19 +164,10 @@ def _recorded(run: Run) -> str:
                 said.setdefault(record["verdict"]["sentence"].iloc[0], []).append(NAMES[name])
         told = [f"{'; '.join(names)}: {sentence}" for sentence, names in said.items()]
         carried = {NAMES[name]: r["carried"] for name, r in of.items() if r and "carried" in r}
-        headline = _claim_by_claim(carried) if carried else in_words("\n\n".join(told))
+        headline = in_words("\n\n".join(told))
+        if carried:
+            headline = f"\n\n{claim_by_claim(carried)}"
     return f"{badges} {headline}".strip()
-
-
-def _claim_by_claim(carried: dict[str, pd.DataFrame]) -> str:
-    """Outcomes on molecules and of each record on crystals, as a table in Markdown."""
-    first = next(iter(carried.values()))
-    columns = {"Claim": first["claim"], "Molecules": first["on molecules"]}
-    columns |= {name: table["crystals"] for name, table in carried.items()}
-    rows = [list(columns), ["---"] * len(columns), *zip(*columns.values(), strict=True)]
-    words = {"partly": "in part", "not asked": "cannot be asked"}
-    lines = [" | ".join(words.get(cell, cell) for cell in row) for row in rows]
-    return "\n\n" + "\n".join(f"| {line} |" for line in lines)
 
 
 def _reference(link: re.Match[str]) -> str:

@@ -17,6 +17,7 @@ __all__ = [
     "carried_over",
     "carried_in_words",
     "carries_over",
+    "claim_by_claim",
     "degrees_in_words",
     "gains_in_words",
 ]
@@ -39,7 +40,7 @@ NOT_ASKED = "not asked"
 
 _CLAIM = "What was found for molecules holds for crystals."
 _DECIDED = ("holds", "partly", "fails")
-_ANSWERS = {
+_SAID = {
     "holds": "The conclusions on molecules carry over to these crystals",
     "fails": "Not all conclusions on molecules carry over to these crystals",
     "undecided": "Whether the conclusions on molecules carry over to these crystals is undecided",
@@ -103,7 +104,7 @@ def carries_over(table: pd.DataFrame) -> Verdict:
         if claims
     ]
     sentence = (
-        f"{_ANSWERS[outcome]}. Of the claims that molecules decide in one way, "
+        f"{_SAID[outcome]}. Of the claims that molecules decide in one way, "
         f"{_COUNTS[len(counted)]} can be asked here"
     )
     return Verdict(_CLAIM, outcome, f"{'; '.join([sentence, *told])}.")
@@ -113,6 +114,16 @@ def carried_in_words(recorded: Mapping[str, str]) -> str:
     """Whether conclusions carry over, by data set; its outcomes are not those of a claim."""
     told = [f"{NAMES.get(name, name)}: {ANSWERS[o]}" for name, o in recorded.items()]
     return f"Do the conclusions on molecules carry over? {'; '.join(told) or 'Not recorded'}."
+
+
+def claim_by_claim(carried: Mapping[str, pd.DataFrame]) -> str:
+    """Outcomes on molecules and on each set of crystals, by its name, as a table in Markdown."""
+    first = next(iter(carried.values()))
+    columns = {"Claim": first["claim"], "Molecules": first["on molecules"]}
+    columns |= {name: table["crystals"] for name, table in carried.items()}
+    rows = [list(columns), ["---"] * len(columns), *zip(*columns.values(), strict=True)]
+    words = {"partly": "in part", NOT_ASKED: "cannot be asked"}
+    return "\n".join(f"| {' | '.join(words.get(cell, cell) for cell in row)} |" for row in rows)
 
 
 def gains_in_words(gains: pd.DataFrame) -> str:

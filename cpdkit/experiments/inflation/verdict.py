@@ -10,6 +10,7 @@ import pandas as pd
 from cpdkit.experiments.inflation.planted import RARE, SMOOTH
 from cpdkit.experiments.labels import label
 from cpdkit.experiments.verdict import (
+    KINDS,
     VERBS,
     Verdict,
     above_ceiling,
@@ -38,13 +39,6 @@ STRONG = "strong trees"
 """Trees as scikit-learn makes them by default, which decide."""
 
 _KIND_COLUMNS = ["folds", "target", "kind", "models", "above", "mean", "low", "high"]
-_KINDS = {
-    "descriptor": "descriptors",
-    "trained": "networks trained here",
-    "pretrained": "pretrained networks",
-    "untrained": "untrained networks",
-    "null": "nulls",
-}
 
 
 def by_kind(
@@ -120,7 +114,7 @@ def typical(kinds: pd.DataFrame) -> pd.DataFrame:
     """
     first = kinds["folds"].iloc[0]
     shown = kinds.assign(
-        kind=[_KINDS[kind] for kind in kinds["kind"]],
+        kind=[KINDS[kind] for kind in kinds["kind"]],
         column=[
             label(target) if folds == first else f"{label(target)}, {folds} folds"
             for target, folds in zip(kinds["target"], kinds["folds"], strict=True)
@@ -145,7 +139,7 @@ def _where(judged: pd.DataFrame, state: str, controls: Sequence[str]) -> str:
     for kind, rows in judged[judged["state"] == state].groupby("kind", sort=False):
         found = set(rows["target"])
         key = tuple(_said(control) for control in controls if control in found)
-        kinds.setdefault(key, []).append(_KINDS[str(kind)])
+        kinds.setdefault(key, []).append(KINDS[str(kind)])
     return "; ".join(f"{listed(found)} in {listed(where)}" for found, where in kinds.items())
 
 
