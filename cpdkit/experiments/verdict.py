@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 __all__ = [
+    "HANDCRAFTED",
     "KINDS",
     "MARGIN",
     "STYLES",
@@ -37,8 +38,15 @@ MARGIN = 0.1
 smallest contrast that the paper calls a gradient (0.08 to 0.53). With half of it 1,500 molecules
 could never refute a claim on planted data."""
 
-NULLS = ("bond-counts", "random")
-"""Encoders that are neither a descriptor of geometry nor learned."""
+NULLS = (
+    "bond-counts",
+    "random",
+    "bond counts",
+    "Morgan counts",
+    "bonds (no geometry)",
+    "random numbers",
+)
+"""Representations that are neither a descriptor of geometry nor learned."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +187,11 @@ KINDS: Mapping[str, str] = {
 """What `kind_of` answers, as sentences say it."""
 
 
-def kind_of(encoder: str, handcrafted: Collection[str]) -> str:
+HANDCRAFTED = ("ani2x-aev", "soap")
+"""Our encoders that are descriptors, no networks."""
+
+
+def kind_of(encoder: str, handcrafted: Collection[str] = HANDCRAFTED) -> str:
     """Whether it is a descriptor, trained here, trained elsewhere, untrained, or a null.
 
     Examples

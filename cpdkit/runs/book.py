@@ -15,7 +15,7 @@ from pathlib import Path
 import nbformat
 
 from cpdkit._files import replace_folder, scratch_folder
-from cpdkit.runs.first_figure import by_training
+from cpdkit.runs.first_figure import first_figure
 from cpdkit.runs.key import PACKAGE, file_hash
 from cpdkit.runs.run import MANIFEST, Run, read_notebook, run_notebook
 from cpdkit.runs.shipped import originals
@@ -26,7 +26,7 @@ __all__ = ["build_book", "stage_book"]
 
 _STAMP = "cpdkit-source.txt"
 _AT_ONCE = 4  # notebooks, at most, each with a kernel of about 1.5 GB and one thread
-_FIRST = ("01_disentanglement_gradient", ("xtb9", "qm9"))  # on the first screen
+_FIRST = "01_disentanglement_gradient"  # whose figure is on the first screen
 COURSE = "book/course"
 
 
@@ -125,7 +125,7 @@ def stage_book(root: Path, source: Path, *, runs_dir: Path, profile: str = "defa
     if (source / "notebooks").is_dir():
         from cpdkit.runs.page import as_svg  # matplotlib, which `cpdkit list` does without
 
-        leading = as_svg(by_training(*_FIRST))
+        leading = as_svg(first_figure(_FIRST))
         (source / "notebooks/first_screen.svg").write_text(leading, encoding="utf-8")
     if (root / "pyproject.toml").is_file():
         offer_wheel(root, slides.parent)

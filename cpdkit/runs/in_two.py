@@ -38,8 +38,8 @@ def in_two(notebook: NotebookNode, *, name: str) -> tuple[NotebookNode, Notebook
     Returns
     -------
     page : NotebookNode
-        The first cell, the figure that leads, the sections of ``first_page``, and a link that names
-        the others.
+        The first cell, the figure that leads with the prose under it, the sections of
+        ``first_page``, and a link that names the others.
     depth : NotebookNode or None
         The other sections under a title; None where the metadata name no ``first_page``.
 
@@ -98,10 +98,12 @@ def _split(notebook: NotebookNode) -> Iterator[NotebookNode]:
 
 
 def _take(figure: str, sections: list[tuple[str, list[NotebookNode]]]) -> list[NotebookNode]:
-    """Take the cell that draws a figure out of its section."""
+    """Take the cell that draws a figure out of its section, and what is written under it."""
     drawing = f'page.figure("{figure}"'
     for _, cells in sections:
         for i, cell in enumerate(cells):
             if cell.cell_type == "code" and drawing in cell.source:
-                return [cells.pop(i)]
+                n = 2 if [c.cell_type for c in cells[i + 1 : i + 2]] == ["markdown"] else 1
+                taken, cells[i : i + n] = cells[i : i + n], []
+                return taken
     raise ValueError(f"no cell of the notebook holds {drawing}, the figure that is to lead.")

@@ -49,6 +49,8 @@ def test_every_line_stands_on_one_page_in_its_order(kept: set[int], lead: str) -
     if lead:
         code = [cell for cell in page.cells if cell.cell_type == "code"]
         assert code[0].source == f'page.figure("{lead}", draw())'
+        if lead != "f3":  # what is written under it stays there
+            assert texts(page)[texts(page).index(code[0].source) + 1] == f"End of {lead[1]}."
     shown = page.cells + (depth.cells if depth else [])
     assert all("hide-input" in c.metadata.tags for c in shown if c.cell_type == "code")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from cpdkit.experiments.labels import label, labelled
-from cpdkit.experiments.verdict import kind_of, number, saw_target
 from cpdkit.figures import (
     STYLE,
     hollow,
@@ -25,11 +24,10 @@ from cpdkit.figures import (
     panels,
 )
 
-__all__ = ["architecture_figure", "gradient_figure", "heat_map", "kinds_figure", "ladder_figure"]
+__all__ = ["architecture_figure", "gradient_figure", "heat_map", "ladder_figure"]
 __all__ += ["ladder_map", "layer_figure", "probe_figure", "protocol_figure"]
 
 _PARTIAL = r"$R^2_\mathrm{partial}$ (dimensionless)"
-_SHOWN = -0.15  # where the first screen's figure ends
 _LOWEST = -0.6  # a probe that went astray on few rows would hide all other lines
 _ROWS: dict[str, Any] = {"row": 0.42, "rest": 1.3, "left": 3.3}
 _SCORES = {
@@ -65,54 +63,6 @@ def gradient_figure(table: pd.DataFrame) -> Figure:
     ]
     legend(figure, {_SCORES[score]: look for score, look in drawn.items()}, also=lines, line="-")
     return figure
-
-
-def kinds_figure(
-    tables: Mapping[str, pd.DataFrame], *, target: str, handcrafted: Collection[str]
-) -> Figure:
-    """``r2_partial`` of one target by what a representation has seen, one panel per table.
-
-    The band is the best descriptor's interval. Nulls are left out; a score left of the panel is
-    written at its edge.
-    """
-    kinds = {
-        "saw": f"networks trained on the {label(target)}",
-        "trained": "networks trained on something else",
-        "untrained": "untrained networks",
-        "descriptor": "descriptors written by hand",
-    }
-    rows = []
-    for title, table in tables.items():
-        needs(table, ["encoder", "target", "score", "mean", "low", "high"])
-        here = table[(table["target"] == target) & (table["score"] == "r2_partial")]
-        seen = [_seen(name, target, handcrafted) for name in here["encoder"]]
-        rows.append(here.assign(panel=title, kind=seen))
-    every = pd.concat(rows)
-    order = every[every["kind"].isin(kinds)].groupby(["kind", "encoder"])["mean"].mean()
-    names = [n for k in kinds if k in order for n in order[k].sort_values(ascending=False).index]
-    figure, axes = named_rows(
-        len(tables), [label(name) for name in names], row=0.22, rest=0.9, left=3.0
-    )
-    for axis, (title, here) in zip(axes, every.groupby("panel", sort=False), strict=True):
-        best = here[here["kind"] == "descriptor"].nlargest(1, "mean").iloc[0]
-        axis.axvspan(best["low"], best["high"], color="0.5", alpha=0.18, zorder=0)
-        for kind, look in looks(kinds).items():
-            of = here[here["kind"] == kind]
-            intervals(axis, of, [names.index(n) for n in of["encoder"]], look, markersize=5)
-        for _, row in here[here["kind"].isin(kinds) & (here["mean"] < _SHOWN)].iterrows():
-            at = (_SHOWN + 0.01, names.index(row["encoder"]))
-            axis.annotate(f"\N{LEFTWARDS ARROW} {number(row['mean'], 1)}", at, va="center")
-        axis.axvline(0, color="0.2", linewidth=0.8)
-        axis.set(title=title, xlabel=_SCORES["r2_partial"], xlim=(_SHOWN, 1.05))
-    legend(figure, {kinds[kind]: look for kind, look in looks(kinds).items() if kind in order})
-    return figure
-
-
-def _seen(encoder: str, target: str, handcrafted: Collection[str]) -> str:
-    kind = kind_of(encoder, handcrafted)
-    if kind in ("trained", "pretrained"):
-        return "saw" if saw_target(encoder, target) else "trained"
-    return kind
 
 
 def protocol_figure(table: pd.DataFrame) -> Figure:

@@ -1,0 +1,126 @@
+"""What a representation has seen, and the figure that sorts scores by it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from cpdkit.experiments.labels import label
+from cpdkit.experiments.verdict import HANDCRAFTED, kind_of, number, saw_target
+from cpdkit.figures import intervals, legend, looks, named_rows, needs
+
+__all__ = ["PARTIAL", "kinds_figure", "seen", "seen_in_words"]
+
+PARTIAL = r"$R^2_\mathrm{partial}$: share of what composition leaves"
+_LOWEST = -0.15  # scores further left are written at the edge
+
+
+def seen(representation: str, target: str, handcrafted: Collection[str] = HANDCRAFTED) -> str:
+    """`saw` for a network trained on the target, else what `kind_of` says; pretrained is trained.
+
+    Examples
+    --------
+    >>> [seen(name, "gap") for name in ("zoo/mace-gap-0", "chgnet", "soap", "bond-counts")]
+    ['saw', 'trained', 'descriptor', 'null']
+    """
+    kind = kind_of(representation, handcrafted)
+    if kind in ("trained", "pretrained"):
+        return "saw" if saw_target(representation, target) else "trained"
+    return kind
+
+
+def seen_in_words(target: str) -> dict[str, str]:
+    """What `seen` answers, in the order and the words of figures; nulls are left out."""
+    return {
+        "saw": f"networks trained on the {label(target)}",
+        "trained": "networks trained on something else",
+        "untrained": "untrained networks",
+        "descriptor": "descriptors written by hand",
+    }
+
+
+def kinds_figure(
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    target: str,
+    score: str = PARTIAL,
+    handcrafted: Collection[str] = HANDCRAFTED,
+    beside: str | None = None,
+    marks: Mapping[str, Collection[float]] | None = None,
+    xlim: tuple[float, float] = (_LOWEST, 1.05),
+) -> Figure:
+    """One score of one target by what a representation has seen, one panel per table.
+
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+        By title; columns ``representation, mean, low, high``, a row for each representation.
+    target : str
+        Which networks count as trained on it.
+    score : str
+        Label of the horizontal axis.
+    handcrafted : collection of str
+        Representations that are descriptors.
+    beside : str, optional
+        The representation whose interval is the band, by default the best descriptor; ``""`` for
+        no band.
+    marks : mapping of str to floats, optional
+        Places of dashed lines by their label.
+    xlim : pair of float
+        Of the horizontal axis; what lies left of it is written at the edge.
+
+    Returns
+    -------
+    Figure
+        Nulls and `beside` have no row.
+    """
+    kinds, colours = seen_in_words(target), looks(seen_in_words(target))
+    rows = []
+    for title, table in tables.items():
+        needs(table, ["representation", "mean", "low", "high"])
+        kind = [seen(name, target, handcrafted) for name in table["representation"]]
+        rows.append(table.assign(panel=title, kind=kind))
+    every = pd.concat(rows)
+    known = every[every["kind"].isin(kinds) & (every["representation"] != beside)]
+    order = known.groupby(["kind", "representation"])["mean"].mean()
+    names = [n for k in kinds if k in order for n in order[k].sort_values(ascending=False).index]
+    figure, axes = named_rows(
+        len(tables), [label(name) for name in names], row=0.22, rest=0.9, left=3.0
+    )
+    banded = False
+    for axis, title in zip(axes, tables, strict=True):
+        here, shown = every[every["panel"] == title], known[known["panel"] == title]
+        own = here["kind"] == "descriptor" if beside is None else here["representation"] == beside
+        if own.any():
+            banded = True
+            band = here[own].nlargest(1, "mean").iloc[0]
+            axis.axvspan(band["low"], band["high"], color="0.5", alpha=0.18, zorder=0)
+        for name, look in colours.items():
+            of = shown[shown["kind"] == name]
+            at_rows = [names.index(one) for one in of["representation"]]
+            intervals(axis, of, at_rows, look, markersize=5)
+        for _, row in shown[shown["mean"] < xlim[0]].iterrows():
+            at = (xlim[0] + 0.01, names.index(row["representation"]))
+            axis.annotate(f"\N{LEFTWARDS ARROW} {number(row['mean'], 1)}", at, va="center")
+        axis.axvline(0, color="0.2", linewidth=0.8)
+        for places in (marks or {}).values():
+            for place in places:
+                axis.axvline(place, color="0.2", linewidth=0.8, linestyle="--")
+        axis.set(title=title, xlabel=score, xlim=xlim)
+    also: list[Artist] = [
+        Line2D([], [], color="0.2", linewidth=0.8, linestyle="--", label=text)
+        for text in marks or {}
+    ]
+    if banded:
+        whose = "the best descriptor" if beside is None else label(beside)
+        also.append(Patch(color="0.5", alpha=0.18, linewidth=0, label=f"95 % interval of {whose}"))
+    if "saw" not in order:
+        kinds["trained"] = "trained networks"
+    entries = {kinds[kind]: look for kind, look in colours.items() if kind in order}
+    legend(figure, entries, also=also)
+    return figure
