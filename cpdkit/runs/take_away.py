@@ -28,6 +28,7 @@ from cpdkit._version import WHEEL
 from cpdkit.experiments.crystals.verdict import claim_by_claim
 from cpdkit.experiments.headlines import NAMES
 from cpdkit.experiments.labels import in_words
+from cpdkit.runs.elsewhere import repository, ways_to_open, with_install
 from cpdkit.runs.in_two import SECOND, in_two
 from cpdkit.runs.record import recorded_tables
 from cpdkit.runs.run import Run
@@ -40,7 +41,7 @@ _LINK = re.compile(r"\]\((?!https?:)([^()\s#]+)\.(?:md|ipynb)(?:#([\w-]+))?\)")
 _OUTCOMES = re.compile(r"\bpage\.(?:verdict|records)\(|\bcarried\b")
 _CITED = ("steier2026information", "cpdkit")
 _OFFERED = (".csv", ".svg", ".zip")
-_MORE_EXTRAS = {"08_crystals": ",soap,chgnet,crystals"}  # beside `experiments`
+_EXTRAS = {"08_crystals": "experiments,soap,chgnet,crystals"}
 
 _BLOCK = """\
 ## Run it, take it away
@@ -55,6 +56,7 @@ JupyterLab.
 - {{download}}`The notebook <files/{stem}.ipynb>`, without outputs.
 - {{download}}`A ZIP to run elsewhere <files/{stem}.zip>`: the notebook, the versions of all
   packages, what data it reads, and all that is recorded.
+{elsewhere}
 - [The paper](https://arxiv.org/abs/2603.03155).
 
 :::{{dropdown}} Tables and figures of this page ({n} files)
@@ -175,7 +177,9 @@ def _reference(link: re.Match[str]) -> str:
     return f"](#{link[2]})" if link[2] else f"]({link[1]})"
 
 
-def chapter_pages(run: Run, *, bibliography: Path) -> tuple[NotebookNode, NotebookNode | None]:
+def chapter_pages(
+    run: Run, *, bibliography: Path, where: str = ""
+) -> tuple[NotebookNode, NotebookNode | None]:
     """The page of an executed chapter, *Run it, take it away* at its end, and its page in depth.
 
     Parameters
@@ -184,6 +188,8 @@ def chapter_pages(run: Run, *, bibliography: Path) -> tuple[NotebookNode, Notebo
         Of the chapter; the files it left are offered for download.
     bibliography : Path
         Holds the paper and this book, to be cited.
+    where : str
+        The repository, as :func:`cpdkit.runs.elsewhere.repository` says it.
     """
     from pybtex.database import parse_file
 
@@ -193,6 +199,7 @@ def chapter_pages(run: Run, *, bibliography: Path) -> tuple[NotebookNode, Notebo
     block = _BLOCK.format(
         name=page.metadata["cpdkit"]["name"],
         stem=run.notebook.stem,
+        elsewhere=ways_to_open(run.notebook.stem, where),
         n=sum(map(len, files.values())),
         files="\n".join(f"- {name}: {', '.join(links)}" for name, links in files.items()),
         cited="\n".join(entries[key].to_string("bibtex").strip() for key in _CITED),
@@ -226,14 +233,15 @@ def chapter_zip(source: Path, run: Run, *, constraints: Path) -> bytes:
         The versions of the book.
     """
     stem, made = source.stem, run.manifest
-    title = nbformat.read(source, as_version=4).cells[0].source.splitlines()[0].lstrip("# ")
+    notebook = _whole(source)
+    title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
     readme = _README.format(
         title=title, stem=stem, version=made["cpdkit"], seconds=made["wall_seconds"],
         cpus=made["hardware"]["cpus"], wheel=WHEEL,
-        extras=f"experiments{_MORE_EXTRAS.get(stem, '')}",
+        extras=_extras(source),
     )  # fmt: skip
     files = {
-        f"{stem}.ipynb": source.read_bytes(),
+        f"{stem}.ipynb": nbformat.writes(notebook).encode(),
         "README.txt": readme.encode(),
         "constraints.txt": constraints.read_bytes(),
         "data.sha256": _data(made).encode(),
@@ -243,6 +251,15 @@ def chapter_zip(source: Path, run: Run, *, constraints: Path) -> bytes:
         with zipfile.ZipFile(BytesIO(recorded.read_bytes())) as archive:
             files |= {f"recorded/{name}": archive.read(name) for name in archive.namelist()}
     return packed({f"{stem}/{name}": content for name, content in files.items()})
+
+
+def _whole(source: Path) -> NotebookNode:
+    """The notebook without outputs, with a cell that installs what is missing."""
+    return with_install(nbformat.read(source, as_version=4), extras=_extras(source))
+
+
+def _extras(source: Path) -> str:
+    return _EXTRAS.get(source.stem, "experiments")
 
 
 def _data(manifest: Mapping[str, Any]) -> str:
@@ -270,10 +287,11 @@ def write_chapter(source: Path, run: Run, page: Path, *, root: Path) -> None:
     """
     files = page.parent / "files"
     files.mkdir(exist_ok=True)
-    (files / f"{source.stem}.ipynb").write_bytes(source.read_bytes())
+    nbformat.write(_whole(source), files / f"{source.stem}.ipynb")
     content = chapter_zip(source, run, constraints=root / "constraints.txt")
     (files / f"{source.stem}.zip").write_bytes(content)
-    first, depth = chapter_pages(run, bibliography=root / "book/references.bib")
+    bibliography = root / "book/references.bib"
+    first, depth = chapter_pages(run, bibliography=bibliography, where=repository(root))
     (page.parent / "verdict_words.txt").write_text(VERDICT_WORDS, encoding="utf-8")
     nbformat.write(first, page)
     if depth is not None:

@@ -157,7 +157,9 @@ def test_a_staged_chapter_has_answer_citation_and_downloads(
 def test_the_zip_of_a_chapter_runs_in_an_empty_folder(page: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(page.parent / "files" / f"{page.stem}.zip").extractall(tmp_path)
     folder = tmp_path / page.stem
-    assert (folder / page.name).read_bytes() == (ROOT / "notebooks" / page.name).read_bytes()
+    ours = nbformat.read(ROOT / "notebooks" / page.name, as_version=4).cells
+    theirs = nbformat.read(folder / page.name, as_version=4).cells
+    assert [theirs[0], *theirs[2:]] == ours  # the second installs what is missing
     assert (folder / "constraints.txt").read_bytes() == (ROOT / "constraints.txt").read_bytes()
     assert (folder / "recorded/xtb9/06_within.csv").is_file()
     needed = [line.split("  ") for line in (folder / "data.sha256").read_text().splitlines()]
