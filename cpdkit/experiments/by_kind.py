@@ -48,7 +48,7 @@ def kinds_figure(
     tables: Mapping[str, pd.DataFrame],
     *,
     target: str,
-    score: str = PARTIAL,
+    score: str | Mapping[str, str] = PARTIAL,
     handcrafted: Collection[str] = HANDCRAFTED,
     beside: str | None = None,
     marks: Mapping[str, Collection[float]] | None = None,
@@ -62,8 +62,8 @@ def kinds_figure(
         By title; columns ``representation, mean, low, high``, a row for each representation.
     target : str
         Which networks count as trained on it.
-    score : str
-        Label of the horizontal axis.
+    score : str or mapping of str to str
+        Label of the horizontal axis, or of each panel's by its title.
     handcrafted : collection of str
         Representations that are descriptors.
     beside : str, optional
@@ -111,7 +111,7 @@ def kinds_figure(
         for places in (marks or {}).values():
             for place in places:
                 axis.axvline(place, color="0.2", linewidth=0.8, linestyle="--")
-        axis.set(title=title, xlabel=score, xlim=xlim)
+        axis.set(title=title, xlabel=score if isinstance(score, str) else score[title], xlim=xlim)
     also: list[Artist] = [
         Line2D([], [], color="0.2", linewidth=0.8, linestyle="--", label=text)
         for text in marks or {}
