@@ -94,15 +94,17 @@ def _task(record: Record) -> Told:
         rows = rows[rows[column] == rows[column].iloc[0]]
     target = rows["target"].iloc[0]
     rows = rows[rows["target"] == target]
+    pairs = {pair: target in pair.split(", ") for pair in rows["arms"]}
     told = []
-    for pair in dict.fromkeys(rows["arms"]):
+    for pair in sorted(pairs, key=lambda one: pairs[one]):  # first those that decide
         of = rows[rows["arms"] == pair].set_index("effect")
-        task, architecture = (
-            with_interval(of.loc[effect], style="percent") for effect in ("task", "architecture")
-        )
+        shares = [
+            f"{effect} {with_interval(of.loc[effect], style='percent')}"
+            for effect in ("task", "architecture", "seed")
+            if effect in of.index
+        ]
         words = " against ".join(_ARMS.get(arm, arm) for arm in pair.split(", "))
-        seen = ", label seen" if target in pair.split(", ") else ""
-        told.append(f"{words}{seen}: task {task}, architecture {architecture}")
+        told.append(f"{words}{', label seen' if pairs[pair] else ''}: {', '.join(shares)}")
     return f"shares of the spread between networks for {target}", told
 
 
@@ -149,7 +151,7 @@ HEADLINES: Mapping[str, tuple[Callable[[Record], Told], str, Sequence[str], Sequ
     "03_gbt_inflation": (_inflation, "kinds", ["folds", "target", "kind"], [0, 1]),
     "04_sample_efficiency": (_samples, "untaught", ["of", "width", "criterion"], [2]),
     "05_task_or_architecture": (
-        _task, "shares", ["arms", "at", "features", "folds", "effect"], [2],
+        _task, "shares", ["arms", "at", "features", "folds", "effect"], [0],
     ),
     "05_task_or_architecture/diversity": (
         _diversity, "diversity", ["beside", "minus ours", "low"], [0, 1],
