@@ -72,9 +72,9 @@ def _routing(records: Records) -> Figure:
         index = _where(_named(record["index"]), quantity="index", l=1)
         last = index.groupby("representation")["layer"].transform("max")
         tables[name] = index[index["layer"] == last]
-    vector, scalar = map(label, _asked(records)["targets"][:2])
-    score = f"routing index: {vector} in $\\ell=1$,\n{scalar} in $\\ell=0$"
-    return kinds_figure(tables, target=_asked(records)["targets"][1], score=score, xlim=(-0.3, 0.8))
+    vector, scalar = _asked(records)["targets"][:2]
+    score = f"routing index: {label(vector)} in $\\ell=1$,\n{label(scalar)} in $\\ell=0$"
+    return kinds_figure(tables, target=scalar, score=score, xlim=(-0.3, 0.8))
 
 
 def _inflation(records: Records) -> Figure:

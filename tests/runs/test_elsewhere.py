@@ -58,9 +58,8 @@ def test_with_a_public_address_chapters_link_to_what_fetches_it(
         assert address in text
 
 
-def test_without_one_they_say_what_to_do_by_hand(tmp_path: Path, root: Path) -> None:
+def test_without_one_they_say_what_to_do_by_hand(tmp_path: Path) -> None:
     assert repository(tmp_path) == ""
     assert "upload the wheel" in ways_to_open("07_isomers", "")
     with pytest.raises(ValueError, match="such as 'https://github.com/owner/name'"):
         repository(project(tmp_path, "https://example.org/some/cpdkit"))
-    assert "binder" not in ways_to_open("07_isomers", repository(root)) or repository(root)

@@ -11,6 +11,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from cpdkit.experiments.by_kind import PARTIAL
 from cpdkit.experiments.labels import label, labelled
 from cpdkit.figures import (
     STYLE,
@@ -31,7 +32,7 @@ _PARTIAL = r"$R^2_\mathrm{partial}$ (dimensionless)"
 _LOWEST = -0.6  # a probe that went astray on few rows would hide all other lines
 _ROWS: dict[str, Any] = {"row": 0.42, "rest": 1.3, "left": 3.3}
 _SCORES = {
-    "r2_partial": r"$R^2_\mathrm{partial}$: share of what composition leaves",
+    "r2_partial": PARTIAL,
     "r2_geom": r"$R^2_\mathrm{geom}$: residual against the raw target",
 }
 
