@@ -51,6 +51,7 @@ def kinds_figure(
     score: str | Mapping[str, str] = PARTIAL,
     handcrafted: Collection[str] = HANDCRAFTED,
     beside: str | None = None,
+    counted: Collection[str] = (),
     marks: Mapping[str, Collection[float]] | None = None,
     xlim: tuple[float, float] = (_LOWEST, 1.05),
 ) -> Figure:
@@ -69,24 +70,29 @@ def kinds_figure(
     beside : str, optional
         The representation whose interval is the band, by default the best descriptor; ``""`` for
         no band.
+    counted : collection of str
+        Nulls that get a row, such as ``"Morgan counts"``.
     marks : mapping of str to floats, optional
         Places of dashed lines by their label.
     xlim : pair of float
-        Of the horizontal axis; what lies left of it is written at the edge.
+        Of the horizontal axis; what lies left of it is written at the edge, and an arrow marks
+        an interval that goes on.
 
     Returns
     -------
     Figure
-        Nulls and `beside` have no row.
+        Other nulls and `beside` have no row.
     """
-    kinds, colours = seen_in_words(target), looks(seen_in_words(target))
+    kinds = seen_in_words(target) | {"null": "counts of bonds and fragments"}
+    colours = looks(kinds)
     rows = []
     for title, table in tables.items():
         needs(table, ["representation", "mean", "low", "high"])
         kind = [seen(name, target, handcrafted) for name in table["representation"]]
         rows.append(table.assign(panel=title, kind=kind))
     every = pd.concat(rows)
-    known = every[every["kind"].isin(kinds) & (every["representation"] != beside)]
+    rowless = (every["kind"] == "null") & ~every["representation"].isin(counted)
+    known = every[~rowless & (every["representation"] != beside)]
     order = known.groupby(["kind", "representation"])["mean"].mean()
     names = [n for k in kinds if k in order for n in order[k].sort_values(ascending=False).index]
     figure, axes = named_rows(
@@ -107,6 +113,15 @@ def kinds_figure(
         for _, row in shown[shown["mean"] < xlim[0]].iterrows():
             at = (xlim[0] + 0.01, names.index(row["representation"]))
             axis.annotate(f"\N{LEFTWARDS ARROW} {number(row['mean'], 1)}", at, va="center")
+        for name, (colour, _) in colours.items():
+            of = shown[(shown["kind"] == name) & (shown["mean"] >= xlim[0])]
+            for edge, marker, over in (
+                (xlim[0], "<", of["low"] < xlim[0]),
+                (xlim[1], ">", of["high"] > xlim[1]),
+            ):
+                ends = [names.index(one) for one in of.loc[over, "representation"]]
+                if ends:
+                    axis.plot([edge] * len(ends), ends, marker, color=colour, clip_on=False)
         axis.axvline(0, color="0.2", linewidth=0.8)
         for places in (marks or {}).values():
             for place in places:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from cpdkit.experiments.labels import arms_in_words
 from cpdkit.experiments.verdict import KINDS, lacks, saw_target, with_interval
 
 __all__ = ["HEADLINES", "NAMES", "Record", "headline"]
@@ -103,7 +104,7 @@ def _task(record: Record) -> Told:
             for effect in ("task", "architecture", "seed")
             if effect in of.index
         ]
-        words = " against ".join(_ARMS.get(arm, arm) for arm in pair.split(", "))
+        words = arms_in_words(pair)
         told.append(f"{words}{', label seen' if pairs[pair] else ''}: {', '.join(shares)}")
     return f"shares of the spread between networks for {target}", told
 
@@ -137,8 +138,6 @@ def _isomers(record: Record) -> Told:
     told += [f"{name} {_share(rows.loc[name])}" for name in counts if name in rows.index]
     return "share of pairs in order", told
 
-
-_ARMS = {"gap": "gaps", "energy": "energies", "untrained": "untrained"}
 
 HEADLINES: Mapping[str, tuple[Callable[[Record], Told], str, Sequence[str], Sequence[int]]] = {
     "01_disentanglement_gradient": (

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-__all__ = ["header", "in_words", "label", "labelled"]
+__all__ = ["arms_in_words", "header", "in_words", "label", "labelled"]
 
 _ARCHITECTURES = {
     "mace": "MACE",
@@ -46,6 +46,7 @@ _TASKS = {
     "energy elsewhere": "trained on energies elsewhere",
     "untrained": "untrained",
 }
+_ARMS = {"gap": "gaps", "energy": "energies", "dipole": "dipoles"}
 _TARGETS = {
     "gap": "HOMO-LUMO gap",
     "homo": "HOMO energy",
@@ -198,6 +199,17 @@ def label(name: str, *, unit: str = "") -> str:
         if name in known:
             return known[name]
     return _without_folders(name)
+
+
+def arms_in_words(arms: str) -> str:
+    """What two kinds of networks were trained on, of their tasks with a comma between.
+
+    Examples
+    --------
+    >>> arms_in_words("energy, untrained")
+    'energies against untrained'
+    """
+    return " against ".join(_ARMS.get(task, task) for task in arms.split(", "))
 
 
 def header(name: Any) -> Any:

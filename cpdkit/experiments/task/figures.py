@@ -21,6 +21,8 @@ def task_figure(table: pd.DataFrame) -> Figure:
     seeds = sorted(set(table["seed"]))
     figure, axes = named_rows(len(targets), names, row=0.84, rest=1.7, left=3.3)
     for axis, target in zip(axes, targets, strict=True):
+        for row in range(1, len(names), 2):  # many points a row: bands say which belong together
+            axis.axhspan(row - 0.5, row + 0.5, color="0.94", linewidth=0, zorder=0)
         for i, (task, look) in enumerate(looks(tasks).items()):
             here = table[(table["target"] == target) & (table["task"] == task)]
             for (at, seed), rows in here.groupby(["at", "seed"], sort=False):

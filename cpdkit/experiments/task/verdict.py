@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 import pandas as pd
 
+from cpdkit.experiments.labels import arms_in_words
 from cpdkit.experiments.task.measure import ADJUSTED, DIFFERENCE
 from cpdkit.experiments.verdict import MARGIN, VERBS, Verdict, decide, lacks, with_interval
 from cpdkit.zoo import TASKS
@@ -29,7 +30,6 @@ ALPHA = 0.025
 _OTHER_MOLECULES = "other molecules may say the opposite"
 
 _NEEDED = ["effect", "mean", "low", "high", "p", "least", "most", "target", "at", "arms"]
-_ARMS = {"gap": "gaps", "energy": "energies", "dipole": "dipoles", "untrained": "none"}
 _SAME_LABEL = {"atomization_energy": {"u0"}}  # the energy by other names
 
 
@@ -129,11 +129,11 @@ def task_or_architecture(shares: pd.DataFrame, *, targets: Sequence[str]) -> Ver
         else:
             reason += f": the {effect}'s is, but {' and '.join(fails)}"
     seen = [a for a in last.loc[last["target"] == first, "arms"].unique() if a not in asked]
-    told = [f"{_named(pair)} {_shares(last, first, pair)}" for pair in asked]
+    told = [f"{arms_in_words(pair)}: {_shares(last, first, pair)}" for pair in asked]
     sentence = f"Claim 5 {VERBS[outcome]} here: {reason}. Shares of the spread of r2_partial"
     sentence += f" of {first} between trainings, label not seen: {'; '.join(told)}."
     if seen:
-        told = [f"{_named(pair)} {_shares(last, first, pair)}" for pair in seen]
+        told = [f"{arms_in_words(pair)}: {_shares(last, first, pair)}" for pair in seen]
         sentence += f" Where one side was trained on the label: {'; '.join(told)}."
     if "seeds" in last and (seeds := int(last.loc[last["target"] == first, "seeds"].max())) > 1:
         sentence += (
@@ -161,10 +161,6 @@ def untaught(targets: Sequence[str], tasks: Collection[str]) -> list[str]:
 
 def _cell(shares: pd.DataFrame, target: str, arms: str) -> pd.DataFrame:
     return shares[(shares["target"] == target) & (shares["arms"] == arms)]
-
-
-def _named(arms: str) -> str:
-    return " against ".join(_ARMS.get(task, task) for task in arms.split(", ")) + ":"
 
 
 def _shares(shares: pd.DataFrame, target: str, arms: str) -> str:
