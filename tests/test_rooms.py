@@ -12,7 +12,7 @@ import pytest
 LONGEST = 400
 READING_PATH = [
     "composition/matrix.py", "projection/linear.py", "projection/conditioned.py",
-    "probes/ridge.py", "folds.py", "held_out/protocol.py", "held_out/rows.py", "scores.py",
+    "probes/ridge.py", "folds.py", "held_out/protocol.py", "held_out/rows.py", "scores/sums.py",
     "intervals.py", "decomposition.py",
 ]  # fmt: skip
 AFTERNOON = 1550

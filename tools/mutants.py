@@ -1,7 +1,7 @@
 """Change the method one expression at a time, and see whether its tests notice.
 
     python -m tools.mutants                              # a sample of every core file, an hour
-    python -m tools.mutants cpdkit/scores.py --sample 0  # every mutant of one file
+    python -m tools.mutants cpdkit/scores/sums.py --sample 0  # every mutant of one file
 
 Which tests run a line is measured first, with coverage; a mutant meets those tests only, the quick
 ones first, in a process of its own and in a copy of the tree. Mutants that no test notices are
@@ -32,7 +32,7 @@ import coverage
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = [
-    "cpdkit/scores.py", "cpdkit/folds.py", "cpdkit/decomposition.py", "cpdkit/intervals.py",
+    "cpdkit/scores/sums.py", "cpdkit/folds.py", "cpdkit/decomposition.py", "cpdkit/intervals.py",
     "cpdkit/comparisons.py", "cpdkit/_checks.py", "cpdkit/_arrays.py", "cpdkit/probes/ridge.py",
     "cpdkit/probes/residual.py",
     *(f"cpdkit/{room}" for room in ("projection", "held_out", "moments", "composition")),
