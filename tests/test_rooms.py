@@ -15,7 +15,7 @@ READING_PATH = [
     "probes/ridge.py", "folds.py", "held_out/protocol.py", "held_out/rows.py", "scores/sums.py",
     "intervals.py", "decomposition.py",
 ]  # fmt: skip
-AFTERNOON = 1550
+AFTERNOON = 1500
 
 
 def test_imports_run_one_way(root: Path) -> None:

@@ -32,10 +32,10 @@ import coverage
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = [
-    "cpdkit/scores/sums.py", "cpdkit/folds.py", "cpdkit/decomposition.py", "cpdkit/intervals.py",
-    "cpdkit/comparisons.py", "cpdkit/_checks.py", "cpdkit/_arrays.py", "cpdkit/probes/ridge.py",
+    "cpdkit/folds.py", "cpdkit/decomposition.py", "cpdkit/intervals.py", "cpdkit/comparisons.py",
+    "cpdkit/_checks.py", "cpdkit/_arrays.py", "cpdkit/probes/ridge.py",
     "cpdkit/probes/residual.py",
-    *(f"cpdkit/{room}" for room in ("projection", "held_out", "moments", "composition")),
+    *(f"cpdkit/{room}" for room in ("scores", "projection", "held_out", "moments", "composition")),
 ]  # fmt: skip
 TESTS = [
     "tests/test_arrays.py", "tests/test_comparisons.py", "tests/test_decomposition.py",
