@@ -103,8 +103,8 @@ def cpd(
         ``r2_partial``
             share of what Z leaves of y that X_geom explains. The headline.
         ``r2_leak``
-            how well X_geom predicts other parametrisations of composition: for ``target`` a
-            target's name its mean over each formula, otherwise N, 1/N and element fractions.
+            how well X_geom predicts other functions of composition. A row with a target's name is
+            of its mean over each formula; other rows are of N, 1/N and element fractions.
 
     Raises
     ------

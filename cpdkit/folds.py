@@ -174,7 +174,7 @@ def inner_errors(
         Squared errors of such a model on one fold, by name; arrays whose first axis is the penalty.
         No name where all of its rows are set aside.
     outer : int, optional
-        The one outer fold that matters; the others then get no errors.
+        The one outer fold that matters; the others then get empty dictionaries.
     progress : callable, optional
         Wraps the loop over pairs of folds.
 

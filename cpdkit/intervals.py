@@ -1,7 +1,6 @@
 """Intervals for cross-validated scores.
 
-Both take the structures as given: neither contains the variance between training seeds of the
-encoder.
+Both treat the encoder as fixed: neither contains the variance between training seeds.
 """
 
 from __future__ import annotations

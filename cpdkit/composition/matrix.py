@@ -25,7 +25,8 @@ LADDER = ("counts", "formula", "bonds", "morgan")
 """Nuisances from composition to constitution, each removing more than the one before."""
 
 CRYSTAL_LADDER = ("fractions", "formula", "space group", "prototype", "coordination")
-"""Nuisances of crystals. Types found by symmetry tell the space group; else none holds another."""
+"""Nuisances of crystals. A structure type that is found by symmetry determines the space group; no
+other rung contains another."""
 
 KINDS = tuple(dict.fromkeys(LADDER + CRYSTAL_LADDER))
 

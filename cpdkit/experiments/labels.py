@@ -149,7 +149,7 @@ _UNITS = {
 
 _NETWORK = (
     r"(?:zoo/)?(?P<architecture>" + "|".join(map(re.escape, _ARCHITECTURES)) + ")"
-    r"-(?P<task>gap|energy|dipole|untrained)(?:-(?P<seed>\d+))?(?:@(?P<epochs>\d+(?:\.\d+)?))?"
+    rf"-(?P<task>{'|'.join(_TASKS)})(?:-(?P<seed>\d+))?(?:@(?P<epochs>\d+(?:\.\d+)?))?"
 )
 _LAYER = r"(?P<layer>(?:[a-z]+_\d+|aev|output))"
 _WITH_LAYER = re.compile(rf"(?P<name>.+) / {_LAYER}")

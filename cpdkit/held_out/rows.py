@@ -40,7 +40,7 @@ class _Fit:
         Y = data.Y[rows]
         self.mean = Y.mean(axis=0)
         self._comp = CompositionProjector().fit(Y, composition=_take(data.C, rows))
-        # Where all rows were projected together, the rest is not orthogonal to Z on these rows.
+        # Transductive residuals are not orthogonal to Z within these rows: only the mean goes.
         left = CompositionProjector().fit_transform(Y, composition=_take(data.nuisance, rows))
         self._residual = ConditionedResidual(plain=how.plain)
         residual = self._residual.fit_transform(
@@ -86,7 +86,7 @@ class _Data:
     Y: np.ndarray
     protocol: Protocol
     inputs: tuple[str, ...]
-    source: np.ndarray  # what the residual is made from, given `nuisance`
+    source: np.ndarray  # X; of the transductive protocol its residual, and no nuisance
     nuisance: np.ndarray | None
 
 

@@ -22,8 +22,8 @@ class RidgePath:
     X : ndarray of shape (n, n_features)
         Training features with zero column means.
     Y : ndarray of shape (n, n_targets)
-        Training targets with zero column means: what composition leaves of them. That X is
-        orthogonal to composition makes no difference to the weights but in their last digits.
+        Training targets with zero column means: what composition leaves of them. As X is
+        orthogonal to composition, the raw targets would give the same weights up to rounding.
 
     References
     ----------

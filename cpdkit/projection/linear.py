@@ -104,8 +104,8 @@ class CompositionProjector(TransformerMixin, BaseEstimator):
     def unseen(self, composition: Any = None, *, n: int | None = None) -> np.ndarray:
         """Find rows that differ in a column which does not vary in training.
 
-        Training says nothing about what such a column does (an element that it lacks), so that
-        these rows are set aside where scores are computed.
+        Such a column (an element that training lacks, say) has no fitted effect, so rows in which
+        it differs are set aside where scores are computed.
 
         Parameters
         ----------

@@ -1,6 +1,6 @@
 r"""From held-out predictions to scores.
 
-An engine yields `HeldOut` predictions, fold by fold. Seven sums over their rows (`Sums`) decide
+An engine yields `HeldOut` predictions, fold by fold. Seven numbers from their rows (`Sums`) decide
 every score (`SCORES`); they come from rows, weighted or not, or from moments.
 """
 
@@ -37,7 +37,7 @@ class HeldOut:
         Chosen penalty per training row, by input.
     aside : int
         Rows of the fold that are set aside: they hold an element (or formula, or whatever columns
-        stand for) that the training rows lack, of which no probe of these rows can know anything.
+        stand for) that the training rows lack, so that no probe can have learned its effect.
     """
 
     repeat: int
