@@ -17,7 +17,7 @@ from cpdkit.moments.moments import Moments
 __all__ = ["MomentAccumulator"]
 
 # Rows per rank-k update: enough for BLAS, few enough to stay in cache while they are centred.
-_BLOCK = 256
+_BLOCK = 128
 
 
 class MomentAccumulator:
