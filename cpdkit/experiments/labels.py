@@ -43,10 +43,18 @@ _TASKS = {
     "gap": "trained on the gap",
     "energy": "trained on energies",
     "dipole": "trained on dipole moments",
+    "qm9_homo": "trained on HOMO energies of QM9",
+    "qm9_energy": "trained on energies of QM9",
     "energy elsewhere": "trained on energies elsewhere",
     "untrained": "untrained",
 }
-_ARMS = {"gap": "gaps", "energy": "energies", "dipole": "dipoles"}
+_ARMS = {
+    "gap": "gaps",
+    "energy": "energies",
+    "dipole": "dipoles",
+    "qm9_homo": "HOMO energies",
+    "qm9_energy": "energies of QM9",
+}
 _TARGETS = {
     "gap": "HOMO-LUMO gap",
     "homo": "HOMO energy",

@@ -169,12 +169,14 @@ def saw_target(encoder: str, target: str) -> bool:
     (False, False)
     >>> saw_target("zoo/painn-dipole-0", "mu"), saw_target("zoo/painn-dipole-0", "gap")
     (True, False)
+    >>> saw_target("zoo/painn-qm9_energy-0", "u0"), saw_target("zoo/painn-qm9_homo-0", "gap")
+    (True, False)
     """
     asked = "energy" if target in _ENERGIES else "dipole" if target == "mu" else target
     name = encoder.partition(" / ")[0]
     if asked == "energy" and _ENERGIES_ELSEWHERE.fullmatch(name):
         return True
-    return f"-{asked}-" in name or asked in _OTHERS_ELSEWHERE.get(name, ())
+    return bool(re.search(f"-(qm9_)?{asked}-", name)) or asked in _OTHERS_ELSEWHERE.get(name, ())
 
 
 KINDS: Mapping[str, str] = {

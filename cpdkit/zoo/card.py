@@ -202,6 +202,7 @@ def finish(
         "data": {
             "name": f"{train.name}/{train.split}",
             "molecules": len(train),
+            "elements": [chemical_symbols[z] for z in train.atoms.element_counts()[1]],
             "validation": training.recipe.n_validation,
             "sha256": train.fingerprint,
             "probe": f"{probe.name}/{probe.split}",

@@ -39,7 +39,7 @@ __all__ = [
 
 UNTRAINED = "untrained"
 STOPPED = "stopped"  # folder of trainings that were not run to their end
-_ELEMENTS = ("H", "C", "N", "O", "F")  # of xtb9
+_ELEMENTS = ("H", "C", "N", "O", "F")  # of xtb9, which cards did not name at first
 _PACKAGED = Path(__file__).parent / "weights"
 
 
@@ -204,7 +204,8 @@ def _about(text: str = "") -> EncoderInfo:
 
         return EncoderInfo(
             family=f"the zoo: small {', '.join(ARCHITECTURES)}, trained alike",
-            trained_on="xtb9/train: 20,500 molecules, GFN2-xTB; gap, energy or dipole",
+            trained_on="xtb9/train: 20,500 molecules, GFN2-xTB; gap, energy or dipole; "
+            "or QM9: 25,000 molecules, B3LYP; HOMO or electronic energy",
             elements=_ELEMENTS,
             weights=f"in this package: {len(model_names())} models, see cpdkit zoo list",
             licence="CC-BY-4.0",
@@ -222,7 +223,7 @@ def _about(text: str = "") -> EncoderInfo:
         base,
         trained_on=f"{data['name']}: {data['molecules']:,} molecules, {card['target']} "
         f"in {card['unit']}, epochs: {epoch}" if trained else NOTHING,
-        elements=_ELEMENTS if trained else None,
+        elements=tuple(data.get("elements", _ELEMENTS)) if trained else None,
         layers=card["layers"],
         parameters=card["parameters"],
         weights="in this package, or where they were trained" if trained else RANDOM,

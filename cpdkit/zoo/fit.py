@@ -10,10 +10,12 @@ from typing import Any
 
 import torch
 
+from cpdkit._messages import unknown
 from cpdkit.datasets import Dataset, load_dataset
 from cpdkit.zoo.card import baselines, card_header, finish
 from cpdkit.zoo.checkpoints import STOPPED, UNTRAINED, own_directory, write_model
 from cpdkit.zoo.loop import Training
+from cpdkit.zoo.molecules import molecules
 from cpdkit.zoo.recipe import TASKS, Recipe
 
 __all__ = ["train", "write_untrained"]
@@ -56,7 +58,7 @@ def train(
     progress : bool
         Show a bar.
     train_data, probe_data : Dataset, optional
-        Molecules in place of the splits of ``xtb9``.
+        Molecules in place of `cpdkit.zoo.molecules.molecules` of the task.
     remark : str
         Anything to add to the card.
     stop_after : float, optional
@@ -79,9 +81,13 @@ def train(
             f"stop_after={stop_after:g} is no checkpoint of the recipe; choose one of "
             f"{', '.join(f'{epoch:g}' for epoch in recipe.checkpoints)}."
         )
+    if task not in TASKS:
+        raise ValueError(unknown("task", task, TASKS))
     home = Path(directory) if directory is not None else own_directory()
-    training_set = train_data if train_data is not None else load_dataset("xtb9", split="train")
-    probe = probe_data if probe_data is not None else load_dataset("xtb9", split="probe")
+    if train_data is None or probe_data is None:
+        own = molecules(TASKS[task])
+    training_set = train_data if train_data is not None else own[0]
+    probe = probe_data if probe_data is not None else own[1]
     state = home / "training" / f"{architecture}-{task}-{seed}"
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -45,12 +45,15 @@ class Task:
         Of the target.
     components : tuple of str
         Columns of ``Dataset.info`` with the vector, where `target` is its length.
+    data : str
+        The data set that it is learned from; see `cpdkit.zoo.molecules`.
     """
 
     target: str
     pooling: str
     unit: str
     components: tuple[str, ...] = ()
+    data: str = "xtb9"
 
     def labels(self, dataset: Dataset) -> np.ndarray:
         """What is learned: the target, shape (n,), or the vectors, shape (n, 3).
@@ -80,6 +83,8 @@ TASKS: Mapping[str, Task] = MappingProxyType(
         "gap": Task(target="gap", pooling="mean", unit="eV"),
         "energy": Task(target="atomization_energy", pooling="sum", unit="eV"),
         "dipole": Task("mu", "vector", "Debye", components=("dipole_x", "dipole_y", "dipole_z")),
+        "qm9_homo": Task(target="homo", pooling="mean", unit="Ha", data="qm9"),
+        "qm9_energy": Task(target="e_el", pooling="sum", unit="Ha", data="qm9"),
     }
 )
 """What a model of the zoo may be trained for."""

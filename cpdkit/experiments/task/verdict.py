@@ -30,7 +30,10 @@ ALPHA = 0.025
 _OTHER_MOLECULES = "other molecules may say the opposite"
 
 _NEEDED = ["effect", "mean", "low", "high", "p", "least", "most", "target", "at", "arms"]
-_SAME_LABEL = {"atomization_energy": {"u0"}}  # the energy by other names
+_SAME_LABEL = {
+    "atomization_energy": {"u0"},
+    "e_el": {"u0", "atomization_energy"},
+}  # the energy by other names
 
 
 def saw(task: str, target: str) -> bool:
