@@ -51,6 +51,7 @@ def _gradient(record: Record) -> Told:
 def _routing(record: Record) -> Told:
     table = record["training"]
     rows = table[(table["l"] == 1) & (table["quantity"] == "index")]
+    rows = rows[[not saw_target(name, "mu") for name in rows["encoder"]]]
     told = []
     for family in ("mace", "visnet"):
         of = rows[rows["encoder"].str.contains(f"{family}-")].sort_values("mean", kind="stable")

@@ -15,6 +15,7 @@ from cpdkit.experiments.verdict import (
     decide,
     kind_of,
     lacks,
+    saw_target,
     with_interval,
 )
 from cpdkit.intervals import corrected_t
@@ -118,14 +119,15 @@ def irrep_routing(
 
     What a network routes untrained, it does not owe to training. The claim **holds** if training
     adds to every MACE and nothing to every ViSNet; it **fails** if it adds nothing to some MACE or
-    adds to some ViSNet; otherwise, or where one of them is missing, it is **undecided**. Beside it
+    adds to some ViSNet; otherwise, or where one of them is missing, it is **undecided**. Networks
+    that were taught the dipole moment, from their vectors, are told apart and not judged. Beside it
     are told which networks route at all (`index`), where the norm is taken (`choices`), and what
     `other_folds` say.
     """
     missing = lacks(changes, _NEEDED)
     if missing:
         return Verdict(CLAIM, "undecided", f"Claim 2 is not judged here: {missing}.")
-    states = training_states(changes)
+    states, taught = _judged(training_states(changes))
     mace, visnet = (states[states["family"] == name] for name in ("mace", "visnet"))
     lost = [name for name, rows in (("MACE", mace), ("ViSNet", visnet)) if rows.empty]
     outcome = _outcome(states)
@@ -135,11 +137,9 @@ def irrep_routing(
     sentence = f"Claim 2 {VERBS[outcome]} here: {reason}."
     shown = states if lost else pd.concat([mace, visnet])
     if len(shown):
-        told = [
-            f"{_TRAINING[row['state']].format(row['encoder'])} {with_interval(row, style='signed')}"
-            for _, row in shown.iterrows()
-        ]
-        sentence += f" Routing index, trained minus untrained: {'; '.join(told)}."
+        sentence += f" Routing index, trained minus untrained: {_gains(shown)}."
+    if len(taught):
+        sentence += f" Not judged, as they were taught the dipole moment: {_gains(taught)}."
     for kind, table in (other_folds or {}).items():
         sentence += f" With {kind} folds it {VERBS[_outcome(training_states(table))]}."
     if index is not None:
@@ -159,7 +159,22 @@ def irrep_routing(
     return Verdict(CLAIM, outcome, sentence)
 
 
+def _judged(states: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Networks that count, and those that were taught the vector they are asked for."""
+    taught = states["encoder"].map(lambda name: saw_target(name, "mu")).astype(bool)
+    return states[~taught], states[taught]
+
+
+def _gains(states: pd.DataFrame) -> str:
+    told = (
+        f"{_TRAINING[row['state']].format(row['encoder'])} {with_interval(row, style='signed')}"
+        for _, row in states.iterrows()
+    )
+    return "; ".join(told)
+
+
 def _outcome(states: pd.DataFrame) -> str:
+    states, _ = _judged(states)
     mace, visnet = (states[states["family"] == name]["state"] for name in ("mace", "visnet"))
     if mace.empty or visnet.empty:
         return "undecided"

@@ -17,7 +17,7 @@ from cpdkit.decomposition import cpd
 from cpdkit.experiments.task.readout import without_readout
 from cpdkit.extraction import extract_each
 from cpdkit.representation import Representation
-from cpdkit.zoo import load_model, model_names
+from cpdkit.zoo import load_model, model_names, stopped_names
 from cpdkit.zoo.compare import at_equal_error
 
 __all__ = ["FEATURES", "Trained", "chosen_models", "equal_error", "score_models", "trained_here"]
@@ -52,12 +52,10 @@ def trained_here(
 ) -> list[Trained]:
     """Networks of the zoo, one for each architecture, task and seed.
 
-    At the last epoch a seed is left out for a task that not all architectures have been trained for
-    with it, if they have been for another.
+    A seed is left out for a task that not all architectures have been trained for with it, if they
+    have been for another.
     """
-    pairs = (
-        list(product(tasks, seeds)) if epochs is not None else _there(architectures, tasks, seeds)
-    )
+    pairs = _there(architectures, tasks, seeds)
     after, at = ("", "last epoch") if epochs is None else (f"@{epochs:g}", f"epoch {epochs:g}")
     return [
         Trained(f"zoo/{architecture}-{task}-{seed}{after}", architecture, task, seed, at)
@@ -70,7 +68,7 @@ def _there(
     architectures: Sequence[str], tasks: Sequence[str], seeds: Sequence[int]
 ) -> list[tuple[str, int]]:
     """Tasks and seeds that all architectures have; a seed that no task has stays, to be missed."""
-    known = set(model_names())
+    known = {name.partition("@")[0] for name in (*model_names(), *stopped_names())}
     pairs = list(product(tasks, seeds))
     whole = [(t, s) for t, s in pairs if {f"{a}-{t}-{s}" for a in architectures} <= known]
     somewhere = {seed for _, seed in whole}

@@ -109,6 +109,18 @@ def test_a_missing_model_decides_nothing():
     assert (old.outcome, "lacks least and most" in old.sentence) == ("undecided", True)
 
 
+def test_networks_that_were_taught_the_vector_are_told_and_not_judged():
+    known = changes(mace_gap_0=[0.3], visnet_gap_0=[0.0])
+    taught = changes(mace_gap_0=[0.3], visnet_gap_0=[0.0], visnet_dipole_0=[0.7])
+    verdict = irrep_routing(taught, other_folds={"formula": taught})
+    assert verdict.outcome == irrep_routing(known).outcome == "holds"
+    assert "With formula folds it holds." in verdict.sentence
+    apart = "Not judged, as they were taught the dipole moment: visnet-dipole-0 gains +0.70 ("
+    assert apart in verdict.sentence
+    assert "visnet-dipole-0" not in verdict.sentence.partition("Not judged")[0]
+    assert irrep_routing(changes(mace_gap_0=[0.3], visnet_dipole_0=[0.7])).outcome == "undecided"
+
+
 def test_names():
     names = ("zoo/dimenet++-gap-0", "mace-mp-0-small", "mace:a.model", "soap[n_max=4]")
     assert [family(name) for name in names] == ["dimenet++", "mace", "mace", "soap"]

@@ -77,6 +77,9 @@ def test_a_second_seed_is_taken_for_the_tasks_that_have_it(monkeypatch):
 
     assert sorted(named([0, 1])) == sorted(set(there) - {"painn-energy-1"})
     assert named([0])[:3] == ["painn-gap-0", "painn-energy-0", "painn-untrained-0"]
+    early = models.trained_here(["painn", "mace"], ["gap", "energy"], [0, 1], epochs=2)
+    assert "zoo/painn-gap-1@2" in {model.encoder for model in early}
+    assert not any("energy-1" in model.encoder for model in early)
     assert "mace-gap-7" in named([0, 7])  # nobody has it: loading says how to train it
 
 
