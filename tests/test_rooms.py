@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
+import numpy as np
 import pytest
+from paths import ROOT
 
 LONGEST = 400
 READING_PATH = [
@@ -36,6 +39,17 @@ def test_no_module_is_longer_than_one_reads_at_a_time(root: Path) -> None:
 def test_the_method_is_read_in_an_afternoon(root: Path) -> None:
     lines = {name: len((root / "cpdkit" / name).read_text().splitlines()) for name in READING_PATH}
     assert sum(lines.values()) <= AFTERNOON, lines
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
+def test_cells_of_a_chapter_can_be_projected(path: Path) -> None:
+    cells = nbformat.read(path, 4).cells
+    code = [
+        c for c in cells if c.cell_type == "code" and "parameters" not in c.metadata.get("tags", [])
+    ]
+    lines = [sum(bool(line.strip()) for line in cell.source.splitlines()) for cell in code]
+    assert max(lines) <= 15
+    assert np.median(lines) <= 6
 
 
 def test_the_core_needs_no_torch(root: Path) -> None:
