@@ -19,6 +19,9 @@ REVEAL = (  # what slides need of it
 )  # fmt: skip
 
 _ICONS = "url(../vendor/fontawesome/webfonts/fa-solid-900.woff2)"
+_SEARCH = re.compile(
+    r'\s*<script src="[./]*(?:_static/searchtools|_static/language_data|searchindex)\.js"></script>'
+)
 _SLIPS = [
     (re.compile(r"<script[^>]*fontawesome\.js[^>]*></script>\n?"), ""),
     (re.compile(r"<link[^>]*fontawesome\.js[^>]*>\n?"), ""),
@@ -53,6 +56,8 @@ def copy_reveal(app: Sphinx, error: Exception | None) -> None:
 def lighten(app: Sphinx, error: Exception | None) -> None:
     """Take out what no page needs: source maps, and icons a second time as 1.5 MB of script.
 
+    The index of all words stays with the page of search results: others only lead there.
+
     The icons' font, which the theme's style sheet brings, is written into that sheet, since not
     every browser loads fonts from the file system. Slips of the theme are mended on the way: folds
     without a name, lists without items, and outputs that scroll but that a keyboard cannot reach.
@@ -72,6 +77,8 @@ def lighten(app: Sphinx, error: Exception | None) -> None:
         text = page.read_text(encoding="utf-8")
         for pattern, instead in _SLIPS:
             text = pattern.sub(instead, text)
+        if page.name != "search.html":
+            text = _SEARCH.sub("", text)
         page.write_text(text, encoding="utf-8")
 
 

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 from browser import CHROMIUM, chromium, leaves, stumbles
-from html_pages import pages
+from html_pages import Page, external, pages
 from paths import ROOT
 from playwright.sync_api import Browser
 
 HTML = ROOT / "_build/html"
 DOOR = "index.html"  # sends the reader on to the first page
 PAGES = sorted(p.relative_to(HTML).as_posix() for p in pages(HTML)) if HTML.is_dir() else []
+CHARTS = {"explore", "explorer", "playground"}  # with what draws them
 SLIDES = [name for name in PAGES if name.startswith("slides/")]
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium; apt-get install chromium")
@@ -102,3 +103,24 @@ def test_the_site_is_small() -> None:
         pytest.skip("no book in _build/html; `make book` makes it")
     assert not list(HTML.rglob("*.map"))
     assert sum(f.stat().st_size for f in HTML.rglob("*") if f.is_file()) < 60e6
+
+
+def weight(page: Path) -> int:
+    """Bytes of a page and of the files of the site that it loads."""
+    urls = {url.split("?")[0].split("#")[0] for url in Page(page.read_text("utf-8")).fetched}
+    own = [url for url in urls if not external(url) and not url.startswith("data:")]
+    files = [page, *((page.parent / url).resolve() for url in own)]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def test_no_page_is_heavy() -> None:
+    if not PAGES:
+        pytest.skip("no book in _build/html; `make book` makes it")
+    weights = {name: weight(HTML / name) for name in PAGES}
+    assert max(weights.values()) < 5e6, max(weights, key=lambda name: weights[name])
+    prose = {
+        n: w for n, w in weights.items() if n.startswith("book/") and not CHARTS & {Path(n).stem}
+    }
+    prose = {name: w for name, w in prose.items() if not name.startswith("book/course/")}
+    assert len(prose) > 30
+    assert max(prose.values()) < 1.5e6, max(prose, key=lambda name: prose[name])
