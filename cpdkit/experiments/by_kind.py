@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import pandas as pd
 from matplotlib.artist import Artist
@@ -84,13 +85,15 @@ def kinds_figure(
         Other nulls and `beside` have no row.
     """
     kinds = seen_in_words(target) | {"null": "counts of bonds and fragments"}
-    colours = looks(kinds)
-    rows = []
-    for title, table in tables.items():
+    for table in tables.values():
         needs(table, ["representation", "mean", "low", "high"])
-        kind = [seen(name, target, handcrafted) for name in table["representation"]]
-        rows.append(table.assign(panel=title, kind=kind))
-    every = pd.concat(rows)
+    every = pd.concat([table.assign(panel=title) for title, table in tables.items()])
+    every["kind"] = [seen(name, target, handcrafted) for name in every["representation"]]
+    if "saw" not in set(every["kind"]):  # then where they were trained may matter
+        every["kind"] = [kind_of(name, handcrafted) for name in every["representation"]]
+        here = {"trained": "networks trained here", "pretrained": "networks trained elsewhere"}
+        kinds = here | {name: kinds[name] for name in kinds if name not in ("saw", "trained")}
+    colours = looks(kinds)
     rowless = (every["kind"] == "null") & ~every["representation"].isin(counted)
     known = every[~rowless & (every["representation"] != beside)]
     order = known.groupby(["kind", "representation"])["mean"].mean()
@@ -98,7 +101,7 @@ def kinds_figure(
     figure, axes = named_rows(
         len(tables), [label(name) for name in names], row=0.22, rest=0.9, left=3.0
     )
-    banded = False
+    banded = cut = False
     for axis, title in zip(axes, tables, strict=True):
         here, shown = every[every["panel"] == title], known[known["panel"] == title]
         own = here["kind"] == "descriptor" if beside is None else here["representation"] == beside
@@ -121,6 +124,7 @@ def kinds_figure(
             ):
                 ends = [names.index(one) for one in of.loc[over, "representation"]]
                 if ends:
+                    cut = True
                     axis.plot([edge] * len(ends), ends, marker, color=colour, clip_on=False)
         axis.axvline(0, color="0.2", linewidth=0.8)
         for places in (marks or {}).values():
@@ -131,11 +135,12 @@ def kinds_figure(
         Line2D([], [], color="0.2", linewidth=0.8, linestyle="--", label=text)
         for text in marks or {}
     ]
+    if cut:
+        arrows: dict[str, Any] = {"marker": "$\\leftrightarrow$", "markersize": 12, "linestyle": ""}
+        also.append(Line2D([], [], color="0.2", label="interval goes on", **arrows))
     if banded:
         whose = "the best descriptor" if beside is None else label(beside)
         also.append(Patch(color="0.5", alpha=0.18, linewidth=0, label=f"95 % interval of {whose}"))
-    if "saw" not in order:
-        kinds["trained"] = "trained networks"
     entries = {kinds[kind]: look for kind, look in colours.items() if kind in order}
     legend(figure, entries, also=also)
     return figure

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from cpdkit.experiments.labels import label, labelled
 from cpdkit.experiments.verdict import listed, number
-from cpdkit.figures import levels, looks, panels
+from cpdkit.figures import legend, levels, looks, panels
 from cpdkit.zoo.recipe import TASKS
 
 __all__ = ["exceptions_list", "learning_figure", "zoo_sentence"]
@@ -23,20 +24,20 @@ def learning_figure(curves: pd.DataFrame, bonds: Mapping[str, float]) -> Figure:
     figure, axes = panels(len(tasks), width=4.2, height=4, left=1, top=0, sharey=False)
     for axis, task, title in zip(axes, tasks, titles, strict=True):
         rows = curves[curves["task"] == task]
-        for (architecture, seed), line in rows.groupby(["architecture", "seed"]):
+        for (architecture, _), line in rows.groupby(["architecture", "seed"]):
             line = line.sort_values("epoch")
             colour, marker = look[architecture]
-            first = seed == rows.loc[rows["architecture"] == architecture, "seed"].min()
             axis.plot(
                 line["epoch"], line["mae"], marker=marker, color=colour, linewidth=1.5,
-                markersize=5, label=label(architecture) if first else None,
+                markersize=5,
             )  # fmt: skip
-        axis.axhline(bonds[task], color="0.3", linestyle="--", label="bond counts, ridge")
+        axis.axhline(bonds[task], color="0.3", linestyle="--")
         axis.set(
             xscale="log", yscale="log", title=title, xlabel="epochs",
-            ylabel=f"mean absolute error on probe ({TASKS[task].unit})",
+            ylabel=f"error on new molecules ({TASKS[task].unit})",
         )  # fmt: skip
-    axes[-1].legend(frameon=True, fontsize=8)
+    ridge = Line2D([], [], color="0.3", linestyle="--", label="bond counts, ridge")
+    legend(figure, {label(name): shape for name, shape in look.items()}, also=[ridge], line="-")
     return figure
 
 

@@ -91,7 +91,8 @@ def test_without_a_network_that_saw_the_target_the_others_are_the_trained_ones()
     assert [text.get_text() for text in axis.get_yticklabels()] == ["CHGNet", "SOAP descriptor"]
     assert [text.get_text() for text in axis.texts] == ["\N{LEFTWARDS ARROW} -0.9"]
     assert [text.get_text() for text in legend.get_texts()] == [
-        "trained networks", "descriptors written by hand", "95 % interval of the best descriptor",
+        "networks trained elsewhere", "descriptors written by hand",
+        "95 % interval of the best descriptor",
     ]  # fmt: skip
 
 
