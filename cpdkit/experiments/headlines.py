@@ -97,8 +97,10 @@ def _task(record: Record) -> Told:
     target = rows["target"].iloc[0]
     rows = rows[rows["target"] == target]
     pairs = {pair: target in pair.split(", ") for pair in rows["arms"]}
+    order = sorted(pairs, key=lambda one: (pairs[one], "untrained" in one))  # first what decides
+    first_of_kind = {pairs[one]: one for one in reversed(order)}
     told = []
-    for pair in sorted(pairs, key=lambda one: pairs[one]):  # first those that decide
+    for _, pair in sorted(first_of_kind.items()):
         of = rows[rows["arms"] == pair].set_index("effect")
         shares = [
             f"{effect} {with_interval(of.loc[effect], style='percent')}"
