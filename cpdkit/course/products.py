@@ -32,6 +32,7 @@ _OFFERS = (
     '<a href="../../slides/{name}.html">Slides</a>. For instructors: '
     "{{download}}`notebook with solutions and notes <files/{name}_instructor.ipynb>`."
 )
+_NO_SLIDE = ("", "-", "skip")
 _LINK = re.compile(r"\[([^\]]+)\]\((?!https?:)([^)]+)\.(?:ipynb|md)\)")
 _EXTRAS = ",graphpes,ani,bonds"  # what lessons 3 to 5 take beside
 _README = """\
@@ -79,7 +80,7 @@ def slides(notebook: NotebookNode, *, static: str) -> str:
     Parameters
     ----------
     notebook : NotebookNode
-        Executed; what has no slide type is left out.
+        Executed; what has no slide type is left out, but for exercises and what asks for them.
     static : str
         Holds ``reveal/`` and ``mathjax/``.
 
@@ -94,7 +95,8 @@ def slides(notebook: NotebookNode, *, static: str) -> str:
         If no cell is a slide.
     """
     shown = _apart(copy.deepcopy(notebook))
-    shown.cells = [cell for cell in shown.cells if _slide_type(cell) not in ("", "-", "skip")]
+    _show_exercises(shown.cells)
+    shown.cells = [cell for cell in shown.cells if _slide_type(cell) not in _NO_SLIDE]
     if not any(_slide_type(cell) == "slide" for cell in shown.cells):
         raise ValueError("the notebook has no slide; set slideshow.slide_type of a cell to slide.")
     shown.metadata["title"] = _title(notebook)
@@ -171,6 +173,17 @@ def _apart(notebook: NotebookNode) -> NotebookNode:
 def _without(notebook: NotebookNode, *tags: str) -> NotebookNode:
     remover = TagRemovePreprocessor(remove_cell_tags=set(tags))
     return remover.preprocess(notebook, {})[0]
+
+
+def _show_exercises(cells: list[NotebookNode]) -> None:
+    """Give exercises a place: with the slide that asks for them, or one of their own."""
+    for before, cell in zip(cells, cells[1:], strict=False):
+        if "exercise" in cell.metadata.get("tags", []) and _slide_type(cell) in _NO_SLIDE:
+            cell.outputs = []
+            cell.metadata["slideshow"] = {"slide_type": "fragment"}
+            if _slide_type(before) in _NO_SLIDE:
+                asks = before if before.cell_type == "markdown" else cell
+                asks.metadata["slideshow"] = {"slide_type": "slide"}
 
 
 def _slide_type(cell: NotebookNode) -> str:

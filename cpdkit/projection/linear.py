@@ -18,7 +18,7 @@ class CompositionProjector(TransformerMixin, BaseEstimator):
     r"""Residual of features after least squares on an intercept and composition.
 
     With :math:`Z = [1, C]` on the training rows,
-    :math:`B = \operatorname{arg\,min}_B \|X - Z B\|`, and for any
+    :math:`B = \operatorname{argmin}_B \|X - Z B\|`, and for any
     rows :math:`X_\text{geom} = X - Z B` [1]_.
 
     Columns of C are centred (which accounts for the intercept) and scaled to unit length, then

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from html import unescape
 from pathlib import Path
 
 import nbformat
@@ -169,6 +170,11 @@ def test_as_slides_with_one_figure_each_and_nothing_from_elsewhere(
     assert max(part.count("<img") for part in sections) == (path in LESSONS)  # the project: none
     for secret in tagged(run(path, executed), "instructor"):
         assert secret.source.splitlines()[0] not in html
+    if path in LESSONS:
+        written = [" ".join(re.sub(r"<[^>]+>", "", part).split()) for part in sections]
+        for exercise in tagged(run(path, executed), "exercise"):
+            (name,) = [call.args[0].value for call in checks(exercise)]
+            assert any(f'check("{name}", answer' in unescape(part) for part in written)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=stem)
