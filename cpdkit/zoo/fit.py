@@ -58,7 +58,7 @@ def train(
     progress : bool
         Show a bar.
     train_data, probe_data : Dataset, optional
-        Molecules in place of `cpdkit.zoo.molecules.molecules` of the task.
+        Molecules in place of those that the task is learned from and tested on.
     remark : str
         Anything to add to the card.
     stop_after : float, optional

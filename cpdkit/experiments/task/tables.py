@@ -26,8 +26,8 @@ def shares(*stages: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
     """Shares of architecture and task in the spread of ``r2_partial``.
 
     By target, stage, ``features``, ``folds`` and ``arms``: every two of `tasks` and of *untrained*
-    that a stage has, such as ``"energy, untrained"``, with as many seeds as all their networks
-    have.
+    that all architectures of a stage have, such as ``"energy, untrained"``, with as many seeds as
+    all their networks have.
     """
     found = {}
     keys = ["at", "features", "folds", "target"]
@@ -37,7 +37,10 @@ def shares(*stages: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
             cell = counted[(counted[keys] == list(key)).all(axis=1)]
             for arms in combinations([*tasks, "untrained"], 2):
                 chosen = cell[cell["task"].isin(arms)]
-                if chosen["task"].nunique() < 2 or chosen["architecture"].nunique() < 2:
+                tasks_of = chosen.groupby("architecture")["task"].nunique()
+                if (
+                    len(tasks_of) < 2 or tasks_of.min() < 2
+                ):  # who reads vectors has no scalar readout
                     continue
                 networks = chosen.sort_values("seed").groupby(["architecture", "task"])
                 chosen = networks.head(networks.size().min())
