@@ -22,7 +22,7 @@ from molecules import molecules  # noqa: E402
 from cpdkit.cli import main  # noqa: E402
 from cpdkit.encoders import Encoder, Layer, ModuleEncoder, load_encoder  # noqa: E402
 from cpdkit.extraction import extract as extract_  # noqa: E402
-from cpdkit.extraction.cache import CachedJob  # noqa: E402
+from cpdkit.extraction.cache import CachedJob, _essence  # noqa: E402
 from cpdkit.extraction.kept import KeptFeatures, cache_size  # noqa: E402
 from cpdkit.runs.run import run_notebook  # noqa: E402
 
@@ -221,6 +221,23 @@ def test_other_weights_options_and_precision_have_other_keys(tmp_path, seen):
         next(models[0].model.parameters()).add_(1.0)
     same(extract(models[0], MOLS, cache=tmp_path), extract(models[0], MOLS))
     assert [sum(s) for s in sizes] == [120, 40, 40, 40]
+
+
+@pytest.mark.parametrize(
+    ("source", "same"),
+    [
+        (
+            '"""Else."""\ndef f(x):\n    """More."""\n    # why\n    return (x +\n            1)\n',
+            True,
+        ),
+        ("def f(x): return x + 1", True),
+        ("def f(x): return x + 2", False),
+        ("def f(y): return y + 1", False),
+    ],
+)
+def test_prose_is_no_other_code(source: str, same: bool) -> None:
+    plain = '"""Says."""\n\ndef f(x):\n    """Adds."""\n    return x + 1\n'
+    assert (_essence(source) == _essence(plain)) == same
 
 
 @pytest.mark.parametrize("module", ["extract", "cache"])

@@ -213,6 +213,15 @@ def test_shares_of_every_stage_and_of_every_two_arms():
     assert tables.plain(old, arms="gap, energy").equals(old)
 
 
+def test_arms_that_one_architecture_lacks_are_not_compared():
+    """Who reads a vector has no scalar readout to be removed."""
+    table = scores(product(["painn", "schnet"], ["gap", "energy", "dipole"], [0]))
+    cut = table[(table["architecture"] != "painn") | (table["task"] != "dipole")]
+    cut.attrs = table.attrs
+    found = tables.shares(cut, tasks=["gap", "energy", "dipole"])
+    assert found["arms"].unique().tolist() == ["gap, energy"]
+
+
 def test_two_arms_are_compared_by_the_seeds_that_both_have():
     design = product(["painn", "schnet"], ["gap", "energy"], [0, 1])
     dipoles = product(["painn", "schnet"], ["dipole"], [0])
