@@ -332,6 +332,35 @@ def test_what_the_seed_is_said_to_make_is_recorded() -> None:
     assert f"({told[0].replace(' (', ', ')}" in chapter
 
 
+def test_what_is_said_of_the_third_task_is_recorded() -> None:
+    claims = " ".join((ROOT / "book/claims.md").read_text().split())
+    chapter = " ".join(_opening("05_task_or_architecture").split())
+    for name, form, pages in (
+        ("xtb9", "the task makes {} of the spread on our molecules", [claims, chapter]),
+        ("xtb9", "architecture {}; ", [claims, chapter]),
+        ("qm9", "on QM9 {} and", [claims]),
+        ("qm9", "and {}. Neither is surely the larger", [claims]),
+    ):
+        record = recorded_tables("05_task_or_architecture", dataset=name)
+        rows = record["shares"].query(
+            "arms == 'energy, dipole' and target == 'gap' and features == 'last layer'"
+            " and folds == 'random' and `at` == 'last epoch'"
+        )
+        effect = "architecture" if form.startswith(("architecture", "and")) else "task"
+        row = rows.set_index("effect").loc[effect, ["mean", "low", "high"]].astype(float)
+        mean, low, high = (100 * row).round().astype(int)
+        assert all(form.format(f"{mean} % ({low} to {high} %)") in page for page in pages)
+        scores = record["scores"].query(
+            "target == 'gap' and score == 'r2_partial' and features == 'last layer'"
+            " and folds == 'random' and `at` == 'last epoch'"
+        )
+        means = scores.pivot_table(index="architecture", columns="task", values="mean")
+        gain = means["dipole"] - means["energy"]
+        assert (gain > 0).sum() == (5 if name == "xtb9" else 4)
+        if name == "xtb9":
+            assert f"by {gain.min():.2f} to {gain.max():.2f} on our molecules" in claims
+
+
 def test_published_networks_are_surely_above_ours() -> None:
     for name in ("xtb9", "qm9"):
         table = recorded_tables("05_task_or_architecture", dataset=name)["diversity"]

@@ -143,10 +143,13 @@ def task_or_architecture(shares: pd.DataFrame, *, targets: Sequence[str]) -> Ver
             f" Intervals hold the molecules and, where there are several, up to {seeds} seeds."
         )
     if beside:
-        told = [f"{name} {_difference(last, name, pair)}" for name, pair, _ in beside]
+        told = [
+            f"for {name}, {arms_in_words(pair)}, {_difference(last, name, pair)}"
+            for name, pair, _ in beside
+        ]
         sentence += (
             " Adjusted share of the task minus that of the architecture, of targets that nobody was"
-            f" trained on: {', '.join(told)}."
+            f" trained on: {'; '.join(told)}."
         )
     return Verdict(CLAIM, outcome, sentence)
 

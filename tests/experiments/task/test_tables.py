@@ -275,7 +275,7 @@ def test_the_verdict_leaves_out_who_has_seen_the_label(effects, outcome):
     assert verdict.outcome == outcome
     assert "label not seen: energies against untrained: task " in verdict.sentence
     assert "on the label: gaps against energies: task " in verdict.sentence
-    assert "nobody was trained on: mu " in verdict.sentence
+    assert "nobody was trained on: for mu, gaps against energies, " in verdict.sentence
     assert "nobody" not in task_or_architecture(shares, targets=["gap"]).sentence
 
 
