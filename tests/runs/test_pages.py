@@ -15,6 +15,7 @@ from paths import ROOT
 
 from cpdkit.experiments.crystals.verdict import RECORDED as CRYSTALS
 from cpdkit.experiments.headlines import HEADLINES, headline
+from cpdkit.experiments.routing.verdict import training_states
 from cpdkit.experiments.verdict import VERBS, badge, lacks, saw_target, with_interval
 from cpdkit.runs.record import METHOD_CHANGED, recorded_outcomes, recorded_tables
 from tools.carried_over import again
@@ -406,6 +407,23 @@ def test_what_chapter_2_says_in_short_is_recorded() -> None:
     trained, all_trained, untrained, all_untrained = counts["qm9"]
     assert 0 < trained < all_trained
     assert 0 < untrained < all_untrained
+
+
+def test_what_is_said_of_networks_that_were_taught_to_route_is_recorded() -> None:
+    claims = " ".join((ROOT / "book/claims.md").read_text().split())
+    states = {
+        name: training_states(recorded_tables("02_irrep_routing", dataset=name)["training"])
+        for name in ("xtb9", "qm9")
+    }
+    ours, qm9 = (
+        table[table["encoder"].str.contains("-dipole-")].set_index("family")
+        for table in states.values()
+    )
+    assert ours["state"].to_dict() == {"mace": "adds", "painn": "open", "visnet": "adds"}
+    assert set(qm9["state"]) == {"open"}
+    for family, word in (("mace", "MACE"), ("visnet", "ViSNet"), ("painn", "PaiNN")):
+        mean, low, high = ours.loc[family, ["mean", "low", "high"]]
+        assert f"{word} by {mean:+.2f} ({low:+.2f} to {high:+.2f})" in claims
 
 
 def test_the_time_that_long_runs_take_is_that_of_the_records() -> None:
