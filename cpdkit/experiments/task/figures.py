@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -19,16 +21,17 @@ def task_figure(table: pd.DataFrame) -> Figure:
     table = labelled(table)
     names, tasks, targets = levels(table, "architecture", "task", "target")
     seeds = sorted(set(table["seed"]))
+    places = _places(table, names, tasks)
     figure, axes = named_rows(len(targets), names, row=0.84, rest=1.7, left=3.3)
     for axis, target in zip(axes, targets, strict=True):
         for row in range(1, len(names), 2):  # many points a row: bands say which belong together
             axis.axhspan(row - 0.5, row + 0.5, color="0.94", linewidth=0, zorder=0)
-        for i, (task, look) in enumerate(looks(tasks).items()):
+        for task, look in looks(tasks).items():
             here = table[(table["target"] == target) & (table["task"] == task)]
             for (at, seed), rows in here.groupby(["at", "seed"], sort=False):
-                shift = 0.24 * (i - (len(tasks) - 1) / 2) + (0.07 if at == "equal error" else 0.0)
+                shift = 0.07 if at == "equal error" else 0.0
                 shift += 0.05 * (seeds.index(seed) - (len(seeds) - 1) / 2)
-                y = np.array([names.index(a) for a in rows["architecture"]]) + shift
+                y = np.array([places[a, task] for a in rows["architecture"]]) + shift
                 intervals(axis, rows, y, look)
                 if at == "equal error":
                     hollow(axis, rows["mean"], y, look)
@@ -40,6 +43,20 @@ def task_figure(table: pd.DataFrame) -> Figure:
     )  # fmt: skip
     legend(figure, looks(tasks), also=[empty] if (table["at"] == "equal error").any() else [])
     return figure
+
+
+def _places(
+    table: pd.DataFrame, names: Sequence[str], tasks: Sequence[str]
+) -> dict[tuple[str, str], float]:
+    """Where the tasks of each architecture stand: apart, and within its row."""
+    places = {}
+    for row, name in enumerate(names):
+        own = set(table.loc[table["architecture"] == name, "task"])
+        there = [task for task in tasks if task in own]
+        for i, task in enumerate(there):
+            step = min(0.24, 0.8 / len(there))
+            places[name, task] = row + step * (i - (len(there) - 1) / 2)
+    return places
 
 
 def effects_figure(shares: pd.DataFrame) -> Figure:
