@@ -176,14 +176,14 @@ def _without(notebook: NotebookNode, *tags: str) -> NotebookNode:
 
 
 def _show_exercises(cells: list[NotebookNode]) -> None:
-    """Give exercises a place: with the slide that asks for them, or one of their own."""
+    """Give each exercise a slide, with what asks for it unless that stands on one already."""
     for before, cell in zip(cells, cells[1:], strict=False):
         if "exercise" in cell.metadata.get("tags", []) and _slide_type(cell) in _NO_SLIDE:
             cell.outputs = []
-            cell.metadata["slideshow"] = {"slide_type": "fragment"}
-            if _slide_type(before) in _NO_SLIDE:
-                asks = before if before.cell_type == "markdown" else cell
-                asks.metadata["slideshow"] = {"slide_type": "slide"}
+            cell.metadata["slideshow"] = {"slide_type": "slide"}
+            if before.cell_type == "markdown" and _slide_type(before) in _NO_SLIDE:
+                before.metadata["slideshow"] = {"slide_type": "slide"}
+                cell.metadata["slideshow"] = {"slide_type": "fragment"}
 
 
 def _slide_type(cell: NotebookNode) -> str:

@@ -105,6 +105,33 @@ def test_the_site_is_small() -> None:
     assert sum(f.stat().st_size for f in HTML.rglob("*") if f.is_file()) < 60e6
 
 
+ENDS = """() => {
+  const slide = Reveal.getCurrentSlide(), shown = [...slide.querySelectorAll('*')]
+    .filter(e => !e.closest('mjx-assistive-mml')).map(e => e.getBoundingClientRect())
+    .filter(box => box.width && box.height);
+  return [Math.max(...shown.map(b => b.bottom)), Math.max(...shown.map(b => b.right))]
+}"""
+
+
+@pytest.mark.parametrize("name", SLIDES or [None])
+def test_slides_fit_the_window(browser: Browser, name: str | None) -> None:
+    if name is None:
+        pytest.skip("no book in _build/html; `make book` makes it")
+    page = browser.new_page(viewport={"width": 1280, "height": 720})
+    page.goto((HTML / name).as_uri())
+    page.wait_for_function("() => window.Reveal && Reveal.isReady()")
+    page.wait_for_timeout(1000)  # formulas
+    over = []
+    for number in range(page.evaluate("() => Reveal.getTotalSlides()")):
+        page.evaluate(f"() => Reveal.slide({number}, 0, 99)")
+        page.wait_for_timeout(100)
+        bottom, right = page.evaluate(ENDS)
+        if bottom > 721 or right > 1281:
+            over.append((number + 1, bottom, right))
+    page.close()
+    assert over == []
+
+
 def weight(page: Path) -> int:
     """Bytes of a page and of the files of the site that it loads."""
     urls = {url.split("?")[0].split("#")[0] for url in Page(page.read_text("utf-8")).fetched}
