@@ -26,8 +26,8 @@ __all__ = [
     "SCHEMES",
     "assign_folds",
     "hash_buckets",
-    "inner_errors",
     "make_folds",
+    "nested_choice",
 ]
 
 Model = TypeVar("Model")
@@ -150,7 +150,7 @@ def make_folds(
     )
 
 
-def inner_errors(
+def nested_choice(
     n_folds: int,
     fit: Callable[[tuple[int, int]], Model],
     error: Callable[[Model, int], dict[str, np.ndarray]],
@@ -158,7 +158,7 @@ def inner_errors(
     outer: int | None = None,
     progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
 ) -> list[dict[str, np.ndarray]]:
-    """Squared errors on inner folds, from which each outer fold chooses its penalty.
+    """Choose a penalty for every outer fold: that with the least squared error on inner folds.
 
     The inner folds of an outer fold are the other outer folds, so formula folds stay
     formula-disjoint. Outer fold k with inner fold j trains on the same rows as j with k: one model
@@ -181,7 +181,8 @@ def inner_errors(
     Returns
     -------
     list of dict of str to ndarray
-        For each outer fold the errors summed over its inner folds.
+        For each outer fold the numbers of the penalties with the least sum over its inner folds;
+        the first of several that are equal.
 
     Raises
     ------
@@ -207,4 +208,4 @@ def inner_errors(
             "that its training rows lack, so that no penalty can be chosen; use folds='random', "
             "coarser columns, one penalty, or leave these rows out."
         )
-    return total
+    return [{name: sums.argmin(axis=0) for name, sums in by_name.items()} for by_name in total]

@@ -18,7 +18,7 @@ from toy import planted
 
 import cpdkit
 from cpdkit.datasets import canonical_formulas
-from cpdkit.folds import N_BUCKETS, assign_folds, hash_buckets, inner_errors, make_folds
+from cpdkit.folds import N_BUCKETS, assign_folds, hash_buckets, make_folds, nested_choice
 from cpdkit.intervals import corrected_t
 
 
@@ -77,21 +77,25 @@ def test_as_many_formulas_as_folds_suffice():
 
 @pytest.mark.parametrize("n_folds", [3, 4])
 @pytest.mark.parametrize("outer", [None, 1])
-def test_inner_errors_are_sums_over_all_other_folds(n_folds, outer):
+def test_the_penalty_has_the_least_sum_over_all_other_folds(n_folds, outer):
     asked = []
+    drawn = np.random.default_rng(0).random((n_folds, n_folds, 5, 40))  # penalties, targets
 
     def error(model, inner):
         asked.append((model, inner))
-        return {"geom": np.array([10.0 ** sum(model) + inner])}
+        (other,) = set(model) - {inner}
+        return {"geom": drawn[other, inner]}
 
-    totals = inner_errors(n_folds, lambda left_out: left_out, error, outer=outer)
-    for k, total in enumerate(totals):
+    chosen = nested_choice(n_folds, lambda left_out: left_out, error, outer=outer)
+    for k, by_name in enumerate(chosen):
         inner = [j for j in range(n_folds) if j != k]
-        wanted = {"geom": [sum(10.0 ** (j + k) + j for j in inner)]} if outer in (None, k) else {}
-        assert {name: value.tolist() for name, value in total.items()} == wanted
+        least = sum(drawn[k, j] for j in inner).argmin(axis=0)
+        assert len(set(least)) > 1
+        wanted = {"geom": least.tolist()} if outer in (None, k) else {}
+        assert {name: best.tolist() for name, best in by_name.items()} == wanted
     assert all(inner in left_out for left_out, inner in asked)
     with pytest.raises(ValueError, match="at least 3 folds, got 2"):
-        inner_errors(2, lambda left_out: left_out, error)
+        nested_choice(2, lambda left_out: left_out, error)
 
 
 def test_repeats_and_seeds_deal_anew():

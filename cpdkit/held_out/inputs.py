@@ -25,7 +25,7 @@ from cpdkit.composition.matrix import composition_matrix
 from cpdkit.datasets.formulas import canonical_formulas, canonical_groups
 from cpdkit.folds import make_folds
 from cpdkit.projection.linear import CompositionProjector
-from cpdkit.projection.rank import RANK_TOLERANCE, untold
+from cpdkit.projection.rank import RANK_TOLERANCE, ranked_cholesky, untold
 from cpdkit.scores import Rows
 
 __all__ = ["CompositionWarning", "Inputs", "check_inputs", "fold_labels", "tested"]
@@ -211,14 +211,14 @@ def _warn_once(what: str, C: np.ndarray, text: str) -> None:
 
 
 def _independent(C: np.ndarray) -> bool:
-    """Whether the varying columns are far from dependent, so that least squares needs no rank."""
+    """Whether the varying columns are independent by the rank rule, so that none is left out."""
     scatter = np.cov(C, rowvar=False).reshape(C.shape[1], -1)
     varying = np.ptp(C, axis=0) > 0
     spread = np.sqrt(np.diag(scatter)[varying])
     if not (spread > RANK_TOLERANCE * np.abs(C[:, varying]).max(axis=0, initial=0)).all():
         return False
     correlation = scatter[np.ix_(varying, varying)] / spread / spread[:, None]
-    return bool(np.linalg.eigvalsh(correlation).min(initial=1) > RANK_TOLERANCE)
+    return not len(spread) or ranked_cholesky(correlation)[0].shape[1] == len(spread)
 
 
 def _are_formulas(composition: Any) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cpdkit.folds import inner_errors
+from cpdkit.folds import nested_choice
 from cpdkit.held_out.protocol import INPUTS, PROTOCOLS, Protocol
 from cpdkit.probes.ridge import RidgePath
 from cpdkit.projection.conditioned import ConditionedResidual
@@ -181,5 +181,4 @@ def _chosen(
         paths = model.predict(rows).items()
         return {name: ((path - data.Y[rows]) ** 2).sum(axis=1) for name, path in paths}
 
-    errors = inner_errors(len(labels), fit, error, outer=outer)
-    return [{name: e.argmin(axis=0) for name, e in by_name.items()} for by_name in errors]
+    return nested_choice(len(labels), fit, error, outer=outer)

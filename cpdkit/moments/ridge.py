@@ -14,11 +14,11 @@ import numpy as np
 from scipy.linalg import eigvalsh_tridiagonal, lapack, solve_triangular
 
 from cpdkit._checks import CONSTANT
-from cpdkit.folds import inner_errors
+from cpdkit.folds import nested_choice
 from cpdkit.moments.folds import FoldMoments, constant_columns
 from cpdkit.moments.moments import Pooled
 from cpdkit.projection.conditioned import SPECTRUM_FLOOR, floored_scale
-from cpdkit.projection.rank import RANK_TOLERANCE, differs, minimum_norm
+from cpdkit.projection.rank import RANK_TOLERANCE, differs, minimum_norm, ranked_cholesky
 from cpdkit.scores import Sums
 
 __all__ = ["FoldRidge", "ShiftedSolves", "choose_alphas", "held_out_sums"]
@@ -232,8 +232,7 @@ def _regress_out(train: Pooled) -> tuple[np.ndarray, np.ndarray]:
     Coefficients are ``basis @ halves``; what they explain of the scatter of [X, Y] is
     ``halves.T @ halves``.
 
-    The pivots of a Cholesky factorisation of the scaled scatter of C are those of pivoted QR of
-    C itself, so the rank rule is that of `CompositionProjector`.
+    The rank is that of `CompositionProjector`.
     """
     c, k = train.c, train.n_composition
     S = train.scatter[c, c]
@@ -249,9 +248,8 @@ def _regress_out(train: Pooled) -> tuple[np.ndarray, np.ndarray]:
     if len(varies) == 0:
         return np.zeros((k, 0)), np.zeros((0, len(train.mean) - k))
     scaled = S[np.ix_(varies, varies)] / norm[varies] / norm[varies][:, None]
-    factor, pivot, rank, _ = lapack.dpstrf(scaled, tol=RANK_TOLERANCE**2, lower=1)
-    order = varies[pivot - 1]
-    lower = np.tril(factor[:, :rank])
+    lower, order = ranked_cholesky(scaled)
+    order, rank = varies[order], lower.shape[1]
     kept = order[:rank]
     halves = solve_triangular(lower[:rank], train.scatter[kept, k:] / norm[kept, None], lower=True)
     basis = np.zeros((k, rank))
@@ -335,7 +333,7 @@ def choose_alphas(
     n_full : int, optional
         As in `FoldRidge`.
     outer : int, optional
-        As in `cpdkit.folds.inner_errors`.
+        As in `cpdkit.folds.nested_choice`.
     progress : callable, optional
         Wraps the loop over pairs of folds.
 
@@ -348,7 +346,7 @@ def choose_alphas(
     Raises
     ------
     ValueError
-        As from `cpdkit.folds.inner_errors`, where there are several penalties.
+        As from `cpdkit.folds.nested_choice`, where there are several penalties.
     """
     n, t = folds.n_folds, len(folds.moments.targets)
     of_x = t if n_full is None else n_full
@@ -373,5 +371,5 @@ def choose_alphas(
         return errors if raw is None else errors | {"full": held_out_sums(ridge, raw, test).geom}
 
     grid = np.asarray(alphas)
-    chosen = inner_errors(n, fit, error, outer=outer, progress=progress)
-    return [{name: grid[e.argmin(axis=0)] for name, e in by_name.items()} for by_name in chosen]
+    chosen = nested_choice(n, fit, error, outer=outer, progress=progress)
+    return [{name: grid[best] for name, best in by_name.items()} for by_name in chosen]

@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from cpdkit._arrays import check_same_rows, real_array
 from cpdkit._options import check_alphas, check_level, warn_few_rows
-from cpdkit.folds import inner_errors, make_folds
+from cpdkit.folds import make_folds, nested_choice
 from cpdkit.moments.moments import Moments, Pooled
 from cpdkit.moments.ridge import ShiftedSolves
 from cpdkit.moments.sources import moments_from_arrays
@@ -271,7 +271,7 @@ def _nested(folds: Moments, alphas: Sequence[float]) -> list[tuple[np.ndarray, n
 
     best = [np.zeros(t, dtype=np.intp)] * n
     if len(alphas) > 1:
-        best = [errors["vector"].argmin(axis=0) for errors in inner_errors(n, fit, error)]
+        best = [chosen["vector"] for chosen in nested_choice(n, fit, error)]
     result = []
     for k in range(n):
         weights = fit((k,))[:, best[k], np.arange(t)][:, None]

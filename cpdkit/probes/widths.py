@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cpdkit.folds import inner_errors
+from cpdkit.folds import nested_choice
 from cpdkit.moments.folds import FoldMoments
 from cpdkit.moments.moments import Pooled
 from cpdkit.moments.ridge import FoldRidge, held_out_sums
@@ -105,9 +105,9 @@ def partial_scores(
         return {"joint": sums(model, model[0].weights("geom", alphas), inner).joint}
 
     scores = []
-    for k, errors in enumerate(inner_errors(n, fit, error)):
+    for k, best in enumerate(nested_choice(n, fit, error)):
         model = fit((k,))
-        weights = model[0].chosen_weights("joint", grid[errors["joint"].argmin(axis=0)])
+        weights = model[0].chosen_weights("joint", grid[best["joint"]])
         with np.errstate(invalid="ignore", divide="ignore"):
             scores.append(SCORES["r2_partial"](sums(model, weights[:, None], k))[0])
     return np.stack(scores)

@@ -6,10 +6,20 @@ from functools import lru_cache
 
 import numpy as np
 import scipy.linalg
+from scipy.linalg import lapack
 
 from cpdkit._checks import CONSTANT
 
-__all__ = ["RANK_TOLERANCE", "differs", "minimum_norm", "ranked_qr", "untold", "varying"]
+__all__ = [
+    "RANK_TOLERANCE",
+    "differs",
+    "minimum_norm",
+    "rank_of",
+    "ranked_cholesky",
+    "ranked_qr",
+    "untold",
+    "varying",
+]
 
 # Looser than machine precision on purpose: the same rule must decide alike when only second
 # moments are known, where a vanishing direction is seen as about sqrt(eps).
@@ -18,6 +28,25 @@ RANK_TOLERANCE = 1e-6
 # The same training rows come again for other features and targets; at most 64 MB are kept.
 _KEPT = 16
 _MOST_ENTRIES = 250_000
+
+
+def rank_of(pivots: np.ndarray, tol: float = RANK_TOLERANCE) -> int:
+    """How many directions of composition carry something: the rank rule, for rows and moments.
+
+    Parameters
+    ----------
+    pivots : ndarray of shape (k,)
+        Lengths that columns of unit length still have when those before them are projected out, the
+        longest first. Below about 1e-8 those from moments are rounding.
+    tol : float
+        Shortest that counts, relative to the first.
+
+    Returns
+    -------
+    int
+        The leading pivots to keep.
+    """
+    return int(np.count_nonzero(pivots > tol * pivots[0]))
 
 
 def differs(values: np.ndarray, constant: np.ndarray) -> np.ndarray:
@@ -82,11 +111,37 @@ def _kept_factors(
 
 def _factors(scaled: np.ndarray, tol: float) -> tuple[np.ndarray, np.ndarray]:
     q, r, pivot = scipy.linalg.qr(scaled, mode="economic", pivoting=True, check_finite=False)
-    diagonal = np.abs(np.diag(r))
-    rank = int(np.count_nonzero(diagonal > tol * diagonal[0]))
+    rank = rank_of(np.abs(np.diag(r)), tol)
     solver = np.empty((len(pivot), rank))
     solver[pivot] = minimum_norm(r[:rank].T)
     return q[:, :rank], solver
+
+
+def ranked_cholesky(scatter: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pivoted Cholesky factor of the products of such columns, cut off at the same rank.
+
+    Its pivots are the squares of those of pivoted QR [1]_.
+
+    Parameters
+    ----------
+    scatter : ndarray of shape (k, k)
+        Products of columns of unit length.
+
+    Returns
+    -------
+    lower : ndarray of shape (k, r)
+        Its first r rows are lower triangular.
+    order : ndarray of int, shape (k,)
+        The column that each row of `lower` belongs to.
+
+    References
+    ----------
+    .. [1] N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed. (2002),
+       section 10.3.
+    """
+    factor, pivot, resolved, _ = lapack.dpstrf(scatter, tol=0.0, lower=1)
+    rank = rank_of(np.diag(factor)[:resolved])
+    return np.tril(factor[:, :rank]), pivot - 1
 
 
 def varying(C: np.ndarray, centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
