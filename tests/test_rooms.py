@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +15,9 @@ from paths import ROOT
 
 LONGEST = 400
 READING_PATH = [
-    "composition/matrix.py", "projection/linear.py", "projection/conditioned.py",
-    "probes/ridge.py", "folds.py", "held_out/protocol.py", "held_out/rows.py", "scores/sums.py",
-    "intervals.py", "decomposition.py",
+    "composition/matrix.py", "projection/rank.py", "projection/linear.py",
+    "projection/conditioned.py", "probes/ridge.py", "folds.py", "held_out/protocol.py",
+    "held_out/rows.py", "scores/sums.py", "intervals.py", "decomposition.py",
 ]  # fmt: skip
 AFTERNOON = 1500
 
@@ -39,6 +40,30 @@ def test_no_module_is_longer_than_one_reads_at_a_time(root: Path) -> None:
 def test_the_method_is_read_in_an_afternoon(root: Path) -> None:
     lines = {name: len((root / "cpdkit" / name).read_text().splitlines()) for name in READING_PATH}
     assert sum(lines.values()) <= AFTERNOON, lines
+
+
+def test_contributors_are_sent_to_what_there_is(root: Path) -> None:
+    text = (root / "CONTRIBUTING.md").read_text()
+    table = re.findall(r"^\| `([\w/]+\.py)`", text.partition("**Two engines")[0], re.M)
+    assert table == READING_PATH
+    places = [root, root / "cpdkit", root / "cpdkit/experiments", root / "tests/datasets"]
+    named = re.findall(r"`([\w/.-]+(?:\.(?:py|md|toml|txt|yml)|/))`", text)
+    named = {name for name in named if not re.search(r"NAME|_N\b|_N_M", name)}
+    named -= {"measure.py", "figures.py", "verdict.py"}  # of every chapter
+    assert len(named) > 40
+    assert [name for name in named if not any((place / name).exists() for place in places)] == []
+    for file, names in re.findall(r"`([\w/]+\.py)`: ((?:`\w+`(?:, )?)+)", text):
+        code = (root / "cpdkit" / file).read_text()
+        assert [
+            n
+            for n in re.findall(r"\w+", names)
+            if not re.search(rf"^(def )?{n}\b", code, re.M)
+            and f"class {n}" not in code
+            and f" def {n}" not in code
+        ] == []
+    for folder, names in re.findall(r"^\| \d \| `(\w+)/` \| (.*) \|$", text, re.M):
+        code = (root / "cpdkit/experiments" / folder / "verdict.py").read_text()
+        assert all(f"def {name}(" in code for name in re.findall(r"`(\w+)`", names))
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)

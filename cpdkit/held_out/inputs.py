@@ -24,8 +24,9 @@ from cpdkit._options import FEW, check_seed, warn_few_rows
 from cpdkit.composition.matrix import composition_matrix
 from cpdkit.datasets.formulas import canonical_formulas, canonical_groups
 from cpdkit.folds import make_folds
+from cpdkit.projection.factors import ranked_cholesky
 from cpdkit.projection.linear import CompositionProjector
-from cpdkit.projection.rank import RANK_TOLERANCE, ranked_cholesky, untold
+from cpdkit.projection.rank import RANK_TOLERANCE, untold
 from cpdkit.scores import Rows
 
 __all__ = ["CompositionWarning", "Inputs", "check_inputs", "fold_labels", "tested"]

@@ -18,7 +18,8 @@ from cpdkit.folds import nested_choice
 from cpdkit.moments.folds import FoldMoments, constant_columns
 from cpdkit.moments.moments import Pooled
 from cpdkit.projection.conditioned import SPECTRUM_FLOOR, floored_scale
-from cpdkit.projection.rank import RANK_TOLERANCE, differs, minimum_norm, ranked_cholesky
+from cpdkit.projection.factors import minimum_norm, ranked_cholesky
+from cpdkit.projection.rank import RANK_TOLERANCE, differs
 from cpdkit.scores import Sums
 
 __all__ = ["FoldRidge", "ShiftedSolves", "choose_alphas", "held_out_sums"]

@@ -9,7 +9,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from cpdkit._checks import check_columns, column_names, nuisance_array, validate_rows
-from cpdkit.projection.rank import RANK_TOLERANCE, differs, ranked_qr, varying
+from cpdkit.projection.factors import ranked_qr
+from cpdkit.projection.rank import RANK_TOLERANCE, differs, varying
 
 __all__ = ["CompositionProjector"]
 

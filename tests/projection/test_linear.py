@@ -17,7 +17,8 @@ from toy import planted
 from cpdkit import CompositionProjector
 from cpdkit.probes.residual import RidgeProbe
 from cpdkit.projection.conditioned import ConditionedResidual
-from cpdkit.projection.rank import RANK_TOLERANCE, ranked_qr
+from cpdkit.projection.factors import ranked_qr
+from cpdkit.projection.rank import RANK_TOLERANCE
 
 
 @parametrize_with_checks([CompositionProjector(), ConditionedResidual(), RidgeProbe()])

@@ -12,7 +12,7 @@ from cpdkit.held_out.inputs import _independent
 from cpdkit.moments.ridge import FoldRidge
 from cpdkit.moments.scores import cpd_from_moments
 from cpdkit.moments.sources import moments_from_arrays
-from cpdkit.projection import rank
+from cpdkit.projection import factors
 from cpdkit.projection.linear import CompositionProjector
 
 
@@ -45,9 +45,9 @@ def test_rows_and_moments_have_one_rank(share, k, seed):
 def test_another_rule_is_written_in_one_place(monkeypatch, tolerance):
     """Who changes `rank_of` changes both engines and the warnings."""
     monkeypatch.setattr(
-        rank, "rank_of", lambda pivots, tol=0: int((pivots > tolerance * pivots[0]).sum())
+        factors, "rank_of", lambda pivots, tol=0: int((pivots > tolerance * pivots[0]).sum())
     )
-    rank._kept_factors.cache_clear()
+    factors._kept_factors.cache_clear()
     X = np.random.default_rng(1).normal(size=(200, 3))
     for share in (tolerance / 30, tolerance * 30):
         C, own = nearly_dependent(share, 3, seed=2)
@@ -57,7 +57,7 @@ def test_another_rule_is_written_in_one_place(monkeypatch, tolerance):
         table = cpd_from_moments(moments_from_arrays(X, C, own)).set_index("score")
         assert (table.loc["r2_comp", "mean"] > 0.9) == full
         assert _independent(C) == full
-    rank._kept_factors.cache_clear()
+    factors._kept_factors.cache_clear()
 
 
 def _unit(C: np.ndarray) -> np.ndarray:
