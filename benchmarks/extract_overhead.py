@@ -20,7 +20,7 @@ import torch
 import cpdkit
 from cpdkit.datasets import AtomsSequence
 from cpdkit.encoders import load_encoder
-from cpdkit.extraction.job import _batches
+from cpdkit.extraction.job import batches_of
 
 torch.set_num_threads(1)
 CALLS = {
@@ -52,7 +52,7 @@ def main(most: int, names: list[str]) -> None:
             for atoms in dataset.atoms:
                 build(encoder, atoms)
 
-        order = list(_batches(dataset.atoms.n_atoms, 64, encoder.cpu_atoms))
+        order = list(batches_of(dataset.atoms.n_atoms, 64, encoder.cpu_atoms))
         batches = [encoder.inputs([graphs[i] for i in rows]) for rows in order]
         # During extract, structures are their own row numbers and graphs are looked up by them.
         encoder.graph = graphs.__getitem__

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import os
 import re
 import subprocess
@@ -40,6 +42,20 @@ def test_no_module_is_longer_than_one_reads_at_a_time(root: Path) -> None:
 def test_the_method_is_read_in_an_afternoon(root: Path) -> None:
     lines = {name: len((root / "cpdkit" / name).read_text().splitlines()) for name in READING_PATH}
     assert sum(lines.values()) <= AFTERNOON, lines
+
+
+def test_benchmarks_and_tools_import_what_there_is(root: Path) -> None:
+    """They are run by hand, so nothing else tells when a name moves."""
+    found = 0
+    for path in [*(root / "benchmarks").glob("*.py"), *(root / "tools").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("cpdkit"):
+                module = importlib.import_module(str(node.module))
+                for alias in node.names:
+                    if not hasattr(module, alias.name):
+                        importlib.import_module(f"{node.module}.{alias.name}")
+                    found += 1
+    assert found > 50
 
 
 def test_contributors_are_sent_to_what_there_is(root: Path) -> None:
