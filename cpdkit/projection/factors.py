@@ -103,5 +103,5 @@ def ranked_cholesky(scatter: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
        section 10.3.
     """
     factor, pivot, resolved, _ = lapack.dpstrf(scatter, tol=0.0, lower=1)
-    rank = rank_of(np.diag(factor)[:resolved])
+    rank = rank_of(np.where(np.arange(len(factor)) < resolved, np.diag(factor), 0.0))
     return np.tril(factor[:, :rank]), pivot - 1

@@ -20,7 +20,8 @@ def rank_of(pivots: np.ndarray, tol: float = RANK_TOLERANCE) -> int:
     ----------
     pivots : ndarray of shape (k,)
         Lengths that columns of unit length still have when those before them are projected out, the
-        longest first. Below about 1e-8 those from moments are rounding.
+        longest first. Below about 1e-7 those from moments are rounding, or 0: a rule that compares
+        pivots with one another has to treat all that are smaller alike.
     tol : float
         Shortest that counts, relative to the first.
 

@@ -41,17 +41,30 @@ def test_rows_and_moments_have_one_rank(share, k, seed):
     assert _independent(C) == (plain.rank_ == k + 2)
 
 
-@pytest.mark.parametrize("tolerance", [1e-8, 1e-3, 1e-1])
-def test_another_rule_is_written_in_one_place(monkeypatch, tolerance):
-    """Who changes `rank_of` changes both engines and the warnings."""
-    monkeypatch.setattr(
-        factors, "rank_of", lambda pivots, tol=0: int((pivots > tolerance * pivots[0]).sum())
-    )
+def tolerance(value: float):
+    """Pivots above a share of the first."""
+    return lambda pivots, tol=0: int((pivots > value * pivots[0]).sum())
+
+
+def largest_gap(pivots, tol=0):
+    """What stands before the largest drop; what moments cannot resolve is all the same."""
+    floored = np.append(np.maximum(pivots, 1e-7), 1e-7)
+    return int(np.argmax(floored[:-1] / floored[1:])) + 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "cut"),
+    [(tolerance(1e-4), 1e-4), (tolerance(1e-1), 1e-1), (largest_gap, 1e-3)],
+    ids=["looser", "much looser", "largest gap"],
+)
+def test_another_rule_is_written_in_one_place(monkeypatch, rule, cut):
+    """Who changes `rank_of` changes both engines and what is warned of."""
+    monkeypatch.setattr(factors, "rank_of", rule)
     factors._kept_factors.cache_clear()
     X = np.random.default_rng(1).normal(size=(200, 3))
-    for share in (tolerance / 30, tolerance * 30):
+    for share in (cut / 20, cut * 20):
         C, own = nearly_dependent(share, 3, seed=2)
-        full = share > tolerance
+        full = share > cut
         plain = CompositionProjector().fit(own[:, None], composition=C)
         assert plain.rank_ == (5 if full else 4)
         table = cpd_from_moments(moments_from_arrays(X, C, own)).set_index("score")
