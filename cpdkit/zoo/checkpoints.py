@@ -27,12 +27,12 @@ __all__ = [
     "ABOUT",
     "Name",
     "absent_names",
+    "kept_epochs",
     "load_model",
     "model_names",
     "own_directory",
     "read_card",
     "stopped_names",
-    "way_is_here",
     "write_model",
     "zoo_encoder",
 ]
@@ -134,9 +134,16 @@ def absent_names() -> list[str]:
     return [name for name, here in _known().items() if not here]
 
 
-def way_is_here(text: str) -> bool:
-    """Whether the weights on the way to a finished model are here, such as ``painn-gap-0@1``."""
-    return _found(replace(Name.parse(text), epoch="any")) is not None
+def kept_epochs(text: str) -> list[str]:
+    """After which epochs weights on the way to a model are here, in order: of ``painn-gap-0@1``, 1.
+
+    To save space the file may hold fewer than the card has errors of.
+    """
+    path = _found(replace(Name.parse(text), epoch="any"))
+    if path is None:
+        return []
+    with safe_open(path, framework="pt") as stored:
+        return sorted({key.partition("/")[0] for key in stored.keys()}, key=float)  # noqa: SIM118
 
 
 def stopped_names() -> list[str]:
@@ -267,11 +274,18 @@ def _weights(name: Name, text: str, file: str | os.PathLike[str]) -> dict[str, t
         return load(content)
     with safe_open(path, framework="pt") as stored:
         prefix = f"{name.epoch}/"
-        return {
+        weights = {
             key.removeprefix(prefix): stored.get_tensor(key)
             for key in stored.keys()  # noqa: SIM118, the file itself is no mapping
             if key.startswith(prefix)
         }
+    if not weights:
+        kept = ", ".join(f"{name.model}@{epoch}" for epoch in kept_epochs(text))
+        raise ValueError(
+            f"{path} does not hold epoch {name.epoch}, to save space; load {kept}, or make all "
+            f"again with: {name.command}"
+        )
+    return weights
 
 
 def _found(name: Name, folder: Path | None = None) -> Path | None:

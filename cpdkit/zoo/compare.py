@@ -11,10 +11,10 @@ from cpdkit.datasets import Dataset
 from cpdkit.zoo.checkpoints import (
     UNTRAINED,
     Name,
+    kept_epochs,
     load_model,
     model_names,
     read_card,
-    way_is_here,
 )
 from cpdkit.zoo.recipe import ARCHITECTURES, TASKS
 
@@ -185,8 +185,8 @@ def at_equal_error(
     task : str
         Of :data:`TASKS`.
     names : sequence of str, optional
-        Models; all by default. Those whose weights on the way are not here are left out, but where
-        none has them (an installed package) the cards alone speak.
+        Models; all by default. Epochs whose weights are not here are left out, and models of which
+        only the last are; but where none has others (an installed package) the cards alone speak.
     level : float, optional
         Validation error in the target's unit; by default the final one of the worst model, which
         all others pass on their way.
@@ -203,7 +203,11 @@ def at_equal_error(
         If no model was trained for the task.
     """
     asked = [n for n in (model_names() if names is None else names) if Name.parse(n).task == task]
-    curves = learning_curves([name for name in asked if way_is_here(name)] or asked)
+    curves = learning_curves(asked)
+    here = {f"{name}@{epoch}" for name in asked for epoch in kept_epochs(name)}
+    if here:
+        ways = {name.partition("@")[0] for name in here}
+        curves = curves[curves["model"].isin(here | ways)]
     if curves.empty:
         raise ValueError(f"no model was trained for task {task!r}; see `cpdkit zoo list`.")
     last = curves.loc[curves.groupby(["architecture", "seed"])["epoch"].idxmax()]

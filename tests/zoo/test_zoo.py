@@ -26,7 +26,7 @@ from cpdkit.zoo import (
     stopped_names,
 )
 from cpdkit.zoo.card import N_SAMPLE, baselines, scores
-from cpdkit.zoo.checkpoints import _PACKAGED, Name, way_is_here, zoo_encoder
+from cpdkit.zoo.checkpoints import _PACKAGED, Name, kept_epochs, zoo_encoder
 from cpdkit.zoo.compare import at_equal_error
 
 CARDS = {path.stem: read_card(path.stem) for path in sorted(_PACKAGED.glob("*.json"))}
@@ -35,8 +35,7 @@ DEFAULT = ("gap", "energy")
 
 
 def epochs(name: str) -> list[str]:
-    rows = CARDS[name]["checkpoints"] if way_is_here(name) else []
-    return [name, *(f"{name}@{row['epoch']:g}" for row in rows)]
+    return [name, *(f"{name}@{epoch}" for epoch in kept_epochs(name))]
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +215,19 @@ def test_weights_beyond_the_package_are_found_and_checked(
         assert np.array_equal(early, load_model("schnet-gap-0@2").predict(few))
     assert read_card("schnet-gap-5@2")["epochs"] == 2
     assert read_card("schnet-gap-5")["epochs"] == 10
+
+
+def test_epochs_that_were_left_out_to_save_space_are_said_and_not_chosen() -> None:
+    name = "schnet-gap-1"
+    assert kept_epochs(name) == ["2", "4", "7"]
+    assert len(CARDS[name]["checkpoints"]) == 6
+    with pytest.raises(ValueError, match="does not hold epoch 0.5, .* load schnet-gap-1@2, .*@7"):
+        load_model(f"{name}@0.5")
+    early = CARDS[name]["checkpoints"][1]["validation_mae"]  # of epoch 0.5
+    (chosen,) = at_equal_error("gap", names=[name], level=early).itertuples()
+    assert chosen.model == f"{name}@2"
+    (chosen,) = at_equal_error("gap", names=["schnet-gap-0"], level=early).itertuples()
+    assert chosen.model in ("schnet-gap-0@0.25", "schnet-gap-0@0.5")
 
 
 def test_tasks_and_epochs_are_different_encoders() -> None:
