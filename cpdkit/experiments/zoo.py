@@ -16,6 +16,9 @@ from cpdkit.zoo.recipe import TASKS
 __all__ = ["exceptions_list", "learning_figure", "zoo_sentence"]
 
 
+_NOUNS = {"qm9_homo": "HOMO energy of QM9", "qm9_energy": "energy of QM9"}
+
+
 def learning_figure(curves: pd.DataFrame, bonds: Mapping[str, float]) -> Figure:
     """Mean absolute error against epochs of training, one panel per task, both axes logarithmic."""
     tasks = levels(curves, "task")
@@ -57,12 +60,13 @@ def zoo_sentence(table: pd.DataFrame) -> str:
         weakest = rows.loc[rows["r2"].idxmin()]
         spans.append(
             f"{number(rows['mae'].min())} to {number(rows['mae'].max())} {weakest['unit']} for the "
-            f"{task} (lowest R² {number(weakest['r2'], 4)}, {label(weakest['architecture'])}; "
+            f"{_NOUNS.get(task, task)} (lowest R² {number(weakest['r2'], 4)}, "
+            f"{label(weakest['architecture'])}; "
             f"bond counts {number(weakest['r2_bonds'], 4)})"
         )
     below = table.loc[table["r2"] <= table["r2_bonds"], "model"].tolist()
     end = f"not better than bond counts: {', '.join(below)}" if below else "all beat bond counts"
     return (
         f"{len(table)} models of {table['parameters'].min():,} to {table['parameters'].max():,} "
-        f"weights have mean absolute errors of {' and '.join(spans)}; {end}."
+        f"weights have mean absolute errors of {listed(spans)}; {end}."
     )

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from cpdkit.datasets import Dataset
 from cpdkit.zoo.checkpoints import (
     UNTRAINED,
     Name,
@@ -16,10 +15,11 @@ from cpdkit.zoo.checkpoints import (
     model_names,
     read_card,
 )
+from cpdkit.zoo.molecules import molecules
 from cpdkit.zoo.recipe import ARCHITECTURES, TASKS
 
-__all__ = ["at_equal_error", "bond_errors", "errors_on", "learning_curves", "overview"]
-__all__ += ["recipe", "recipe_exceptions", "trained_names"]
+__all__ = ["at_equal_error", "bond_errors", "errors_on_first", "learning_curves"]
+__all__ += ["overview", "recipe", "recipe_exceptions", "trained_names"]
 
 
 def _cards(names: Sequence[str] | None) -> list[dict]:
@@ -89,26 +89,42 @@ def bond_errors(names: Sequence[str] | None = None) -> dict[str, float]:
     return {card["task"]: card["baselines"]["bonds"]["mae"] for card in cards}
 
 
-def errors_on(names: Sequence[str], ds: Dataset) -> pd.DataFrame:
-    """Errors of trained models on structures with labels, computed anew.
+def errors_on_first(names: Sequence[str], n: int) -> pd.DataFrame:
+    """Errors of trained models on the first molecules they were tested on, computed anew.
 
     Parameters
     ----------
     names : sequence of str
-        Trained models.
-    ds : Dataset
-        Structures with the targets of the models.
+        Trained models. Those are left out whose molecules are not here, unless that is all of them.
+    n : int
+        How many molecules.
 
     Returns
     -------
     DataFrame
-        Columns ``model, molecules, mae`` and ``mae on the card``, which is that of all of the
-        probe split.
+        Columns ``model, molecules, mae`` and ``mae on the card``, which is that of all they were
+        tested on.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the data that all were trained on is not here.
     """
-    rows = []
+    rows, tests, lacking = [], {}, None
     for name, card in zip(names, _cards(names), strict=True):
-        error = np.abs(load_model(name).predict(ds.atoms) - ds.targets[card["target"]])
-        rows.append((name, len(ds), error.mean(), card["probe"]["mae"]))
+        task = TASKS[card["task"]]
+        try:
+            if task.data not in tests:
+                every = molecules(task)[1]
+                tests[task.data] = every.select(np.arange(min(n, len(every))))
+        except FileNotFoundError as error:
+            lacking = error
+            continue
+        ds = tests[task.data]
+        error_of = np.abs(load_model(name).predict(ds.atoms) - ds.targets[card["target"]])
+        rows.append((name, len(ds), error_of.mean(), card["probe"]["mae"]))
+    if lacking and not rows:
+        raise lacking
     return pd.DataFrame(rows, columns=["model", "molecules", "mae", "mae on the card"])
 
 

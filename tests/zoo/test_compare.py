@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-import cpdkit
 from cpdkit.zoo import model_names, read_card
 from cpdkit.zoo.compare import (
     bond_errors,
-    errors_on,
+    errors_on_first,
     recipe,
     recipe_exceptions,
     trained_names,
@@ -46,9 +45,16 @@ def test_bonds_have_one_error_per_task():
 
 
 def test_errors_computed_anew_are_those_of_the_card():
-    ds = cpdkit.load_dataset("xtb9", split="probe")
-    (row,) = errors_on(["schnet-gap-0"], ds.select(range(200))).itertuples(index=False)
+    (row,) = errors_on_first(["schnet-gap-0"], 200).itertuples(index=False)
     probe = read_card("schnet-gap-0")["probe"]
     assert (row.model, row.molecules) == ("schnet-gap-0", 200)
     assert row.mae == pytest.approx(probe["mae_first_200"], abs=1e-4)
     assert row[-1] == probe["mae"]
+
+
+def test_models_whose_data_are_not_here_are_left_out(monkeypatch):
+    monkeypatch.delenv("CPDKIT_DATA", raising=False)
+    both = ["painn-qm9_homo-0", "schnet-gap-0"]
+    assert errors_on_first(both, 3)["model"].tolist() == ["schnet-gap-0"]
+    with pytest.raises(FileNotFoundError, match="CPDKIT_DATA"):
+        errors_on_first(both[:1], 3)
