@@ -27,6 +27,7 @@ def add_commands(command: Callable[..., Callable]) -> None:
     for add, profile in ((run, "default"), (keep, "full")):
         add_notebook(add)
         add("--profile", default=profile, help="a named set of parameters, such as test or full")
+    keep("--as", dest="name", help="what the record is called; by default as its data set")
     keep("--cache", action="store_true", help="take features that are kept; the record says which")
     run("-o", "--output", type=Path, help="copy the executed notebook to this file")
     run("--runs-dir", type=Path, help="where runs are kept; _build/runs by default")
@@ -206,7 +207,7 @@ def _record(options: argparse.Namespace) -> None:
         check_home()
         path = find_notebook(options.notebook)
         given = given_parameters(path, options.parameter)
-    print(record(path, given, profile=options.profile, cache=options.cache))
+    print(record(path, given, profile=options.profile, name=options.name, cache=options.cache))
 
 
 def _sweep(options: argparse.Namespace) -> None:

@@ -26,6 +26,7 @@ __all__ += ["recorded_tables", "rounded"]
 METHOD_CHANGED = "2026-11-28"
 """When what scores mean last changed (changelog); older records say that they are older."""
 
+_NAME = re.compile(r"\w[\w-]*")
 _HOME = Path(__file__).parents[1] / "recorded_data"
 _KEPT = (
     "notebook", "notebook_sha256", "code_sha256", "parameters", "library", "data", "packages",
@@ -73,7 +74,7 @@ def recorded_tables(notebook: str, *, dataset: str) -> Recorded | None:
     notebook : str
         Its name without extension, such as ``"03_gbt_inflation"``.
     dataset : str
-        Value of its parameter ``dataset``.
+        Value of its parameter ``dataset``, or what else the record is called.
     """
     folder = _HOME / notebook / dataset
     if not (folder / "manifest.json").is_file():
@@ -180,6 +181,7 @@ def record(
     parameters: Mapping[str, Any],
     *,
     profile: str = "full",
+    name: str | None = None,
     home: Path | None = None,
     largest: int = 1_000_000,
     runs_dir: str | Path | None = None,
@@ -193,6 +195,9 @@ def record(
         The notebook; it must have a parameter ``dataset``.
     parameters, profile, runs_dir
         As for :func:`cpdkit.runs.run_notebook`.
+    name : str, optional
+        What the record is called; by default as its data set. A second one of the same data set
+        needs another name, or takes its place.
     home : path, optional
         Where recorded runs are kept; the package of the repository by default.
     largest : int
@@ -209,18 +214,20 @@ def record(
     Raises
     ------
     ValueError
-        If the notebook has no such parameter, wrote no table, or one that is too large; or if
-        there is no repository to keep them in.
+        If the name is no word, the notebook has no such parameter, wrote no table, or one that is
+        too large; or if there is no repository to keep them in.
     """
     from cpdkit.runs.run import run_notebook
 
     if home is None:
         check_home()
         home = _HOME
+    if name is not None and not _NAME.fullmatch(name):
+        raise ValueError(f"a record is called by letters, digits, - and _; got {name!r}.")
     notebook = find_notebook(notebook)
     run = run_notebook(notebook, parameters, profile=profile, runs_dir=runs_dir, cache=cache)
     dataset = run.manifest["parameters"].get("dataset")
-    if not isinstance(dataset, str) or not re.fullmatch(r"\w[\w-]*", dataset):
+    if not isinstance(dataset, str) or not _NAME.fullmatch(dataset):
         raise ValueError(
             f"{notebook} was run with dataset={dataset!r}; only runs on named data sets are kept."
         )
@@ -233,13 +240,14 @@ def record(
                 f"{table.name} has {table.stat().st_size:,} bytes; at most {largest:,} are kept. "
                 "Write a smaller table."
             )
-    given = " ".join(f"-p {name} {_text(value)}" for name, value in parameters.items())
+    given = " ".join(f"-p {key} {_text(value)}" for key, value in parameters.items())
+    given = f"--as {name} {given}" if name else given
     manifest = {key: run.manifest[key] for key in _KEPT if key in run.manifest} | {
         "profile": profile,
         "command": f"cpdkit record notebooks/{notebook.name} --profile {profile} {given}".strip(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
-    target = home / notebook.stem / dataset
+    target = home / notebook.stem / (name or dataset)
     target.parent.mkdir(parents=True, exist_ok=True)
     with scratch_folder(target.parent) as scratch:
         beside = scratch / "new"

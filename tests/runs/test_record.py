@@ -84,6 +84,19 @@ def test_what_is_not_kept(
     assert not list(home.rglob("*.csv"))
 
 
+def test_two_records_of_one_data_set_have_different_names(home: Path, tmp_path: Path) -> None:
+    notebook, runs = write(tmp_path), tmp_path / "runs"
+    first = record(notebook, {}, home=home, runs_dir=runs)
+    second = record(notebook, {"n": 6}, name="xtb9-six", home=home, runs_dir=runs)
+    assert (first.name, second.name) == ("xtb9", "xtb9-six")
+    found = recorded_tables("table", dataset="xtb9-six")
+    assert found is not None
+    assert found.manifest["parameters"]["dataset"] == "xtb9"
+    assert "--profile full --as xtb9-six -p n 6" in found.note
+    with pytest.raises(ValueError, match=r"letters, digits, - and _; got '../x'"):
+        record(notebook, {}, name="../x", home=home, runs_dir=runs)
+
+
 def test_the_command_checks_parameters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["record", str(write(tmp_path)), "-p", "m", "1"]) == 2
     assert "unknown parameter 'm'" in capsys.readouterr().err
@@ -102,7 +115,8 @@ def test_what_the_package_holds_can_be_read(folder: Path) -> None:
     found = recorded_tables(folder.parent.name, dataset=folder.name)
     assert found is not None
     assert found.tables
-    assert folder.name.removesuffix("-all") == found.manifest["parameters"]["dataset"]
+    dataset = found.manifest["parameters"]["dataset"]
+    assert folder.name == dataset or f"--as {folder.name} " in found.manifest["command"]
     assert all(len(table) for table in found.tables.values())
 
 
