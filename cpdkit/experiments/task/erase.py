@@ -112,13 +112,13 @@ def erasures(
     nuisances: Mapping[str, np.ndarray],
     *,
     training: int = 0,
-    errors: bool = True,
+    data: str = "xtb9",
     seed: int = 0,
 ) -> pd.DataFrame:
     """Mean absolute errors of each network, and changes of its predictions by erasing.
 
-    `errors` says that the labels of `ds` are those of the zoo. Other directions stand beside the
-    first of the `nuisances` only.
+    `data` is the data set that `ds` is of: errors are only told of networks that learned its labels.
+    Other directions stand beside the first of the `nuisances` only.
     """
     fold = make_folds(len(ds), scheme="random", ids=ds.ids, seed=seed)[0]
     rows = []
@@ -133,7 +133,7 @@ def erasures(
             erased = {f"{what} erased": found.after}
             another = {f"{what} of another": found.control}
             turned = {"other directions": found.rotated} if i == 0 else {}
-            if errors:
+            if TASKS[task].data == data:
                 row["error"] = np.abs(found.before - truth).mean()
                 for how, predicted in (erased | turned).items():
                     row[f"error, {how}"] = np.abs(predicted - truth).mean()

@@ -341,7 +341,7 @@ def test_erasures_need_a_label_and_errors_that_mean_something():
         "change, composition erased", "change, composition of another", "change, other directions",
         "error, all erased", "change, all erased", "change, all of another",
     ]  # fmt: skip
-    blind = erasures(["schnet"], ["gap"], ds, nuisances, errors=False)
+    blind = erasures(["schnet"], ["gap"], ds, nuisances, data="qm9")
     assert not [name for name in blind if name.startswith("error")]
     shared = [name for name in blind if name != "model"]
     assert np.array_equal(blind[shared], table[shared])
