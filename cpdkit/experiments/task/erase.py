@@ -117,7 +117,7 @@ def erasures(
 ) -> pd.DataFrame:
     """Mean absolute errors of each network, and changes of its predictions by erasing.
 
-    `data` is the data set that `ds` is of: errors are only told of networks that learned its labels.
+    `data` is the data set that `ds` is of: errors are told of networks that learned its labels.
     Other directions stand beside the first of the `nuisances` only.
     """
     fold = make_folds(len(ds), scheme="random", ids=ds.ids, seed=seed)[0]
