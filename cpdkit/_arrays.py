@@ -156,9 +156,11 @@ def check_labels(values: Any, name: str, n: int) -> np.ndarray:
     if np.ma.is_masked(values):
         raise ValueError(f"{name} has masked entries; every row needs one.")
     if isinstance(values, list | tuple):  # item by item, for NumPy would make NaN a string
-        items = np.empty(len(values), dtype=object)
-        items[:] = values if all(np.ndim(item) == 0 for item in values) else [None] * len(values)
-        labels = np.asarray(values) if any(np.ndim(item) for item in values) else items
+        if any(np.ndim(item) for item in values if type(item) not in (str, int)):
+            labels = np.asarray(values)
+        else:
+            labels = np.empty(len(values), dtype=object)
+            labels[:] = values
     else:
         labels = np.asarray(values)
     if labels.shape != (n,):
