@@ -288,9 +288,7 @@ def _zoo_list(options: argparse.Namespace) -> None:
         print(table.to_json(orient="records", indent=1))
         return
     table = table.drop(columns=["architecture", "task", "seed"])
-    print(
-        table.round({"mae": 3, "r2": 4, "r2_composition": 4, "r2_bonds": 4}).to_string(index=False)
-    )
+    print(table.round(4).to_string(index=False))
     print("Not trained:", ", ".join(name for name in model_names() if name not in set(table.model)))
     print("Load one with load_encoder('zoo/NAME'); NAME@EPOCH for its weights on the way.")
     if absent := absent_names():

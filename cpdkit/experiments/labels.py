@@ -121,6 +121,7 @@ _HEADERS = {
     "r2_leak": "R²leak",
     "r2_composition": "R² of composition",
     "r2_bonds": "R² of bond counts",
+    "mae_bonds": "mean absolute error of bond counts",
     "mae": "mean absolute error",
     "mae on the card": "error on the card",
     "validation_mae": "validation error (eV)",

@@ -57,14 +57,15 @@ def zoo_sentence(table: pd.DataFrame) -> str:
     """How large the models are and how good, and whether bond counts are as good as one of them."""
     spans = []
     for task, rows in table.groupby("task", sort=False):
-        weakest = rows.loc[rows["r2"].idxmin()]
-        spans.append(
-            f"{number(rows['mae'].min())} to {number(rows['mae'].max())} {weakest['unit']} for the "
-            f"{_NOUNS.get(task, task)} (lowest R² {number(weakest['r2'], 4)}, "
-            f"{label(weakest['architecture'])}; "
-            f"bond counts {number(weakest['r2_bonds'], 4)})"
+        unit = rows["unit"].iloc[0]
+        least, most, bonds = (
+            number(value, 4 if unit == "Ha" else 2)
+            for value in (rows["mae"].min(), rows["mae"].max(), rows["mae_bonds"].iloc[0])
         )
-    below = table.loc[table["r2"] <= table["r2_bonds"], "model"].tolist()
+        spans.append(
+            f"{least} to {most} {unit} for the {_NOUNS.get(task, task)} (bond counts {bonds})"
+        )
+    below = table.loc[table["mae"] >= table["mae_bonds"], "model"].tolist()
     end = f"not better than bond counts: {', '.join(below)}" if below else "all beat bond counts"
     return (
         f"{len(table)} models of {table['parameters'].min():,} to {table['parameters'].max():,} "

@@ -140,7 +140,7 @@ def overview(names: Sequence[str] | None = None) -> pd.DataFrame:
     -------
     DataFrame
         Columns ``model, architecture, task, seed, parameters, unit, mae, r2, r2_composition,
-        r2_bonds, minutes``; R2 and error on the probe split.
+        r2_bonds, mae_bonds, minutes``; R2 and error on the molecules of the test.
     """
     rows = [
         {
@@ -149,6 +149,7 @@ def overview(names: Sequence[str] | None = None) -> pd.DataFrame:
             **{key: card["probe"][key] for key in ("mae", "r2")},
             "r2_composition": card["baselines"]["composition"]["r2"],
             "r2_bonds": card["baselines"]["bonds"]["r2"],
+            "mae_bonds": card["baselines"]["bonds"]["mae"],
             "minutes": round(card["seconds"] / 60, 1),
         }
         for card in _cards(names)

@@ -7,23 +7,24 @@ import pandas as pd
 from cpdkit.experiments.zoo import exceptions_list, learning_figure, zoo_sentence
 
 
-def overview(r2_of_the_second):
+def overview(error_of_the_second):
     return pd.DataFrame(
         {
             "model": ["mace-gap-0", "schnet-gap-0", "mace-energy-0"],
             "architecture": ["mace", "schnet", "mace"], "task": ["gap", "gap", "energy"],
-            "parameters": [1000, 2000, 1000], "unit": "eV", "mae": [0.1, 0.2, 0.05],
-            "r2": [0.99, r2_of_the_second, 0.999], "r2_bonds": 0.66,
+            "parameters": [1000, 2000, 1000], "unit": ["eV", "eV", "Ha"],
+            "mae": [0.1, error_of_the_second, 0.0012], "mae_bonds": [0.5, 0.5, 0.0181],
         }
     )  # fmt: skip
 
 
-def test_the_sentence_names_the_weakest_and_who_counts_no_better():
-    good = zoo_sentence(overview(0.9))
+def test_the_sentence_names_the_errors_and_who_counts_no_better():
+    good = zoo_sentence(overview(0.2))
     assert good.startswith("3 models of 1,000 to 2,000 weights")
-    assert "0.10 to 0.20 eV for the gap (lowest R² 0.9000, SchNet; bond counts 0.6600)" in good
+    assert "0.10 to 0.20 eV for the gap (bond counts 0.50)" in good
+    assert "0.0012 to 0.0012 Ha for the energy (bond counts 0.0181)" in good
     assert good.endswith("all beat bond counts.")
-    assert zoo_sentence(overview(0.66)).endswith("not better than bond counts: schnet-gap-0.")
+    assert zoo_sentence(overview(0.5)).endswith("not better than bond counts: schnet-gap-0.")
 
 
 def test_exceptions_are_listed_with_their_reason():

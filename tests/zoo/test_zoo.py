@@ -88,8 +88,9 @@ def test_a_card_keeps_its_word(name: str, request: pytest.FixtureRequest) -> Non
 @pytest.mark.parametrize("name", TRAINED)
 def test_it_beats_what_needs_no_geometry(name: str) -> None:
     card = CARDS[name]
-    assert card["probe"]["r2"] > card["baselines"]["bonds"]["r2"]
-    assert card["probe"]["r2"] > card["baselines"]["composition"]["r2"]
+    bonds, composition = (card["baselines"][name] for name in ("bonds", "composition"))
+    assert card["probe"]["mae"] < min(bonds["mae"], composition["mae"])
+    assert card["probe"]["r2"] >= max(bonds["r2"], composition["r2"])  # of energies all round to 1
     errors = [row["mae"] for row in card["checkpoints"]] + [card["probe"]["mae"]]
     assert errors[-1] < errors[0]
 
