@@ -22,7 +22,7 @@ from cpdkit.projection.factors import minimum_norm, ranked_cholesky
 from cpdkit.projection.rank import RANK_TOLERANCE, differs
 from cpdkit.scores import Sums
 
-__all__ = ["FoldRidge", "ShiftedSolves", "choose_alphas", "held_out_sums"]
+__all__ = ["FoldRidge", "ShiftedSolves", "choose_alphas", "held_out_sums", "regress_out"]
 
 Alphas = dict[str, np.ndarray]
 
@@ -144,7 +144,7 @@ class FoldRidge:
         self.train = train
         n_targets = train.scatter[train.y].shape[0]
         self.n_full = n_targets if n_full is None else n_full
-        basis, halves = _regress_out(train)
+        basis, halves = regress_out(train)
         x, y = train.x, train.y
         half_x, half_y = halves[:, : train.n_features], halves[:, train.n_features :]
         variance = np.diag(train.scatter)[x] / train.n
@@ -227,7 +227,7 @@ def _path(
     return ShiftedSolves(gram / scale / scale[:, None], load / scale[:, None], n), scale
 
 
-def _regress_out(train: Pooled) -> tuple[np.ndarray, np.ndarray]:
+def regress_out(train: Pooled) -> tuple[np.ndarray, np.ndarray]:
     """`basis` (k, rank) and `halves` (rank, d + t) of the regression of [X, Y] on C.
 
     Coefficients are ``basis @ halves``; what they explain of the scatter of [X, Y] is

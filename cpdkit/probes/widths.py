@@ -13,7 +13,7 @@ import numpy as np
 from cpdkit.folds import nested_choice
 from cpdkit.moments.folds import FoldMoments
 from cpdkit.moments.moments import Pooled
-from cpdkit.moments.ridge import FoldRidge, held_out_sums
+from cpdkit.moments.ridge import FoldRidge, held_out_sums, regress_out
 from cpdkit.projection.conditioned import DEFAULT_ALPHAS, floored_scale
 from cpdkit.scores import SCORES, Sums
 
@@ -115,14 +115,10 @@ def partial_scores(
 
 def _directions(train: Pooled, components: int) -> np.ndarray:
     """Columns that turn X into the leading principal components of its conditioned residual."""
-    c, x = train.c, train.x
+    x = train.x
     variance = np.diag(train.scatter)[x] / train.n
-    norm = np.sqrt(np.diag(train.scatter)[c])
-    norm = np.where(norm > 0, norm, 1.0)
-    between = train.scatter[c, x] / norm[:, None]
-    of_c = train.scatter[c, c] / norm / norm[:, None]
-    explained = between.T @ np.linalg.lstsq(of_c, between, rcond=1e-10)[0]
-    residual = train.scatter[x, x] - (explained + explained.T) / 2
+    half_x = regress_out(train)[1][:, : train.n_features]
+    residual = train.scatter[x, x] - half_x.T @ half_x
     scale = floored_scale(np.diag(residual) / train.n, variance)
     _, vectors = np.linalg.eigh(residual / scale / scale[:, None])
     return vectors[:, ::-1][:, :components] / scale[:, None]
