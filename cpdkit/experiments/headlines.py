@@ -15,6 +15,7 @@ __all__ = ["HEADLINES", "NAMES", "Record", "headline"]
 NAMES = {
     "xtb9": "Our molecules",
     "qm9": "QM9",
+    "qm9-trained-on-qm9": "QM9, networks trained on QM9",
     "prototypes": "Ionic crystals of ours",
     "materials-project": "2,000 Materials Project crystals",
     "materials-project-all": "All 19,618 of at most 20 atoms",

@@ -107,6 +107,7 @@ _PROBES = {
 }
 _DATASETS = {
     "qm9": "QM9",
+    "qm9-trained-on-qm9": "QM9, networks trained on QM9",
     "prototypes": "Ionic crystals of ours",
     "materials-project": "2,000 Materials Project crystals",
     "materials-project-all": "All 19,618 Materials Project crystals of at most 20 atoms",
@@ -226,11 +227,13 @@ def header(name: Any) -> Any:
 
     Examples
     --------
-    >>> header("r2_partial"), header("left_out"), header("mlp"), header("seed")
-    ('R²partial', 'left out', 'neural network', 'seed')
+    >>> header("r2_partial"), header("left_out"), header("mlp"), header("for qm9_homo")
+    ('R²partial', 'left out', 'neural network', 'trained on HOMO energies of QM9')
     """
     if not isinstance(name, str):
         return name
+    if name.startswith("for "):
+        return _TASKS.get(name.removeprefix("for "), name)
     known = _HEADERS.get(name) or label(name)
     return known.replace("_", " ") if re.fullmatch(r"\w+", known) else known
 

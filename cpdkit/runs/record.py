@@ -9,6 +9,7 @@ import datetime
 import io
 import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -231,20 +232,24 @@ def record(
         raise ValueError(
             f"{notebook} was run with dataset={dataset!r}; only runs on named data sets are kept."
         )
-    tables = sorted(run.directory.glob("*.csv"))
+    # What was not asked for leaves a table without rows.
+    tables = [t for t in sorted(run.directory.glob("*.csv")) if t.read_bytes().count(b"\n") > 1]
     if not tables:
-        raise ValueError(f"{notebook} wrote no CSV table; there is nothing to keep.")
+        raise ValueError(f"{notebook} wrote no CSV table with rows; there is nothing to keep.")
     for table in tables:
         if table.stat().st_size > largest:
             raise ValueError(
                 f"{table.name} has {table.stat().st_size:,} bytes; at most {largest:,} are kept. "
                 "Write a smaller table."
             )
-    given = " ".join(f"-p {key} {_text(value)}" for key, value in parameters.items())
-    given = f"--as {name} {given}" if name else given
+    words = ["--as", name] if name else []
+    for key, value in parameters.items():
+        words += ["-p", key, _text(value)]
     manifest = {key: run.manifest[key] for key in _KEPT if key in run.manifest} | {
         "profile": profile,
-        "command": f"cpdkit record notebooks/{notebook.name} --profile {profile} {given}".strip(),
+        "command": shlex.join(
+            ["cpdkit", "record", f"notebooks/{notebook.name}", "--profile", profile, *words]
+        ),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
     target = home / notebook.stem / (name or dataset)
@@ -260,7 +265,9 @@ def record(
 
 
 def _text(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value)) if value else "[]"
+    return str(value)
 
 
 def rounded(source: Path, target: Path) -> None:

@@ -323,6 +323,33 @@ def test_what_the_claims_say_of_retraining_and_of_the_label_is_recorded() -> Non
     assert ", ".join(told) in claims
 
 
+def test_what_networks_trained_on_qm9_are_said_to_hold_is_recorded() -> None:
+    record = recorded_tables("05_task_or_architecture", dataset="qm9-trained-on-qm9")
+    scores = record["scores"].query(
+        "at == 'last epoch' and features == 'last layer' and folds == 'random'"
+    )
+    score = scores[scores["score"] == "r2_geom"].set_index(["target", "task"])["mean"]
+
+    def span(target: str, task: str) -> str:
+        return f"{score[target, task].min():.2f} to {score[target, task].max():.2f}"
+
+    label, energy, none = (span("homo", t) for t in ("qm9_homo", "qm9_energy", "untrained"))
+    drop = record["drop"].query("score == 'r2_geom'").set_index("architecture")["drop"]
+    chapter = nbformat.read(ROOT / "notebooks/05_task_or_architecture.ipynb", as_version=4)
+    text = " ".join(" ".join(c.source for c in chapter.cells).split())
+    assert f"asked for them, networks hold {label} (R²geom); trained on energies of QM9" in text
+    assert f"they hold {energy}, no more than untrained ones ({none})" in text
+    assert f"by {drop['schnet']:.2f} (SchNet) to {drop['visnet']:.2f} (ViSNet)" in text
+    assert (drop.idxmin(), drop.idxmax()) == ("schnet", "visnet")
+    assert f"PaiNN by {drop['painn']:.2f} and MACE by {drop['mace']:.2f}" in text
+    asked = [span("gap", task) for task in ("qm9_homo", "qm9_energy", "untrained")]
+    assert f"HOMO energies have {asked[0]}, those trained on energies {asked[1]}, " in text
+    assert f"untrained ones {asked[2]}." in text
+    claims = " ".join((ROOT / "book/claims.md").read_text().split())
+    assert f"fall from {label} to {energy} when they are trained on energies of QM9" in claims
+    assert f"to what untrained networks have, {none}" in claims
+
+
 def test_what_the_seed_is_said_to_make_is_recorded() -> None:
     told = []
     for name in ("xtb9", "qm9"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import zipfile
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_notebook
+from paths import ROOT
 
 from cpdkit.cli import main
 from cpdkit.runs import record as module
+from cpdkit.runs.commands import given_parameters
 from cpdkit.runs.page import as_svg
 from cpdkit.runs.record import bundle, record, recorded_outcomes, recorded_tables
 
@@ -70,7 +73,7 @@ def test_a_recorded_table_comes_back_with_its_origin(home: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("code", "dataset", "message"),
     [
-        ("print(n)", "xtb9", "wrote no CSV table"),
+        ("print(n)", "xtb9", "wrote no CSV table with rows"),
         (WRITE, "../mine.xyz", "only runs on named data sets"),
         (WRITE.replace("1.0]", "*range(999)]"), "xtb9", "at most 1,000 are kept"),
     ],
@@ -95,6 +98,19 @@ def test_two_records_of_one_data_set_have_different_names(home: Path, tmp_path: 
     assert "--profile full --as xtb9-six -p n 6" in found.note
     with pytest.raises(ValueError, match=r"letters, digits, - and _; got '../x'"):
         record(notebook, {}, name="../x", home=home, runs_dir=runs)
+
+
+@pytest.mark.parametrize("folder", sorted(module._HOME.glob("*/*")), ids=lambda p: p.name)
+def test_the_command_of_a_record_asks_what_was_asked(folder: Path) -> None:
+    """Pasted into a shell: quotes, commas and empty lists included."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    words = shlex.split(manifest["command"])
+    path = ROOT / words[2]
+    given = {key: value for flag, key, value in zip(words, words[1:], words[2:], strict=False)
+             if flag == "-p"}  # fmt: skip
+    asked = given_parameters(path, list(given.items()))
+    assert asked.items() <= manifest["parameters"].items()
+    assert ("--as" in words) == (folder.name != manifest["parameters"]["dataset"])
 
 
 def test_the_command_checks_parameters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
