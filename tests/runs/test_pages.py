@@ -345,6 +345,11 @@ def test_what_networks_trained_on_qm9_are_said_to_hold_is_recorded() -> None:
     asked = [span("gap", task) for task in ("qm9_homo", "qm9_energy", "untrained")]
     assert f"HOMO energies have {asked[0]}, those trained on energies {asked[1]}, " in text
     assert f"untrained ones {asked[2]}." in text
+    partial = scores[scores["score"] == "r2_partial"].set_index(["target", "task"])["mean"]
+    kept = [partial["alpha", task] for task in ("untrained", "qm9_energy", "qm9_homo")]
+    kept = [f"{of.min():.2f} to {of.max():.2f}" for of in kept]
+    assert f"untrained networks hold {kept[0]} (" in text
+    assert f"those trained on energies {kept[1]}, on HOMO energies {kept[2]}." in text
     claims = " ".join((ROOT / "book/claims.md").read_text().split())
     assert f"fall from {label} to {energy} when they are trained on energies of QM9" in claims
     assert f"to what untrained networks have, {none}" in claims
