@@ -29,6 +29,7 @@ _BY_USE = "CREATE INDEX IF NOT EXISTS by_use ON rows (used, size)"
 _SEAL = 16  # bytes of checksum before each row
 _TOGETHER = 500  # keys in one question
 _PATIENCE = 60  # seconds to wait for another process that writes
+_SLOW = 1_000_000_000  # bytes too many, which SQLite takes minutes to give back
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
@@ -134,6 +135,13 @@ class KeptFeatures:
 
     def _evict(self, database: sqlite3.Connection) -> None:
         """Take out what was used the longest ago, a tenth more than must be."""
+        if (excess := _bytes(database) - self.size) > _SLOW:  # the bound was lowered
+            warnings.warn(
+                f"{self.path} is {excess / 1e9:.1f} GB above its bound ({self.size / 1e9:.1f} GB); "
+                "to make room takes minutes. `cpdkit cache clear` is quicker, and "
+                "CPDKIT_CACHE_SIZE sets the bound.",
+                stacklevel=5,
+            )
         while (excess := _bytes(database) - self.size) > 0:
             excess += self.size // 10
             oldest = []

@@ -348,7 +348,7 @@ def test_a_folder_that_cannot_be_used_stops_nothing(painn, tmp_path):
         same(extract(painn, MOLS, cache=tmp_path / "file"), extract(painn, MOLS))
 
 
-def test_what_was_used_the_longest_ago_goes_first(tmp_path):
+def test_what_was_used_the_longest_ago_goes_first(tmp_path, monkeypatch):
     kept = KeptFeatures(tmp_path, size=400_000)
     for k in range(10):
         kept.write({bytes([k, n]) * 16: bytes([k]) * 2000 for n in range(10)})
@@ -359,7 +359,9 @@ def test_what_was_used_the_longest_ago_goes_first(tmp_path):
         assert kept.about()[0] <= 400_000
     assert not kept.read([bytes([1, 0]) * 16])
     assert len(kept.read([bytes([29, n]) * 16 for n in range(10)])) == 10
-    KeptFeatures(tmp_path, size=50_000).write({b"x" * 32: b"y"})
+    monkeypatch.setattr("cpdkit.extraction.kept._SLOW", 100_000)
+    with pytest.warns(UserWarning, match="above its bound .* takes minutes. `cpdkit cache clear`"):
+        KeptFeatures(tmp_path, size=50_000).write({b"x" * 32: b"y"})
     assert kept.about()[0] <= 50_000
 
 
