@@ -126,11 +126,12 @@ UNSEEN = [a for name in ("SiH4", "PH3", "SH2", "HCl", "CH3Cl") for a in [molecul
 def test_elements_that_a_network_never_saw_are_refused(name: str) -> None:
     encoder = cpdkit.load_encoder(f"zoo/{name}")
     assert encoder.trained_elements == {1, 6, 7, 8} | (set() if "qm9" in name else {9})
+    model = load_model(name)
     for atoms in UNSEEN:
         with pytest.raises(ValueError, match=r"structure 1, .*(H, C, N, O)(, F(, S, Cl)?)?\b"):
             cpdkit.extract(encoder, [molecule("H2O"), atoms], progress=False)
         with pytest.raises(ValueError, match="structure 1, .* which encoder"):
-            load_model(name).predict([molecule("H2O"), atoms])
+            model.predict([molecule("H2O"), atoms])
 
 
 def test_unseen_elements_can_be_asked_for() -> None:
