@@ -52,7 +52,7 @@ _ARMS = {
     "gap": "gaps",
     "energy": "energies",
     "dipole": "dipoles",
-    "qm9_homo": "HOMO energies",
+    "qm9_homo": "HOMO energies of QM9",
     "qm9_energy": "energies of QM9",
 }
 _TARGETS = {

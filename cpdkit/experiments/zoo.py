@@ -8,15 +8,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from cpdkit.experiments.labels import label, labelled
+from cpdkit.experiments.labels import arms_in_words, label, labelled
 from cpdkit.experiments.verdict import listed, number
 from cpdkit.figures import legend, levels, looks, panels
 from cpdkit.zoo.recipe import TASKS
 
 __all__ = ["exceptions_list", "learning_figure", "zoo_sentence"]
-
-
-_NOUNS = {"qm9_homo": "HOMO energy of QM9", "qm9_energy": "energy of QM9"}
 
 
 def learning_figure(curves: pd.DataFrame, bonds: Mapping[str, float]) -> Figure:
@@ -62,9 +59,7 @@ def zoo_sentence(table: pd.DataFrame) -> str:
             number(value, 4 if unit == "Ha" else 2)
             for value in (rows["mae"].min(), rows["mae"].max(), rows["mae_bonds"].iloc[0])
         )
-        spans.append(
-            f"{least} to {most} {unit} for the {_NOUNS.get(task, task)} (bond counts {bonds})"
-        )
+        spans.append(f"{least} to {most} {unit} for {arms_in_words(task)} (bond counts {bonds})")
     below = table.loc[table["mae"] >= table["mae_bonds"], "model"].tolist()
     end = f"not better than bond counts: {', '.join(below)}" if below else "all beat bond counts"
     return (

@@ -228,12 +228,24 @@ def _path(
 
 
 def regress_out(train: Pooled) -> tuple[np.ndarray, np.ndarray]:
-    """`basis` (k, rank) and `halves` (rank, d + t) of the regression of [X, Y] on C.
+    """Regress [X, Y] on C, with the rank of `CompositionProjector`.
 
-    Coefficients are ``basis @ halves``; what they explain of the scatter of [X, Y] is
-    ``halves.T @ halves``.
+    Parameters
+    ----------
+    train : Pooled
+        Moments of the training rows.
 
-    The rank is that of `CompositionProjector`.
+    Returns
+    -------
+    basis : ndarray of shape (k, rank)
+        Coefficients are ``basis @ halves``.
+    halves : ndarray of shape (rank, n_features + n_targets)
+        What C explains of the scatter of [X, Y] is ``halves.T @ halves``.
+
+    Raises
+    ------
+    ValueError
+        If a column of C varies by less of its size than moments resolve.
     """
     c, k = train.c, train.n_composition
     S = train.scatter[c, c]

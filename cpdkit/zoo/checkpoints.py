@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 
 from cpdkit._files import replacing
@@ -138,12 +138,22 @@ def kept_epochs(text: str) -> list[str]:
     """After which epochs weights on the way to a model are here, in order: of ``painn-gap-0@1``, 1.
 
     To save space the file may hold fewer than the card has errors of.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged.
     """
-    path = _found(replace(Name.parse(text), epoch="any"))
+    name = replace(Name.parse(text), epoch="any")
+    path = _found(name)
     if path is None:
         return []
-    with safe_open(path, framework="pt") as stored:
-        return sorted({key.partition("/")[0] for key in stored.keys()}, key=float)  # noqa: SIM118
+    try:
+        with safe_open(path, framework="pt") as stored:
+            epochs = {key.partition("/")[0] for key in stored.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged ({error}); make it with: {name.command}") from None
+    return sorted(epochs, key=float)
 
 
 def stopped_names() -> list[str]:
@@ -270,15 +280,11 @@ def _weights(name: Name, text: str, file: str | os.PathLike[str]) -> dict[str, t
             f"{path} is damaged: its SHA-256 is not the one in its card; install cpdkit again, "
             f"or make it again with: {name.command}"
         )
+    every = load(content)
     if not name.epoch:
-        return load(content)
-    with safe_open(path, framework="pt") as stored:
-        prefix = f"{name.epoch}/"
-        weights = {
-            key.removeprefix(prefix): stored.get_tensor(key)
-            for key in stored.keys()  # noqa: SIM118, the file itself is no mapping
-            if key.startswith(prefix)
-        }
+        return every
+    prefix = f"{name.epoch}/"
+    weights = {k.removeprefix(prefix): v for k, v in every.items() if k.startswith(prefix)}
     if not weights:
         kept = ", ".join(f"{name.model}@{epoch}" for epoch in kept_epochs(text))
         raise ValueError(

@@ -21,8 +21,8 @@ def overview(error_of_the_second):
 def test_the_sentence_names_the_errors_and_who_counts_no_better():
     good = zoo_sentence(overview(0.2))
     assert good.startswith("3 models of 1,000 to 2,000 weights")
-    assert "0.10 to 0.20 eV for the gap (bond counts 0.50)" in good
-    assert "0.0012 to 0.0012 Ha for the energy (bond counts 0.0181)" in good
+    assert "0.10 to 0.20 eV for gaps (bond counts 0.50)" in good
+    assert "0.0012 to 0.0012 Ha for energies (bond counts 0.0181)" in good
     assert good.endswith("all beat bond counts.")
     assert zoo_sentence(overview(0.5)).endswith("not better than bond counts: schnet-gap-0.")
 

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import ase
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from ase.build import molecule
+from ase.units import Hartree
 from safetensors.torch import load_file
 from scipy.spatial.transform import Rotation
 
 import cpdkit
 from cpdkit.cli import main
+from cpdkit.runs.record import recorded_tables
 from cpdkit.zoo import (
     ARCHITECTURES,
     TASKS,
@@ -103,7 +106,8 @@ def test_predictions_do_not_depend_on_the_frame(name: str, probe: cpdkit.Dataset
     here = model.predict(pair)
     there = model.predict([moved(m, rng) for m in pair])
     assert np.abs(here - there).max() < 1e-7
-    assert abs(here[0] - here[1]) > 1e-3  # it says something
+    unit = Hartree if model.task.unit == "Ha" else 1.0
+    assert unit * abs(here[0] - here[1]) > 1e-3  # it says something, in eV or Debye
     if model.task.components:
         mirrored = [ase.Atoms(m.numbers, -m.positions) for m in pair]
         away = model.predict_vectors(pair) + model.predict_vectors(mirrored)
@@ -237,6 +241,31 @@ def test_epochs_that_were_left_out_to_save_space_are_said_and_not_chosen() -> No
     assert chosen.model == f"{name}@2"
     (chosen,) = at_equal_error("gap", names=["schnet-gap-0"], level=early).itertuples()
     assert chosen.model in ("schnet-gap-0@0.25", "schnet-gap-0@0.5")
+
+
+def test_a_damaged_file_of_epochs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cpdkit.zoo.checkpoints._PACKAGED", tmp_path)
+    monkeypatch.setenv("CPDKIT_ZOO", str(tmp_path / "own"))
+    renamed(_PACKAGED / "schnet-gap-0", "schnet-gap-0", tmp_path)
+    file = tmp_path / "schnet-gap-0.checkpoints.safetensors"
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(ValueError, match=r"checkpoints\.safetensors is damaged .*cpdkit zoo train"):
+        at_equal_error("gap")
+
+
+@pytest.mark.parametrize("record", ["xtb9", "qm9", "qm9-trained-on-qm9"])
+def test_what_a_record_took_at_equal_error_is_kept_and_taken_again(record: str) -> None:
+    recorded = recorded_tables("05_task_or_architecture", dataset=record)
+    assert recorded is not None
+    scores = recorded["scores"]
+    taken = set(scores.loc[scores["at"] == "equal error", "encoder"])
+    tasks = recorded.manifest["parameters"]["tasks"]
+    models = {name.removeprefix("zoo/").partition("@")[0] for name in taken}
+    chosen = pd.concat([
+        at_equal_error(task, names=[m for m in models if Name.parse(m).task == task])
+        for task in tasks
+    ])  # fmt: skip
+    assert {f"zoo/{name}" for name in chosen["model"]} == taken
 
 
 def test_tasks_and_epochs_are_different_encoders() -> None:
