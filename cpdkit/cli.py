@@ -94,7 +94,7 @@ def _parser() -> Parser:
         "untrained", _zoo_untrained, "write weights as they are before training", of=actions
     )
     train("architecture", help="mace, painn, schnet, dimenet++ or visnet")
-    train("task", help="gap, energy or dipole; of QM9 qm9_homo or qm9_energy")
+    train("task", help="gap, energy, dipole or forces; of QM9 qm9_homo or qm9_energy")
     train("--epochs", type=int, help="passes over the molecules")
     train("--stop-after", type=float, metavar="EPOCH", help="write weights of this epoch and stop")
     train("--learning-rate", type=float, help="peak of the schedule")

@@ -49,7 +49,8 @@ class _Edges(torch.nn.Module):
         atoms = torch.arange(len(batch.numbers), device=batch.edges.device)
         edges = torch.cat([batch.edges.flip(0), atoms.expand(2, -1)], dim=1)
         vectors = torch.cat([batch.vectors, batch.vectors.new_zeros(len(atoms), 3)])
-        return edges, vectors.norm(dim=-1), vectors
+        # A copy: the library scales it in place, which lengths could not be differentiated after.
+        return edges, vectors.norm(dim=-1), vectors.clone()
 
 
 class ViSNet(Encoder):

@@ -43,6 +43,7 @@ _TASKS = {
     "gap": "trained on the gap",
     "energy": "trained on energies",
     "dipole": "trained on dipole moments",
+    "forces": "trained on energies and forces",
     "qm9_homo": "trained on HOMO energies of QM9",
     "qm9_energy": "trained on energies of QM9",
     "energy elsewhere": "trained on energies elsewhere",
@@ -52,6 +53,7 @@ _ARMS = {
     "gap": "gaps",
     "energy": "energies",
     "dipole": "dipoles",
+    "forces": "energies and forces",
     "qm9_homo": "HOMO energies of QM9",
     "qm9_energy": "energies of QM9",
 }

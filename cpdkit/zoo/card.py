@@ -21,6 +21,7 @@ from cpdkit.composition import bond_counts
 from cpdkit.datasets import Dataset
 from cpdkit.zoo.checkpoints import write_model
 from cpdkit.zoo.loop import Trained, Training
+from cpdkit.zoo.loss import molecule_of
 from cpdkit.zoo.model import length
 from cpdkit.zoo.recipe import ARCHITECTURES, CUTOFF, TASKS, Task
 
@@ -34,6 +35,7 @@ _LIBRARY = {
     "dimenet++": "torch-geometric",
     "visnet": "torch-geometric",
 }
+_ON_PROBE = ("mae", "r2", "vector_mae", "vector_r2")
 _LICENCE = "CC-BY-4.0 (weights); the architecture's code keeps its own licence"
 
 
@@ -67,7 +69,8 @@ def baselines(train: Dataset, probe: Dataset, task: Task) -> dict[str, dict[str,
     """Ridge on what needs no geometry: element counts or fractions, and bond counts.
 
     The penalty is chosen by leave-one-out on `train`, and so is whether counts enter as they are
-    or divided by the number of atoms: whichever fits `train` better.
+    or divided by the number of atoms: whichever fits `train` better. Of displaced molecules the
+    relaxed ones are fitted, as `probe` is relaxed.
 
     Returns
     -------
@@ -75,6 +78,8 @@ def baselines(train: Dataset, probe: Dataset, task: Task) -> dict[str, dict[str,
         ``"composition"`` and ``"bonds"`` (element and bond counts together), each with ``mae`` and
         ``r2`` on `probe`.
     """
+    if train.info is not None and "relaxed" in train.info:
+        train = train.select(train.info["relaxed"].to_numpy())
     y, truth = (d.targets[task.target].to_numpy(dtype=float) for d in (train, probe))
     sizes = [d.atoms.n_atoms[:, None] for d in (train, probe)]
     elements = [_element_counts(d) for d in (train, probe)]
@@ -167,7 +172,10 @@ def finish(
     model, identity = training.model, training.identity
     task = TASKS[identity["task"]]
     truth = probe.targets[task.target].to_numpy(dtype=float)
-    validation = {row["step"]: row["validation_mae"] for row in trained.history}
+    validation = {
+        row["step"]: {name: row[name] for name in row if name.startswith("validation")}
+        for row in trained.history
+    }
     places = dict(model.named_parameters())
     rows, kept = [], {}
     for epoch in sorted(trained.weights) if stopped is None else [stopped]:
@@ -184,13 +192,14 @@ def finish(
         rows.append(
             {
                 "epoch": epoch,
-                "validation_mae": validation[training.step_of(epoch)],
+                **validation[training.step_of(epoch)],
                 **scores(truth, predicted),
                 **({} if vectors is None else vector_scores(task.labels(probe), vectors)),
             }
         )
         sample = float(np.abs(predicted - truth)[:N_SAMPLE].mean())
     name = f"{identity['architecture']}-{identity['task']}-{identity['seed']}"
+    n_molecules = len(np.unique(molecule_of(train)))
     card = {
         "name": name,
         **card_header(identity["architecture"], identity["seed"], model.encoder),
@@ -201,7 +210,8 @@ def finish(
         "parameters": trained.parameters,
         "data": {
             "name": f"{train.name}/{train.split}",
-            "molecules": len(train),
+            "molecules": n_molecules,
+            **({"geometries": len(train)} if len(train) > n_molecules else {}),
             "elements": [chemical_symbols[z] for z in train.atoms.element_counts()[1]],
             "validation": training.recipe.n_validation,
             "sha256": train.fingerprint,
@@ -213,7 +223,7 @@ def finish(
         "epochs": training.recipe.epochs if stopped is None else stopped,
         "validation_curve": trained.history,
         "probe": {
-            **{key: rows[-1][key] for key in rows[-1] if key not in ("epoch", "validation_mae")},
+            **{key: rows[-1][key] for key in rows[-1] if key in _ON_PROBE},
             "mae_first_200": round(sample, 6),
         },
         "baselines": compared,

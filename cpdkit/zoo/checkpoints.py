@@ -239,7 +239,8 @@ def _about(text: str = "") -> EncoderInfo:
     return replace(
         base,
         trained_on=f"{data['name']}: {data['molecules']:,} molecules, {card['target']} "
-        f"in {card['unit']}, epochs: {epoch}" if trained else NOTHING,
+        f"in {card['unit']}{', forces' * ('geometries' in data)}, epochs: {epoch}"
+        if trained else NOTHING,
         elements=tuple(data.get("elements", _ELEMENTS)) if trained else None,
         layers=card["layers"],
         parameters=card["parameters"],

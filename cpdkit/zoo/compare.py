@@ -15,7 +15,7 @@ from cpdkit.zoo.checkpoints import (
     model_names,
     read_card,
 )
-from cpdkit.zoo.molecules import molecules
+from cpdkit.zoo.molecules import unseen_molecules
 from cpdkit.zoo.recipe import ARCHITECTURES, TASKS
 
 __all__ = ["at_equal_error", "bond_errors", "errors_on_first", "learning_curves"]
@@ -115,7 +115,7 @@ def errors_on_first(names: Sequence[str], n: int) -> pd.DataFrame:
         task = TASKS[card["task"]]
         try:
             if task.data not in tests:
-                every = molecules(task)[1]
+                every = unseen_molecules(task)
                 tests[task.data] = every.select(np.arange(min(n, len(every))))
         except FileNotFoundError as error:
             lacking = error

@@ -15,7 +15,7 @@ from cpdkit.datasets import Dataset, load_dataset
 from cpdkit.zoo.card import baselines, card_header, finish
 from cpdkit.zoo.checkpoints import STOPPED, UNTRAINED, own_directory, write_model
 from cpdkit.zoo.loop import Training
-from cpdkit.zoo.molecules import molecules
+from cpdkit.zoo.molecules import train_molecules, unseen_molecules
 from cpdkit.zoo.recipe import TASKS, Recipe
 
 __all__ = ["train", "write_untrained"]
@@ -73,8 +73,10 @@ def train(
     Raises
     ------
     ValueError
-        If a name is unknown, the state found belongs to another training, or no weights are kept
-        at `stop_after`.
+        If a name is unknown, the state found belongs to another training, no weights are kept
+        at `stop_after`, or forces are to be learned that the molecules lack.
+    FileNotFoundError
+        If the task's molecules are not here; says how to get them.
     """
     if stop_after is not None and stop_after not in recipe.checkpoints:
         raise ValueError(
@@ -84,10 +86,8 @@ def train(
     if task not in TASKS:
         raise ValueError(unknown("task", task, TASKS))
     home = Path(directory) if directory is not None else own_directory()
-    if train_data is None or probe_data is None:
-        own = molecules(TASKS[task])
-    training_set = train_data if train_data is not None else own[0]
-    probe = probe_data if probe_data is not None else own[1]
+    training_set = train_data if train_data is not None else train_molecules(TASKS[task], home)
+    probe = probe_data if probe_data is not None else unseen_molecules(TASKS[task])
     state = home / "training" / f"{architecture}-{task}-{seed}"
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -58,10 +58,14 @@ class FlatGraphs:
     def __len__(self) -> int:
         return len(self.n_atoms)
 
+    def atoms(self, rows: np.ndarray) -> np.ndarray:
+        """Places, among the atoms of all molecules, of those of the molecules at `rows`."""
+        return _ranges(self._first_atom[rows], self.n_atoms[rows])
+
     def batch(self, rows: np.ndarray) -> Batch:
         """The molecules at `rows` as one disconnected graph."""
         n_atoms, n_edges = self.n_atoms[rows], self.n_edges[rows]
-        atoms = _ranges(self._first_atom[rows], n_atoms)
+        atoms = self.atoms(rows)
         edges = _ranges(self._first_edge[rows], n_edges)
         starts = np.cumsum(n_atoms) - n_atoms
         joined = self._edges[:, edges].astype(np.int64) + np.repeat(starts, n_edges)

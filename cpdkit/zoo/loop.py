@@ -21,7 +21,8 @@ from cpdkit._messages import unknown
 from cpdkit._options import check_seed
 from cpdkit.datasets import Dataset
 from cpdkit.zoo.flat_graphs import FlatGraphs
-from cpdkit.zoo.model import ZooModel, composition_offsets, length
+from cpdkit.zoo.loss import Loss, forces_of, held_out
+from cpdkit.zoo.model import ZooModel, composition_offsets
 from cpdkit.zoo.recipe import ARCHITECTURES, TASKS, Recipe
 
 __all__ = ["Training", "Trained"]
@@ -92,12 +93,7 @@ class Training:
             raise ValueError(unknown("architecture", architecture, ARCHITECTURES))
         if task not in TASKS:
             raise ValueError(unknown("task", task, TASKS))
-        self._y = TASKS[task].labels(dataset)
-        if len(dataset) < 2 * recipe.n_validation:
-            raise ValueError(
-                f"{len(dataset)} molecules are too few to hold {recipe.n_validation} out; "
-                "give more or lower n_validation."
-            )
+        y, forces = TASKS[task].labels(dataset), forces_of(dataset, TASKS[task])
         self.recipe = recipe
         check_seed(seed)
         self.seed = seed
@@ -110,12 +106,11 @@ class Training:
             "recipe": json.loads(json.dumps(asdict(recipe))),
             "options": dict(ARCHITECTURES[architecture]),
         }
-        order = np.random.default_rng([seed, 1]).permutation(len(dataset))
-        self._validation = np.sort(order[: recipe.n_validation])
-        self._train = np.sort(order[recipe.n_validation :])
+        self._validation, self._train = held_out(dataset, recipe.n_validation, seed)
         self.model = ZooModel.untrained(architecture, task, seed=seed).to_device(device)
         self._graphs = FlatGraphs(dataset.atoms, self.model.encoder)
-        self._prepare(dataset)
+        self._prepare(dataset, y)
+        self._loss = Loss(self.model, self._graphs, y, self._spread, forces, rows=self._train)
         self.step = 0
         self.seconds = 0.0
         self.history: list[dict[str, float]] = []
@@ -146,11 +141,11 @@ class Training:
         """The weights that are trained, as they are now."""
         return {name: weight.detach().clone() for name, weight in self._trained.items()}
 
-    def _prepare(self, dataset: Dataset) -> None:
+    def _prepare(self, dataset: Dataset, y: np.ndarray) -> None:
         """Offsets, scales, and which weights the loss depends on."""
         model, rows = self.model, self._train
         atoms = dataset.atoms.select(rows)
-        offsets, self._spread = composition_offsets(atoms, self._y[rows], model.task.pooling)
+        offsets, self._spread = composition_offsets(atoms, y[rows], model.task.pooling)
         model.offsets.copy_(torch.from_numpy(offsets))
         per_atom = 1.0 if model.task.pooling == "mean" else float(atoms.n_atoms.mean()) ** 0.5
         model.scale.fill_(self._spread / per_atom)
@@ -220,18 +215,18 @@ class Training:
                     self.kept[keep[self.step]] = {k: v.clone() for k, v in self._average.items()}
                 if self.step in keep or self.step % self.steps_per_epoch == 0:
                     now = time.monotonic()
-                    error = self._validate()
+                    errors = self._validate()
                     self.history.append(
                         {
                             "step": self.step,
                             "epoch": round(self.step / self.steps_per_epoch, 4),
                             "train_loss": float(np.mean(self._losses)) * self._spread,
-                            "validation_mae": error,
+                            **errors,
                             "seconds": round(self.seconds + now - started, 1),
                         }
                     )
                     self._losses = []
-                    bar.set_postfix(validation_mae=f"{error:.3f} {self.model.task.unit}")
+                    bar.set_postfix({name: f"{value:.3f}" for name, value in errors.items()})
                 if time.monotonic() - saved > save_every:
                     self.seconds += time.monotonic() - started
                     started = time.monotonic()
@@ -247,11 +242,7 @@ class Training:
         weights: list[torch.Tensor],
         averages: list[torch.Tensor],
     ) -> float:
-        batch = self._graphs.batch(rows)
-        truth = torch.from_numpy(self._y[rows]).to(self.model.encoder.device)
-        error = self.model(batch) - truth
-        size = error.abs() if error.ndim == 1 else torch.linalg.vector_norm(error, dim=1)
-        loss = size.mean() / self._spread
+        loss = self._loss.of(rows)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward(inputs=weights)
         torch.nn.utils.clip_grad_norm_(weights, self.recipe.clip)
@@ -268,21 +259,9 @@ class Training:
             )
         return value
 
-    @torch.no_grad()
-    def _validate(self) -> float:
-        """Mean absolute error of the averaged weights on the held-out molecules.
-
-        Of vectors that of their lengths, which is the data set's target.
-        """
-        return self._with_average(lambda: float(np.abs(self._errors(self._validation)).mean()))
-
-    def _errors(self, rows: np.ndarray) -> np.ndarray:
-        size = self.recipe.batch_size
-        parts = [
-            self.model(self._graphs.batch(rows[i : i + size])).cpu().numpy()
-            for i in range(0, len(rows), size)
-        ]
-        return length(np.concatenate(parts)) - length(self._y[rows])
+    def _validate(self) -> dict[str, float]:
+        """Errors of the averaged weights on the held-out molecules."""
+        return self._with_average(lambda: self._loss.errors(self._validation))
 
     def _with_average(self, action: Callable[[], Any]) -> Any:
         current = {name: weight.detach().clone() for name, weight in self._trained.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import ase
 import numpy as np
@@ -135,6 +136,33 @@ class ZooModel(torch.nn.Module):
         Shape (n_molecules,), and (n_molecules, 3) of a vector.
         """
         return self.read(*self.parts(batch), batch)
+
+    def with_gradient(
+        self, batch: Batch, *, learn: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Predictions, and their derivative by the position of each atom.
+
+        Of atomization energies that is the force.
+
+        Parameters
+        ----------
+        batch : Batch
+            Molecules.
+        learn : bool, default False
+            Keep what it takes to differentiate once more, by the weights.
+
+        Returns
+        -------
+        Tensor of shape (n_molecules,), Tensor of shape (n_atoms, 3)
+            In the target's unit, and in that per Angstrom.
+        """
+        with torch.enable_grad():
+            moved = torch.zeros_like(batch.positions, requires_grad=True)
+            i, j = batch.edges
+            vectors = batch.vectors + (moved[j] - moved[i])
+            predicted = self(replace(batch, positions=batch.positions + moved, vectors=vectors))
+            (gradient,) = torch.autograd.grad(predicted.sum(), moved, create_graph=learn)
+        return (predicted if learn else predicted.detach()), gradient.double()
 
     def read(
         self, scalars: torch.Tensor, vectors: torch.Tensor | None, batch: Batch

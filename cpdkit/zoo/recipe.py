@@ -47,6 +47,10 @@ class Task:
         Columns of ``Dataset.info`` with the vector, where `target` is its length.
     data : str
         The data set that it is learned from: ``"xtb9"``, or ``"qm9"`` (25,000 molecules of it).
+    forces : float
+        Weight of the forces in the loss, 0 where the target alone is learned. Where they are, the
+        target is an atomization energy, whose gradient is the force, and the molecules of the
+        data set are relaxed and displaced.
     """
 
     target: str
@@ -54,6 +58,7 @@ class Task:
     unit: str
     components: tuple[str, ...] = ()
     data: str = "xtb9"
+    forces: float = 0.0
 
     def labels(self, dataset: Dataset) -> np.ndarray:
         """What is learned: the target, shape (n,), or the vectors, shape (n, 3).
@@ -83,6 +88,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
         "gap": Task(target="gap", pooling="mean", unit="eV"),
         "energy": Task(target="atomization_energy", pooling="sum", unit="eV"),
         "dipole": Task("mu", "vector", "Debye", components=("dipole_x", "dipole_y", "dipole_z")),
+        "forces": Task("atomization_energy", "sum", "eV", forces=1.0),
         "qm9_homo": Task(target="homo", pooling="mean", unit="Ha", data="qm9"),
         "qm9_energy": Task(target="e_el", pooling="sum", unit="Ha", data="qm9"),
     }

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import cpdkit
 from cpdkit.experiments.task.verdict import saw
 from cpdkit.zoo import TASKS
-from cpdkit.zoo.molecules import N_QM9, molecules
+from cpdkit.zoo.molecules import N_QM9, train_molecules, unseen_molecules
 
 
-def test_tasks_on_our_molecules_have_the_splits() -> None:
-    train, probe = molecules(TASKS["dipole"])
+def test_tasks_on_our_molecules_have_the_splits(tmp_path: Path) -> None:
+    train, probe = train_molecules(TASKS["dipole"], tmp_path), unseen_molecules(TASKS["dipole"])
     assert (train.split, probe.split) == ("train", "probe")
     assert not set(train.ids) & set(probe.ids)
 
 
 @pytest.mark.cpdkit_data
-def test_tasks_on_qm9_have_the_same_molecules_and_none_of_the_probe_set() -> None:
-    parts = {task: molecules(TASKS[task]) for task in ("qm9_homo", "qm9_energy")}
+def test_tasks_on_qm9_have_the_same_molecules_and_none_of_the_probe_set(
+    tmp_path: Path,
+) -> None:
+    tasks = {task: TASKS[task] for task in ("qm9_homo", "qm9_energy")}
+    parts = {
+        name: (train_molecules(task, tmp_path), unseen_molecules(task))
+        for name, task in tasks.items()
+    }
     (train, test), again = parts["qm9_homo"], parts["qm9_energy"]
     assert (len(train), len(test)) == N_QM9
     assert [part.fingerprint for part in again] == [train.fingerprint, test.fingerprint]

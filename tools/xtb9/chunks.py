@@ -22,7 +22,7 @@ from tools.xtb9.relax import Dropped
 __all__ = ["Job", "collect", "ordered"]
 
 Job = Callable[[], list[dict[str, Any]]]
-_FLAT = ("numbers", "positions")  # one entry per atom, not per row
+_FLAT = ("numbers", "positions", "forces")  # one entry per atom, not per row
 
 
 def ordered(jobs: Sequence[Callable[[], Any]], processes: int, title: str) -> Iterator[Any]:
