@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -154,10 +156,16 @@ def build_encoder(architecture: str, *, seed: int = 0, dtype: str = "float32") -
     ValueError
         If there is no such architecture.
     """
-    from cpdkit.encoders import load_encoder
-
     if architecture not in ARCHITECTURES:
         raise ValueError(unknown("architecture", architecture, ARCHITECTURES))
+    return copy.deepcopy(_built(architecture, seed, dtype))
+
+
+@lru_cache(maxsize=16)
+def _built(architecture: str, seed: int, dtype: str) -> Encoder:
+    """To be copied: a chapter loads dozens of weights, and to build MACE takes a second."""
+    from cpdkit.encoders import load_encoder
+
     options = ARCHITECTURES[architecture]
     name = f"{architecture}-untrained"
     return load_encoder(name, seed=seed, cutoff=CUTOFF, dtype=dtype, **options)

@@ -22,6 +22,7 @@ from cpdkit.zoo import (
 from cpdkit.zoo.flat_graphs import FlatGraphs
 from cpdkit.zoo.loop import Training
 from cpdkit.zoo.model import ZooModel, composition_offsets
+from cpdkit.zoo.recipe import CUTOFF
 
 SHORT = Recipe(epochs=2, batch_size=8, n_validation=16, checkpoints=(0.5, 1.0))
 
@@ -199,3 +200,23 @@ def test_a_stopped_training_leaves_what_a_whole_one_has_there(molecules, tmp_pat
         assert torch.equal(weight, dict(early.named_parameters())[name]), name
     with pytest.raises(ValueError, match="stop_after=0.3 is no checkpoint"):
         train("schnet", "gap", stop_after=0.3, **about)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_models_of_one_architecture_share_nothing(architecture, molecules):
+    """They are copies of one that is built once; each is as if built anew."""
+    rows = molecules.atoms.select(np.arange(3))
+    changed, other = (ZooModel.untrained(architecture, "gap") for _ in range(2))
+    for model in (changed, other):
+        model.scale.fill_(10.0)
+    before = other.predict(rows)
+    with torch.no_grad():
+        for weight in changed.parameters():
+            weight.mul_(1.1)
+    assert np.abs(changed.predict(rows) - before).max() > 1e-3
+    options = ARCHITECTURES[architecture]
+    anew = cpdkit.load_encoder(f"{architecture}-untrained", cutoff=CUTOFF, **options)
+    again = ZooModel(anew, other.task)
+    for model in (other, ZooModel.untrained(architecture, "gap"), again):
+        model.scale.fill_(10.0)
+        assert np.array_equal(model.predict(rows), before)
