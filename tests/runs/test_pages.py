@@ -345,6 +345,10 @@ def test_what_networks_trained_on_qm9_are_said_to_hold_is_recorded() -> None:
     asked = [span("gap", task) for task in ("qm9_homo", "qm9_energy", "untrained")]
     assert f"HOMO energies have {asked[0]}, those trained on energies {asked[1]}, " in text
     assert f"untrained ones {asked[2]}." in text
+    gaps = score["gap"].groupby("task").agg(list)
+    gain = np.subtract(gaps["qm9_homo"], gaps["qm9_energy"])
+    assert f"brings {gain.min():.2f} to {gain.max():.2f} over energies, and nothing over" in text
+    assert abs(np.subtract(gaps["qm9_homo"], gaps["untrained"]).mean()) < 0.03
     partial = scores[scores["score"] == "r2_partial"].set_index(["target", "task"])["mean"]
     kept = [partial["alpha", task] for task in ("untrained", "qm9_energy", "qm9_homo")]
     kept = [f"{of.min():.2f} to {of.max():.2f}" for of in kept]
