@@ -160,7 +160,7 @@ def recorded_dependencies(
     data = {p for p in read if p.suffix != ".py" or not p.is_relative_to(PACKAGE)}
     data |= {_named(path) for path in extra}
     parts = [{_short(p): _settled(p, since) for p in sorted(group)} for group in (code, data)]
-    owners = metadata.packages_distributions()
+    owners = _owners(tuple((p, os.stat(p).st_mtime_ns) for p in sys.path if os.path.isdir(p)))
     names = {owner for top in record["toplevel"] for owner in owners.get(top, [])}
     features = {encoder: dict(tally) for encoder, tally in record["features"].items()}
     for tally in features.values():  # libraries may not have been loaded for what was kept
@@ -173,6 +173,12 @@ def recorded_dependencies(
         "packages": {n: metadata.version(n) for n in sorted(names - {"cpdkit"}, key=str.lower)},
         "features": features,
     }
+
+
+@lru_cache(maxsize=4)
+def _owners(folders: tuple[tuple[str, int], ...]) -> Mapping[str, list[str]]:
+    """Distributions of each module; half a second, so once while the folders stay as they are."""
+    return metadata.packages_distributions()
 
 
 def _settled(path: Path, since: float) -> str | None:
