@@ -194,7 +194,7 @@ def test_a_failing_cell_is_told_in_a_sentence(
     assert "broken.ipynb failed: ZeroDivisionError: division by zero\n" in said
     assert said.count("\n") == 2
     (kept,) = runs.glob("*-failed/broken.ipynb")
-    assert said.rstrip().endswith(f"Up to there, with the traceback: {kept}")
+    assert said.rstrip().endswith(f"Up to there: {kept}")
     assert "---" in nbformat.read(kept, 4).cells[-2].outputs[0].traceback[0]
     ran = [cell for cell in nbformat.read(kept, 4).cells if cell.cell_type == "code"]
     assert ran[0].outputs[0].text == "3\n"

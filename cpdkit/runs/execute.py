@@ -14,14 +14,17 @@ import papermill
 import zmq
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
+from papermill.engines import NBClientEngine, papermill_engines
+from papermill.exceptions import PapermillExecutionError
 from traitlets import default
 
 from cpdkit.runs.key import PACKAGE
 from cpdkit.runs.parameters import literal
 from cpdkit.runs.recorder import RECORD_VARIABLE
 
-__all__ = ["INJECTED", "execute", "tags"]
+__all__ = ["INJECTED", "CellError", "execute", "tags"]
 
 INJECTED = "injected-parameters"  # papermill's word
 
@@ -29,6 +32,33 @@ INJECTED = "injected-parameters"  # papermill's word
 def tags(cell: NotebookNode) -> list[str]:
     """Tags of a cell."""
     return cell.metadata.get("tags", [])
+
+
+class CellError(RuntimeError):
+    """A cell failed; the message says how."""
+
+
+class _SavedOnce(NBClientEngine):
+    """Papermill's engine writes the notebook twice for each cell, with all that is drawn so far."""
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man: Any, *args: Any, **kwargs: Any) -> Any:
+        path, nb_man.output_path = nb_man.output_path, None
+        try:
+            return super().execute_managed_notebook(nb_man, *args, **kwargs)
+        finally:
+            nb_man.output_path = path  # for the last time that it saves, also after an exception
+
+
+_ENGINE = "cpdkit"
+papermill_engines.register(_ENGINE, _SavedOnce)
+
+
+def _last_begun(notebook: NotebookNode) -> str:
+    """First line of the last cell that was begun."""
+    begun = [c for c in notebook.cells if c.metadata.get("papermill", {}).get("start_time")]
+    code = [cell.source for cell in begun if cell.cell_type == "code"]
+    return code[-1].partition("\n")[0] if code else ""
 
 
 def execute(
@@ -41,12 +71,12 @@ def execute(
     progress: bool,
     cache: bool,
 ) -> NotebookNode:
-    """Run all cells; `output` is written as they finish, and `record` says what they depend on.
+    """Run all cells; `output` is written at the end, and `record` says what they depend on.
 
     Raises
     ------
-    papermill.exceptions.PapermillExecutionError
-        If a cell raises; `output` holds what ran until then.
+    CellError
+        If a cell raises or ends its process; `output` holds what ran until then.
     """
     environment = {
         RECORD_VARIABLE: str(record),
@@ -81,16 +111,25 @@ def execute(
         def _encrypted_where_possible(self) -> str:
             return "auto" if zmq.has("curve") else "disabled"
 
-    executed = papermill.execute_notebook(
-        _with_values(notebook, parameters),
-        str(output),
-        kernel_name="python3",
-        language="python",
-        kernel_manager_class=Kernel,
-        cwd=work,
-        progress_bar=progress,
-        stderr_file=sys.stderr if progress else None,
-    )
+    try:
+        executed = papermill.execute_notebook(
+            _with_values(notebook, parameters),
+            str(output),
+            engine_name=_ENGINE,
+            kernel_name="python3",
+            language="python",
+            kernel_manager_class=Kernel,
+            cwd=work,
+            progress_bar=progress,
+            stderr_file=sys.stderr if progress else None,
+        )
+    except PapermillExecutionError as error:
+        raise CellError(f"{error.ename}: {error.evalue}") from error
+    except DeadKernelError as error:
+        raise CellError(
+            "its process ended, as it does where memory runs out, in the cell that begins with "
+            f"{_last_begun(nbformat.read(output, as_version=4))!r}"
+        ) from error
     executed.metadata["papermill"]["output_path"] = None  # it goes elsewhere
     return executed
 

@@ -22,14 +22,13 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
-from papermill.exceptions import PapermillExecutionError
 
 import cpdkit
 from cpdkit._files import locked, replace_folder, scratch_folder
 from cpdkit._messages import asked as called_with
 from cpdkit._messages import unknown
 from cpdkit.datasets import CRYSTALS, DATASETS
-from cpdkit.runs.execute import INJECTED, execute, tags
+from cpdkit.runs.execute import INJECTED, CellError, execute, tags
 from cpdkit.runs.key import (
     code_hash,
     file_hash,
@@ -72,7 +71,7 @@ RECORDED = "recorded"
 
 
 class NotebookError(RuntimeError):
-    """A cell raised an exception, which the message repeats.
+    """A cell failed; the message says how.
 
     Attributes
     ----------
@@ -305,14 +304,12 @@ def run_notebook(
                 notebook, changed, work=work, record=record, output=scratch / "part.ipynb",
                 progress=progress, cache=cache,
             )  # fmt: skip
-        except PapermillExecutionError as error:
+        except CellError as error:
             kept = failed / f"{path.stem}.ipynb"
             shutil.copy(scratch / "part.ipynb", work / kept.name)
             replace_folder(work, failed, aside=scratch / "old")
-            said = (
-                f"{path} failed: {error.ename}: {error.evalue}\nUp to there, with the traceback: "
-            )
-            raise NotebookError(f"{said}{kept}", kept) from error
+            said = f"{path} failed: {error}\nUp to there: {kept}"
+            raise NotebookError(said, kept) from error
         seconds = time.perf_counter() - clock
         nbformat.write(executed, work / f"{path.stem}.ipynb")
         manifest = {

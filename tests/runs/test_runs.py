@@ -243,6 +243,19 @@ def test_a_failing_cell_leaves_what_ran_until_it_runs(tmp_path: Path) -> None:
     assert list((tmp_path / "runs").iterdir()) == [run.directory]
 
 
+def test_a_cell_that_ends_its_process_is_told_too(tmp_path: Path) -> None:
+    """As the system does where memory runs out."""
+    end = "import os\nos.kill(os.getpid(), 9)"
+    path = write_notebook(tmp_path / "dead.ipynb", "print('until here')", end, "print('after')")
+    with pytest.raises(
+        NotebookError, match="memory runs out, in .* begins with 'import os'"
+    ) as told:
+        quick(path)
+    cells = nbformat.read(told.value.notebook, 4).cells
+    assert any("until here" in str(cell.get("outputs")) for cell in cells)
+    assert list((tmp_path / "runs").iterdir()) == [told.value.notebook.parent]
+
+
 def test_the_kernel_is_this_interpreter_whatever_is_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
