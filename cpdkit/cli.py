@@ -164,7 +164,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.action(options)
     except ModuleNotFoundError as error:
         said = str(error)  # ours, or Python's
-        said = missing(error.name) if said.startswith("No module named") else said
+        python_says = said.startswith(("No module named", "import of"))
+        said = missing(error.name) if python_says else said
         print(f"cpdkit: {said}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # whoever read our output has seen enough

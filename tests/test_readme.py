@@ -83,6 +83,10 @@ def test_commands_are_right(
         options = _parser().parse_args(command[1:])
         assert options.architecture in ARCHITECTURES
         assert options.task in TASKS
+    elif command[:2] == ["python", "-m"]:  # a generator of the repository, minutes to hours
+        asked = [sys.executable, "-m", command[2], "--help"]
+        options = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
+        assert {word for word in command if word.startswith("--")} <= set(options.split())
     elif command[0] == ".venv/bin/jupyter":
         assert command[1] == "lab"
         assert find_spec("jupyterlab")
