@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import cpdkit
-from cpdkit._messages import WrongCall, asked, missing
+from cpdkit._messages import WrongCall, asked, missing, unknown
+from cpdkit._options import check_seed
 from cpdkit._parser import Parser, at_least, complete, joined
 from cpdkit.runs.commands import add_commands
 
@@ -302,20 +303,20 @@ def _zoo_list(options: argparse.Namespace) -> None:
 def _zoo_train(options: argparse.Namespace) -> None:
     from cpdkit.zoo import Recipe, train
     from cpdkit.zoo.checkpoints import own_directory
+    from cpdkit.zoo.fit import check_call
 
     given = {name: getattr(options, name) for name in ("epochs", "learning_rate")}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if "epochs" in changes:
         before = (epoch for epoch in Recipe().checkpoints if epoch < options.epochs)
         changes["checkpoints"] = tuple(before)
-    recipe = Recipe(**changes)
+    with asked():
+        call: dict[str, Any] = {name: getattr(options, name) for name in ("seed", "device")}
+        call |= {"recipe": Recipe(**changes), "stop_after": options.stop_after}
+        check_call(options.architecture, options.task, **call)
     home = options.directory or own_directory()
     try:
-        card = train(
-            options.architecture, options.task,
-            seed=options.seed, recipe=recipe, directory=home, device=options.device,
-            stop_after=options.stop_after,
-        )  # fmt: skip
+        card = train(options.architecture, options.task, directory=home, **call)
     except KeyboardInterrupt:
         raise RuntimeError("stopped; give the same command again to go on.") from None
     error = f"MAE {card['probe']['mae']:.3f} {card['unit']}, R2 {card['probe']['r2']:.4f}"
@@ -328,6 +329,11 @@ def _zoo_untrained(options: argparse.Namespace) -> None:
     from cpdkit.zoo.checkpoints import own_directory
 
     home = options.directory or own_directory()
+    with asked():
+        check_seed(options.seed)
+        for name in options.architecture:
+            if name not in ARCHITECTURES:
+                raise ValueError(unknown("architecture", name, ARCHITECTURES))
     for architecture in options.architecture or ARCHITECTURES:
         card = write_untrained(architecture, seed=options.seed, directory=home)
         print(f"zoo/{card['name']}")

@@ -257,3 +257,25 @@ def test_ctrl_c_ends_in_a_sentence(tmp_path: Path) -> None:
     assert said.splitlines()[-1] == "cpdkit: stopped; what was unfinished is not kept."
     assert "Traceback" not in said
     assert list((tmp_path / "_build/runs").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "train pain gap",
+        "train painn gaps",
+        "train painn gap --epochs 0",
+        "train painn gap --seed=-1",
+        "train painn gap --stop-after 3",
+        "train painn gap --device abacus",
+        "untrained pain",
+        "untrained --seed=-1",
+    ],
+)
+def test_a_wrong_call_of_the_zoo_ends_with_2_before_anything_is_made(
+    call: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "zoo"
+    assert main(["zoo", *call.split(), "--directory", str(home)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not home.exists()

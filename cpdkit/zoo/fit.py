@@ -11,14 +11,16 @@ from typing import Any
 import torch
 
 from cpdkit._messages import unknown
+from cpdkit._options import check_seed
 from cpdkit.datasets import Dataset, load_dataset
+from cpdkit.encoders._base import parse_device
 from cpdkit.zoo.card import baselines, card_header, finish
 from cpdkit.zoo.checkpoints import STOPPED, UNTRAINED, own_directory, write_model
 from cpdkit.zoo.loop import Training
 from cpdkit.zoo.molecules import train_molecules, unseen_molecules
-from cpdkit.zoo.recipe import TASKS, Recipe
+from cpdkit.zoo.recipe import ARCHITECTURES, TASKS, Recipe
 
-__all__ = ["train", "write_untrained"]
+__all__ = ["check_call", "train", "write_untrained"]
 
 
 def train(
@@ -78,13 +80,7 @@ def train(
     FileNotFoundError
         If the task's molecules are not here; says how to get them.
     """
-    if stop_after is not None and stop_after not in recipe.checkpoints:
-        raise ValueError(
-            f"stop_after={stop_after:g} is no checkpoint of the recipe; choose one of "
-            f"{', '.join(f'{epoch:g}' for epoch in recipe.checkpoints)}."
-        )
-    if task not in TASKS:
-        raise ValueError(unknown("task", task, TASKS))
+    check_call(architecture, task, seed=seed, recipe=recipe, device=device, stop_after=stop_after)
     home = Path(directory) if directory is not None else own_directory()
     training_set = train_data if train_data is not None else train_molecules(TASKS[task], home)
     probe = probe_data if probe_data is not None else unseen_molecules(TASKS[task])
@@ -108,6 +104,36 @@ def train(
     if stop_after is None:
         shutil.rmtree(state)
     return card
+
+
+def check_call(
+    architecture: str,
+    task: str,
+    *,
+    seed: int,
+    recipe: Recipe,
+    device: str,
+    stop_after: float | None,
+) -> None:
+    """Refuse what cannot be trained, before anything is read.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, the seed or the device is none, or no weights are kept at
+        `stop_after`.
+    """
+    if architecture not in ARCHITECTURES:
+        raise ValueError(unknown("architecture", architecture, ARCHITECTURES))
+    if task not in TASKS:
+        raise ValueError(unknown("task", task, TASKS))
+    if stop_after is not None and stop_after not in recipe.checkpoints:
+        raise ValueError(
+            f"stop_after={stop_after:g} is no checkpoint of the recipe; choose one of "
+            f"{', '.join(f'{epoch:g}' for epoch in recipe.checkpoints)}."
+        )
+    check_seed(seed)
+    parse_device(device)
 
 
 def write_untrained(
