@@ -279,3 +279,13 @@ def test_a_wrong_call_of_the_zoo_ends_with_2_before_anything_is_made(
     assert main(["zoo", *call.split(), "--directory", str(home)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert not home.exists()
+
+
+@pytest.mark.parametrize("call", ["gradient -p folds rand", "inflation -p folds random,formulas"])
+def test_a_kind_of_folds_that_there_is_not_is_told_before_anything_runs(
+    call: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = tmp_path / "runs"
+    assert main(["run", *call.split(), "--runs-dir", str(runs)]) == 2
+    assert "unknown kind of folds" in capsys.readouterr().err
+    assert not runs.exists()

@@ -30,6 +30,7 @@ __all__ = [
     "absolute_files",
     "check_data",
     "check_encoders",
+    "check_folds",
     "check_parameters",
     "current_names",
     "declared_parameters",
@@ -308,6 +309,22 @@ def check_data(values: Mapping[str, Any]) -> None:
         load_dataset(
             name, **({"targets": [values["target"]]} if "target" in values else {}) | asked
         )
+
+
+def check_folds(values: Mapping[str, Any]) -> None:
+    """Refuse a kind of folds that there is not; it would be found when features are computed.
+
+    Raises
+    ------
+    ValueError
+        With the kinds that there are.
+    """
+    from cpdkit.folds import SCHEMES
+
+    asked = values.get("folds") or []
+    for scheme in [asked] if isinstance(asked, str) else asked:
+        if scheme not in SCHEMES:
+            raise ValueError(unknown("kind of folds", scheme, SCHEMES))
 
 
 def check_encoders(values: Mapping[str, Any]) -> None:

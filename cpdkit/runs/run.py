@@ -44,6 +44,7 @@ from cpdkit.runs.parameters import (
     absolute_files,
     check_data,
     check_encoders,
+    check_folds,
     check_parameters,
     current_names,
     declared_parameters,
@@ -356,6 +357,7 @@ def check_inputs(notebook: NotebookNode, values: Mapping[str, Any]) -> None:
     if "name" in notebook.metadata.get("cpdkit", {}):
         with called_with():  # what is wrong is wrong with the call
             check_encoders(values)
+            check_folds(values)
             check_data(values)
 
 
