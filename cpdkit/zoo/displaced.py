@@ -73,7 +73,7 @@ def load_displaced(folder: Path) -> WithForces:
     """
     remedy = (
         f"in a clone of the repository `python -m tools.xtb9.displaced --out {folder}` makes it "
-        "(15 minutes of one core; needs tblite)"
+        "(some 17 minutes of one core; needs tblite)"
     )
     names = ("row", "displacement", "energy", "forces")
     row, moved, energy, forces = read_npz(folder / FILE, names, remedy=remedy).values()

@@ -23,12 +23,7 @@ from cpdkit.zoo.molecules import train_molecules, unseen_molecules
 SHORT = Recipe(epochs=2, batch_size=8, n_validation=8, checkpoints=(0.5, 1.0))
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -91,9 +86,7 @@ def test_geometries_of_a_molecule_stay_together(planted: WithForces) -> None:
         held_out(planted, 21, 0)
 
 
-def test_held_out_molecules_of_the_weights_that_travel_are_as_they_were(
-    planted: WithForces,
-) -> None:
+def test_held_out_molecules_of_the_weights_that_travel_are_as_they_were() -> None:
     """Before forces were learned, rows were drawn; a molecule has one row there."""
     singles = cpdkit.load_dataset("xtb9", split="train", n=60, seed=2)
     order = np.random.default_rng([3, 1]).permutation(60)
@@ -166,7 +159,8 @@ def test_the_generator_gives_energies_and_their_forces(tmp_path: Path) -> None:
     pytest.importorskip("rdkit", reason="the generator needs rdkit")
     from ase.units import Hartree
 
-    from tools.xtb9.displaced import displacement, main, springs
+    from tools.xtb9.conformers import displacement
+    from tools.xtb9.displaced import main, springs
     from tools.xtb9.labels import singlepoint
 
     main(["--out", str(tmp_path), "--n", "3"])
@@ -193,9 +187,7 @@ def test_the_generator_gives_energies_and_their_forces(tmp_path: Path) -> None:
     assert np.abs(modes.sum(axis=1)).max() < 1e-8
     turned = np.cross(relaxed_atoms.positions, modes).sum(axis=1)
     assert np.abs(turned).max() < 1e-7
-    rng = [np.random.default_rng(4) for _ in range(2)]
     small, large = (
-        displacement(relaxed_atoms.numbers, relaxed_atoms.positions, energy, r)
-        for energy, r in zip((0.1, 0.4), rng, strict=True)
+        displacement(constants, modes, energy, np.random.default_rng(4)) for energy in (0.1, 0.4)
     )
     assert np.allclose(large, 2 * small, atol=1e-6)

@@ -32,12 +32,7 @@ def molecules() -> cpdkit.Dataset:
     return cpdkit.load_dataset("xtb9", split="train", n=80, seed=3)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def same(a, b) -> bool:

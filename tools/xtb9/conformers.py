@@ -27,7 +27,7 @@ from tools.xtb9.relax import (
     with_positions,
 )
 
-__all__ = ["GEOMETRIES", "Geometry", "geometries", "normal_modes"]
+__all__ = ["GEOMETRIES", "Geometry", "displacement", "geometries", "normal_modes"]
 
 GEOMETRIES = 10
 MAX_RELAXED = 4  # of the ten; the others are displaced
@@ -153,7 +153,7 @@ def geometries(smiles: str, positions: np.ndarray, seed: int) -> list[Geometry]:
     for place in range(count):
         goal = 0.9 * MAX_ENERGY * len(numbers) * (place + 0.5) / count
         for _ in range(12):
-            moved = positions + _displacement(constants, modes, goal, rng)
+            moved = positions + displacement(constants, modes, goal, rng)
             result = singlepoint(numbers, moved)
             excess = result.get("energy") * Hartree - lowest
             if excess < MAX_ENERGY * len(numbers) and keeps_bonds(mol, moved, bond_orders(result)):
@@ -168,10 +168,18 @@ def geometries(smiles: str, positions: np.ndarray, seed: int) -> list[Geometry]:
     return out
 
 
-def _displacement(
-    constants: np.ndarray, modes: np.ndarray, energy: float, rng: np.random.Generator
+def displacement(
+    constants: np.ndarray,
+    modes: np.ndarray,
+    energy: float,
+    rng: np.random.Generator,
+    *,
+    floor: float = FLOOR,
 ) -> np.ndarray:
-    """A random displacement of the given harmonic energy (eV), shared by all modes alike."""
+    """A random displacement of the given harmonic energy (eV), shared by all modes alike.
+
+    Modes softer than `floor`, in the unit of `constants`, move as if they were that stiff.
+    """
     share = rng.normal(size=len(constants))
     share *= np.sqrt(2 * energy / (share @ share))
-    return np.einsum("m,mai->ai", share / np.sqrt(np.maximum(constants, FLOOR)), modes)
+    return np.einsum("m,mai->ai", share / np.sqrt(np.maximum(constants, floor)), modes)
